@@ -1,0 +1,224 @@
+"""The contract of a graph filter, and the composition of filters."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from filters.shift import (
+    DiagonalShift,
+    ShiftOperator,
+    Signal,
+    as_shift,
+    require_real_floating,
+)
+
+
+class GraphFilter(nn.Module, ABC):
+    r"""``y = H(S) z``: anything that filters a node signal on a graph and has a response.
+
+    Filters are linear in ``z``, equivariant to permutations of the nodes, and hold no graph. They
+    compose: ``f + g`` (parallel), ``f @ g`` (cascade: first ``g``, then ``f``), ``a * f``.
+
+    Precision: a filter computes in float32 or better, also under autocast; half-precision input
+    is cast up, and the result has the input's data type.
+
+    Attributes:
+        in_channels, out_channels: channels of ``z`` and of ``y``.
+    """
+
+    in_channels: int
+    out_channels: int
+
+    @abstractmethod
+    def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
+        """``H(S) z`` in terms of the shift's own signals (see ``ShiftOperator.signal``)."""
+
+    def forward(self, z: Tensor, shift: ShiftOperator | Tensor) -> Tensor:
+        """Filter ``z`` on the graph ``shift``.
+
+        Args:
+            z: node signal ``(B, N, in_channels)``.
+            shift: a shift over ``N`` nodes, or a plain tensor ``(B, N, N)`` or ``(N, N)``.
+
+        Returns:
+            ``(B, N, out_channels)``, in the data type of ``z``.
+
+        Raises:
+            TypeError: if ``z`` is not real floating-point, or ``shift`` is no shift.
+            ValueError: if the number of channels or of nodes does not fit.
+        """
+        shift = as_shift(shift)
+        self._check(z, shift)
+        dtype = torch.promote_types(torch.promote_types(z.dtype, shift.dtype), torch.float32)
+        with torch.autocast(device_type=z.device.type, enabled=False):
+            shift = shift.to(dtype)
+            y = self.filter_signal(shift, shift.signal(z.to(dtype)))
+            return materialise(y).to(z.dtype)
+
+    def response(self, lam: Tensor) -> Tensor:
+        r"""Frequency response ``H(λ)``, by running the filter itself on ``S = diag(1 − λ)``.
+
+        Args:
+            lam: graph frequencies ``λ ∈ [0, 2]``, shape ``(F,)``.
+
+        Returns:
+            ``(F, in_channels, out_channels)``: at each frequency the matrix that acts on the
+            channels from the right, ``ŷ(λ) = ẑ(λ) H(λ)``.
+        """
+        if lam.dim() != 1:
+            raise ValueError(f"frequencies have shape (F,), got {tuple(lam.shape)}")
+        unit = torch.eye(self.in_channels, dtype=lam.dtype, device=lam.device)
+        probe = unit.unsqueeze(1).expand(-1, lam.shape[0], -1)
+        return self(probe, DiagonalShift(1 - lam)).transpose(0, 1)
+
+    def _check(self, z: Tensor, shift: ShiftOperator) -> None:
+        require_real_floating(z, "a node signal")
+        if z.dim() != 3 or z.shape[-1] != self.in_channels:
+            raise ValueError(
+                f"a node signal has shape (B, N, C={self.in_channels}), got {tuple(z.shape)}"
+            )
+        batch, nodes = shift.shape[0], shift.shape[-1]
+        if nodes != z.shape[1] or batch not in (1, z.shape[0]):
+            raise ValueError(
+                f"shift {tuple(shift.shape)} does not fit the signal {tuple(z.shape)}: "
+                "both need the same number of nodes, and the same batch size or a batch of 1"
+            )
+
+    def __add__(self, other: GraphFilter) -> GraphFilter:
+        return Sum(self, other) if isinstance(other, GraphFilter) else NotImplemented
+
+    def __matmul__(self, other: GraphFilter) -> GraphFilter:
+        return Cascade(self, other) if isinstance(other, GraphFilter) else NotImplemented
+
+    def __mul__(self, factor: float) -> GraphFilter:
+        return Scaled(self, factor) if isinstance(factor, int | float) else NotImplemented
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> GraphFilter:
+        return Scaled(self, -1.0)
+
+    def __sub__(self, other: GraphFilter) -> GraphFilter:
+        return Sum(self, -other) if isinstance(other, GraphFilter) else NotImplemented
+
+
+class Filter(GraphFilter):
+    r"""``y = Σ_k g_k(S) z W_k``: a family of scalar responses, mixed over the channels.
+
+    A new family writes :meth:`terms` alone. ``weight`` has shape ``(terms, in, out)``.
+
+    Args:
+        in_channels: channels of ``z``, at least 1.
+        out_channels: channels of ``y``, at least 1.
+        order: polynomial degree, at least 0 (PyG's ``K`` is ``order + 1``).
+
+    Raises:
+        ValueError: if a number is out of range.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, order: int = 1) -> None:
+        super().__init__()
+        for name, value in {"in_channels": in_channels, "out_channels": out_channels}.items():
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if order < 0:
+            raise ValueError(f"order must be at least 0 (the polynomial degree), got {order}")
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.order = order
+        self.weight = nn.Parameter(torch.empty(self.num_terms, in_channels, out_channels))
+        self.reset_parameters()
+
+    @property
+    def num_terms(self) -> int:
+        """How many signals :meth:`terms` yields."""
+        return self.order + 1
+
+    @abstractmethod
+    def terms(self, shift: ShiftOperator, z: Signal) -> Iterator[Signal]:
+        """Yield ``g_0(S) z, g_1(S) z, …``, using only the shift contract and ``+ − *``."""
+
+    def reset_parameters(self) -> None:
+        r"""Draw ``W`` uniformly in ``±1/√(terms · in_channels)``, as ``nn.Linear`` does."""
+        bound = (self.num_terms * self.in_channels) ** -0.5
+        nn.init.uniform_(self.weight, -bound, bound)
+
+    def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
+        weight = self.weight.to(shift.dtype)
+        mixed = [term @ weight[k] for k, term in enumerate(self.terms(shift, z))]
+        return sum(mixed[1:], start=mixed[0])
+
+    def extra_repr(self) -> str:
+        return f"{self.in_channels}, {self.out_channels}, order={self.order}"
+
+
+class Identity(GraphFilter):
+    """``y = z``: the all-pass filter on ``channels`` channels."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.in_channels = self.out_channels = channels
+
+    def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
+        return z
+
+    def extra_repr(self) -> str:
+        return str(self.in_channels)
+
+
+class Sum(GraphFilter):
+    """``y = f(z) + g(z)``: filters in parallel."""
+
+    def __init__(self, first: GraphFilter, second: GraphFilter) -> None:
+        super().__init__()
+        sizes = [(f.in_channels, f.out_channels) for f in (first, second)]
+        if sizes[0] != sizes[1]:
+            raise ValueError(
+                f"filters in parallel need the same (in, out) channels, got {sizes[0]} and {sizes[1]}"
+            )
+        self.first, self.second = first, second
+        self.in_channels, self.out_channels = sizes[0]
+
+    def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
+        return self.first.filter_signal(shift, z) + self.second.filter_signal(shift, z)
+
+
+class Cascade(GraphFilter):
+    """``y = f(g(z))``: first ``inner``, then ``outer``, on the same graph."""
+
+    def __init__(self, outer: GraphFilter, inner: GraphFilter) -> None:
+        super().__init__()
+        if outer.in_channels != inner.out_channels:
+            raise ValueError(
+                f"f @ g feeds g's output to f: g gives {inner.out_channels} channels, "
+                f"f takes {outer.in_channels}"
+            )
+        self.outer, self.inner = outer, inner
+        self.in_channels, self.out_channels = inner.in_channels, outer.out_channels
+
+    def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
+        return self.outer.filter_signal(shift, self.inner.filter_signal(shift, z))
+
+
+class Scaled(GraphFilter):
+    """``y = a f(z)`` for a fixed number ``a``."""
+
+    def __init__(self, inner: GraphFilter, factor: float) -> None:
+        super().__init__()
+        self.inner, self.factor = inner, float(factor)
+        self.in_channels, self.out_channels = inner.in_channels, inner.out_channels
+
+    def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
+        return self.factor * self.inner.filter_signal(shift, z)
+
+    def extra_repr(self) -> str:
+        return f"factor={self.factor:g}"
+
+
+def materialise(signal: Signal) -> Tensor:
+    """The tensor ``(B, N, C)`` that a signal stands for."""
+    return signal if isinstance(signal, Tensor) else signal.to_dense()

@@ -1,0 +1,34 @@
+"""Mixing of channels, the one dense product that every projection and every filter needs."""
+
+import torch
+from torch import Tensor
+
+
+def is_channel_first(nodes: Tensor) -> bool:
+    """Whether ``nodes (B, N, C)`` is the transposed view of a contiguous ``(B, C, N)`` map."""
+    return nodes.dim() == 3 and nodes.stride(1) == 1 and nodes.stride(2) != 1
+
+
+def mix_channels(nodes: Tensor, weight: Tensor) -> Tensor:
+    r"""``Y = X W``, in the memory layout of ``X``.
+
+    A feature map ``(B, C, *spatial)`` gives node signals as the *view* ``(B, N, C)`` of a
+    channel-first buffer. A plain ``X @ W`` would copy it to node-first memory, and the normalisation
+    after it would copy it back; here the product is formed as ``(Wᵀ Xᵀ)ᵀ`` instead.
+
+    Args:
+        nodes: ``X``, shape ``(B, N, C)``, any strides.
+        weight: ``W``, shape ``(C, D)``, or ``(B, C, D)``.
+
+    Returns:
+        ``(B, N, D)``, channel-first in memory where ``nodes`` is.
+
+    Example:
+        >>> x = torch.randn(2, 8, 4, 4)
+        >>> y = mix_channels(x.flatten(2).mT, torch.randn(8, 3))
+        >>> y.shape, is_channel_first(y)
+        (torch.Size([2, 16, 3]), True)
+    """
+    if not is_channel_first(nodes):
+        return nodes @ weight
+    return torch.bmm(weight.mT.expand(nodes.shape[0], -1, -1), nodes.mT).mT

@@ -1,0 +1,282 @@
+"""The shift operator: the few things a graph filter may ask of a graph.
+
+A shift ``S`` is the normalised adjacency of a graph with ``N`` nodes, eigenvalues ``μ ∈ [−1, 1]``.
+The normalised Laplacian is ``L = I − S``; the graph frequency is ``λ = 1 − μ ∈ [0, 2]``. For a
+Laplacian with another bound, ``S = I − 2 L / λ_max``. Every filter is written against this one
+convention.
+
+A shift is a small immutable value, not a module. This file holds the contract and the two plain
+graphs that need nothing else; others live in :mod:`gsp_nonlocal.shifts`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+Scalar: TypeAlias = float | complex | Tensor
+"""A number, or a zero-dimensional tensor where it is learned."""
+
+Signal: TypeAlias = Any
+"""A node signal: a tensor ``(B, N, C)``, or what ``shift.signal`` returns (same arithmetic)."""
+
+
+class ShiftOperator(ABC):
+    r"""The graph shift ``S ∈ R^{B×N×N}``, known by what it does to a signal.
+
+    Subclasses give :attr:`shape`, :attr:`dtype`, :attr:`device`, :meth:`__matmul__`, :attr:`T`,
+    :meth:`solve`, :meth:`to_dense`, :meth:`to` and :meth:`__add__`.
+
+    Attributes:
+        is_symmetric: whether ``S = Sᵀ`` by construction.
+        spectral_bound: a proven upper bound of ``|μ|`` over the eigenvalues ``μ`` of ``S``, or
+            ``None`` where none is known.
+    """
+
+    is_symmetric: bool = False
+    spectral_bound: float | None = None
+
+    @property
+    @abstractmethod
+    def shape(self) -> torch.Size:
+        """``(B, N, N)``."""
+
+    @property
+    @abstractmethod
+    def dtype(self) -> torch.dtype:
+        """Data type of the operator's numbers."""
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Device of the operator's numbers."""
+
+    @abstractmethod
+    def __matmul__(self, z: Signal) -> Signal:
+        """``S z`` for a signal ``z (B, N, C)``."""
+
+    @property
+    @abstractmethod
+    def T(self) -> ShiftOperator:  # noqa: N802  (the transpose, as in torch)
+        """``Sᵀ``."""
+
+    @abstractmethod
+    def solve(self, z: Signal, a: Scalar, b: Scalar) -> Signal:
+        """``(a I + b S)⁻¹ z``; ``a`` and ``b`` may be complex."""
+
+    @abstractmethod
+    def to_dense(self) -> Tensor:
+        """``S`` as a tensor ``(B, N, N)``: N² numbers, for small graphs and for tests."""
+
+    @abstractmethod
+    def to(self, dtype: torch.dtype) -> ShiftOperator:
+        """The same operator in another data type."""
+
+    @abstractmethod
+    def __add__(self, other: ShiftOperator) -> ShiftOperator:
+        """``S + S'``."""
+
+    def signal(self, z: Tensor) -> Signal:
+        """``z`` in the form in which this shift's filters are cheapest; by default ``z`` itself."""
+        return z
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(shape={tuple(self.shape)}, dtype={self.dtype})"
+
+
+class DenseShift(ShiftOperator):
+    r"""``S = matrix``: any tensor ``(B, N, N)``. ``S @ z`` costs ``N² C``.
+
+    Args:
+        matrix: real floating-point tensor ``(B, N, N)``, or ``(N, N)`` for one graph.
+        is_symmetric: promise that ``S = Sᵀ``; it is not checked (that would cost N²).
+        spectral_bound: a bound of ``|μ|``, if one is known.
+
+    Raises:
+        TypeError: if ``matrix`` is not a real floating-point tensor.
+        ValueError: if it is not square.
+
+    Example:
+        >>> S = DenseShift(torch.tensor([[0.0, 1.0], [1.0, 0.0]]), is_symmetric=True)
+        >>> S @ torch.tensor([[[1.0], [2.0]]])
+        tensor([[[2.],
+                 [1.]]])
+    """
+
+    def __init__(
+        self,
+        matrix: Tensor,
+        *,
+        is_symmetric: bool = False,
+        spectral_bound: float | None = None,
+    ) -> None:
+        require_real_floating(matrix, "a shift")
+        if matrix.dim() not in (2, 3) or matrix.shape[-1] != matrix.shape[-2]:
+            raise ValueError(
+                f"a shift is a square matrix (B, N, N) or (N, N), got shape {tuple(matrix.shape)}"
+            )
+        self.matrix = matrix if matrix.dim() == 3 else matrix.unsqueeze(0)
+        self.is_symmetric = is_symmetric
+        self.spectral_bound = spectral_bound
+
+    @property
+    def shape(self) -> torch.Size:
+        return self.matrix.shape
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.matrix.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.matrix.device
+
+    def __matmul__(self, z: Signal) -> Signal:
+        return matmul_real(self.matrix, z)
+
+    @property
+    def T(self) -> DenseShift:  # noqa: N802
+        return self._like(self.matrix.mT)
+
+    def solve(self, z: Signal, a: Scalar, b: Scalar) -> Signal:
+        eye = torch.eye(self.shape[-1], dtype=self.dtype, device=self.device)
+        system = a * eye + b * self.matrix
+        dtype = torch.promote_types(system.dtype, z.dtype)
+        return torch.linalg.solve(system.to(dtype), z.to(dtype))
+
+    def to_dense(self) -> Tensor:
+        return self.matrix
+
+    def to(self, dtype: torch.dtype) -> DenseShift:
+        return self._like(self.matrix.to(dtype))
+
+    def __add__(self, other: ShiftOperator) -> DenseShift:
+        require_same_nodes(self, other)
+        return DenseShift(
+            self.matrix + other.to_dense(),
+            is_symmetric=self.is_symmetric and other.is_symmetric,
+            spectral_bound=added_bounds(self, other),
+        )
+
+    def _like(self, matrix: Tensor) -> DenseShift:
+        return DenseShift(
+            matrix, is_symmetric=self.is_symmetric, spectral_bound=self.spectral_bound
+        )
+
+
+class DiagonalShift(ShiftOperator):
+    r"""``S = diag(μ)``: a graph that is already in its own spectral domain.
+
+    A filter that runs on ``DiagonalShift(1 − λ)`` returns its own frequency response at ``λ``.
+
+    Args:
+        eigenvalues: ``μ``, shape ``(B, N)`` or ``(N,)``, real.
+
+    Example:
+        >>> DiagonalShift(torch.tensor([1.0, -1.0])) @ torch.ones(1, 2, 1)
+        tensor([[[ 1.],
+                 [-1.]]])
+    """
+
+    is_symmetric = True
+
+    def __init__(self, eigenvalues: Tensor) -> None:
+        require_real_floating(eigenvalues, "a diagonal shift")
+        if eigenvalues.dim() not in (1, 2):
+            raise ValueError(
+                f"eigenvalues have shape (B, N) or (N,), got {tuple(eigenvalues.shape)}"
+            )
+        self.eigenvalues = torch.atleast_2d(eigenvalues)
+
+    @property
+    def shape(self) -> torch.Size:
+        batch, nodes = self.eigenvalues.shape
+        return torch.Size((batch, nodes, nodes))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.eigenvalues.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.eigenvalues.device
+
+    def __matmul__(self, z: Signal) -> Signal:
+        return self.eigenvalues.unsqueeze(-1) * z
+
+    @property
+    def T(self) -> DiagonalShift:  # noqa: N802
+        return self
+
+    def solve(self, z: Signal, a: Scalar, b: Scalar) -> Signal:
+        return z / (a + b * self.eigenvalues.unsqueeze(-1))
+
+    def to_dense(self) -> Tensor:
+        return torch.diag_embed(self.eigenvalues)
+
+    def to(self, dtype: torch.dtype) -> DiagonalShift:
+        return DiagonalShift(self.eigenvalues.to(dtype))
+
+    def __add__(self, other: ShiftOperator) -> ShiftOperator:
+        if isinstance(other, DiagonalShift):
+            require_same_nodes(self, other)
+            return DiagonalShift(self.eigenvalues + other.eigenvalues)
+        return DenseShift(self.to_dense(), is_symmetric=True) + other
+
+
+def as_shift(shift: ShiftOperator | Tensor) -> ShiftOperator:
+    """A shift as it is; a plain tensor ``(B, N, N)`` or ``(N, N)`` as a :class:`DenseShift`.
+
+    Raises:
+        TypeError: for anything else.
+    """
+    if isinstance(shift, ShiftOperator):
+        return shift
+    if isinstance(shift, Tensor):
+        return DenseShift(shift)
+    raise TypeError(
+        f"expected a ShiftOperator or a tensor (B, N, N), got {type(shift).__name__}; "
+        "filters are called f(z, shift)"
+    )
+
+
+def require_real_floating(tensor: Tensor, what: str) -> None:
+    """Raise a ``TypeError`` unless ``tensor`` is real and floating-point."""
+    if not tensor.is_floating_point():
+        raise TypeError(
+            f"{what} must be a real floating-point tensor, got {tensor.dtype}; "
+            "convert it first, for example with .float()"
+        )
+
+
+def require_same_nodes(one: ShiftOperator, other: ShiftOperator) -> None:
+    """Raise a ``ValueError`` unless both shifts act on the same number of nodes."""
+    if one.shape[-1] != other.shape[-1]:
+        raise ValueError(
+            f"shifts act on different graphs: {one.shape[-1]} and {other.shape[-1]} nodes"
+        )
+
+
+def added_bounds(one: ShiftOperator, other: ShiftOperator) -> float | None:
+    """A bound of the spectrum of the sum: for symmetric terms, the sum of their bounds."""
+    if not (one.is_symmetric and other.is_symmetric):
+        return None
+    if one.spectral_bound is None or other.spectral_bound is None:
+        return None
+    return one.spectral_bound + other.spectral_bound
+
+
+def on_parts(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+    """A real linear ``function`` applied to a tensor that may be complex, part by part."""
+    if not z.is_complex():
+        return function(z)
+    return torch.complex(function(z.real), function(z.imag))
+
+
+def matmul_real(matrix: Tensor, z: Tensor) -> Tensor:
+    """``matrix @ z`` for a real matrix and a real or complex ``z``, without a complex copy."""
+    return on_parts(lambda part: matrix @ part, z)

@@ -1,0 +1,54 @@
+"""The spectral nonlocal block."""
+
+from collections.abc import Callable
+from functools import partial
+
+from torch import nn
+
+from filters import Chebyshev
+from gsp_nonlocal.affinity import ReLUDot
+from gsp_nonlocal.blocks.nonlocal_block import NonlocalBlock
+from gsp_nonlocal.shifts import Form
+
+
+def SNL(  # noqa: N802  (a constructor of a block)
+    channels: int,
+    inner_channels: int | None = None,
+    *,
+    order: int = 1,
+    stages: int = 1,
+    norm: Callable[[int], nn.Module] = nn.BatchNorm1d,
+    gate: bool = True,
+    form: Form = "auto",
+) -> NonlocalBlock:
+    r"""``x + γ · relu(norm(Σ_k T_k(Â) x W_g W_k))``, ``Â`` the symmetric ReLU-dot affinity of ``x``.
+
+    At ``order=1`` the spectral nonlocal block, ``z W_0 + Â z W_1`` before the norm; higher orders are its
+    complete Chebyshev generalisation.
+
+    Args:
+        channels: ``C`` of the map ``x (B, C, *spatial)``.
+        inner_channels: ``r``; by default ``channels // 2``.
+        order: degree of the Chebyshev filter, at least 0.
+        stages: units that share one affinity, at least 1.
+        norm: called ``norm(channels)``, acts on ``(B, C, N)``.
+        gate: see :class:`NonlocalBlock`; ``False`` is the authors' block.
+        form: how the affinity is kept: ``"auto"``, ``"dense"`` or ``"low_rank"``.
+
+    References:
+        Zhu, She, Li, Ye, Li (2021), *Unifying Nonlocal Blocks for Neural Networks*, ICCV.
+
+    Example:
+        >>> import torch
+        >>> SNL(64, stages=2)(torch.randn(1, 64, 14, 14)).shape
+        torch.Size([1, 64, 14, 14])
+    """
+    return NonlocalBlock(
+        channels,
+        inner_channels,
+        affinity=partial(ReLUDot, form=form),
+        filter=partial(Chebyshev, order=order),
+        norm=norm,
+        stages=stages,
+        gate=gate,
+    )

@@ -1,0 +1,146 @@
+"""Insertion of nonlocal blocks into any CNN, by module path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+
+import torch
+from torch import Tensor, nn
+
+CHILD = "nonlocal_block"
+"""Name under which an inserted block is a child of the module that it follows."""
+
+
+def insert_blocks(
+    model: nn.Module,
+    blocks: Mapping[str, Callable[[int], nn.Module]],
+    *,
+    example: Tensor | None = None,
+) -> nn.Module:
+    r"""``y ← block(y)`` for the output ``y`` of each named module, in place.
+
+    The block becomes a child ``nonlocal_block`` of the module it follows, so every key of the backbone's
+    ``state_dict`` stays as it is: pretrained weights load before insertion, or after it with
+    ``strict=False``. The result can be deep-copied, saved, compiled, and trained under DDP.
+
+    Args:
+        model: any module.
+        blocks: from module path, as in ``model.named_modules()`` (``"layer3.4"``), to a factory called
+            ``factory(channels)`` (``SNL``, ``partial(SNL, order=3)``) or to a finished module.
+        example: an input of the model. With it, channels are read off a forward pass; without it, off the
+            last convolution, norm or linear layer inside the named module.
+
+    Returns:
+        ``model`` itself.
+
+    Raises:
+        ValueError: for an unknown path (near matches are listed), a module that has a block already, a
+            container that does not run as a whole, or channels that cannot be found. Nothing is inserted then.
+
+    Example:
+        >>> from gsp_nonlocal import SNL
+        >>> cnn = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3))
+        >>> _ = insert_blocks(cnn, {"0": SNL})
+        >>> [key for key in cnn.state_dict() if "nonlocal" not in key]
+        ['0.weight', '0.bias', '2.weight', '2.bias']
+    """
+    targets = {path: _target(model, path) for path in blocks}
+    channels = _static_channels(targets) if example is None else _measure(model, targets, example)
+    built = {path: _build(block, channels, path) for path, block in blocks.items()}
+    for path, block in built.items():
+        _attach(targets[path], block)
+    return model
+
+
+def _target(model: nn.Module, path: str) -> nn.Module:
+    modules = dict(model.named_modules())
+    if path not in modules:
+        near = get_close_matches(path, modules, n=5, cutoff=0.4) or [p for p in modules if p][:5]
+        raise ValueError(
+            f"{type(model).__name__} has no module {path!r}; near matches: {', '.join(near)}"
+        )
+    target = modules[path]
+    if hasattr(target, CHILD):
+        raise ValueError(f"module {path!r} has a nonlocal block already")
+    if isinstance(target, nn.ModuleList | nn.ModuleDict):
+        raise ValueError(
+            f"module {path!r} is a {type(target).__name__}, a container that is read item by item; "
+            "name the item that the block shall follow"
+        )
+    return target
+
+
+def _build(
+    block: Callable[[int], nn.Module], channels: Mapping[str, int | None], path: str
+) -> nn.Module:
+    if isinstance(block, nn.Module):
+        return block
+    found = channels[path]
+    if found is None:
+        raise ValueError(
+            f"cannot tell the channel count of module {path!r}: it has no convolution, norm or linear "
+            "layer; pass example=torch.randn(...), an input of the model"
+        )
+    return block(found)
+
+
+def _static_channels(targets: Mapping[str, nn.Module]) -> dict[str, int | None]:
+    return {path: _last_channels(target) for path, target in targets.items()}
+
+
+def _last_channels(module: nn.Module) -> int | None:
+    """Output channels of the last layer in ``module`` that has a channel count."""
+    found = None
+    for layer in module.modules():
+        for name in ("out_channels", "num_features", "num_channels", "out_features"):
+            value = getattr(layer, name, None)
+            if isinstance(value, int):
+                found = value
+                break
+    return found
+
+
+def _measure(
+    model: nn.Module, targets: Mapping[str, nn.Module], example: Tensor
+) -> dict[str, int | None]:
+    """Output channels of each target in a forward pass of ``example``, in evaluation mode."""
+    found: dict[str, int | None] = dict.fromkeys(targets)
+
+    def watch(path: str) -> Callable[[nn.Module, tuple[object, ...], object], None]:
+        def hook(module: nn.Module, args: tuple[object, ...], output: object) -> None:
+            found[path] = _map_of(module, output).shape[1]
+
+        return hook
+
+    handles = [target.register_forward_hook(watch(path)) for path, target in targets.items()]
+    modes = {module: module.training for module in model.modules()}
+    try:
+        with torch.no_grad():
+            model.eval()(example)
+    finally:
+        for handle in handles:
+            handle.remove()
+        for module, mode in modes.items():
+            module.training = mode
+    return found
+
+
+def _attach(target: nn.Module, block: nn.Module) -> None:
+    target.add_module(CHILD, block)
+    if type(target).forward is not nn.Sequential.forward:  # a Sequential runs its last child itself
+        target.register_forward_hook(_apply_child)
+
+
+def _apply_child(module: nn.Module, args: tuple[object, ...], output: object) -> Tensor:
+    return module.get_submodule(CHILD)(_map_of(module, output))
+
+
+def _map_of(module: nn.Module, output: object) -> Tensor:
+    if not isinstance(output, Tensor) or output.dim() < 3:
+        found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise ValueError(
+            f"a nonlocal block follows a module that returns one map (B, C, *spatial); "
+            f"{type(module).__name__} returned {found}"
+        )
+    return output

@@ -1,0 +1,11 @@
+"""Backbones that no library ships: the paper's CIFAR networks."""
+
+from gsp_nonlocal.models.preresnet import (
+    PreActUnit,
+    PreResNet,
+    preresnet20,
+    preresnet56,
+    preresnet110,
+)
+
+__all__ = ["PreActUnit", "PreResNet", "preresnet20", "preresnet56", "preresnet110"]

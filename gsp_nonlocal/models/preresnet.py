@@ -1,0 +1,128 @@
+"""CIFAR pre-activation residual networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from gsp_nonlocal.insert import insert_blocks
+
+
+class PreActUnit(nn.Module):
+    r"""``x ← shortcut(x) + conv(relu(bn(conv(relu(bn(x))))))`` with 3×3 convolutions."""
+
+    def __init__(self, in_channels: int, channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(in_channels)
+        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.downsample: nn.Module | None = None
+        if stride != 1 or in_channels != channels:
+            projection = nn.Conv2d(in_channels, channels, 1, stride, bias=False)
+            self.downsample = nn.Sequential(projection, nn.BatchNorm2d(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, in, H, W) -> (B, out, H/stride, W/stride)``."""
+        y = self.conv1(self.bn1(x).relu())
+        y = self.conv2(self.bn2(y).relu())
+        return y + (x if self.downsample is None else self.downsample(x))
+
+
+class PreResNet(nn.Module):
+    r"""Pre-activation ResNet for small images: three stages of ``n`` units at 16, 32, 64 channels.
+
+    ``depth = 6 n + 2``. Head: ``bn, relu, 1×1 conv, bn, relu, mean over positions, dropout, linear``.
+
+    Args:
+        depth: 20, 56, 110, or any ``6 n + 2`` with ``n ≥ 1``.
+        num_classes: length of the logits.
+        in_channels: channels of the images.
+        block: factory of a nonlocal block, called ``block(64)``; it stands in stage 3 before the third
+            residual unit, the paper's placement (before the last one in networks with fewer).
+        dropout: probability before the last layer.
+
+    Raises:
+        ValueError: if ``depth`` is not ``6 n + 2``.
+
+    References:
+        He, Zhang, Ren, Sun (2016), *Identity Mappings in Deep Residual Networks*; placement and head as in
+        the code of Zhu et al. (2021). Deviation: the head averages over all positions, so that images of
+        any size are taken (the authors' code averages over a fixed window).
+
+    Example:
+        >>> import torch
+        >>> PreResNet(20, num_classes=10)(torch.randn(2, 3, 32, 32)).shape
+        torch.Size([2, 10])
+    """
+
+    def __init__(
+        self,
+        depth: int,
+        num_classes: int = 10,
+        in_channels: int = 3,
+        *,
+        block: Callable[[int], nn.Module] | None = None,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        units, rest = divmod(depth - 2, 6)
+        if rest or units < 1:
+            raise ValueError(f"depth must be 6 n + 2 with n >= 1 (20, 56, 110, ...), got {depth}")
+        self.conv = nn.Conv2d(in_channels, 16, 3, padding=1, bias=False)
+        self.layer1 = _stage(16, 16, units, stride=1)
+        self.layer2 = _stage(16, 32, units, stride=2)
+        self.layer3 = _stage(32, 64, units, stride=2)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.fc1 = nn.Conv2d(64, 64, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(64)
+        self.dropout = nn.Dropout(dropout)
+        self.fc2 = nn.Linear(64, num_classes)
+        if block is not None:
+            insert_blocks(self, {f"layer3.{min(1, units - 1)}": block})
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images ``(B, in_channels, H, W)`` to logits ``(B, num_classes)``."""
+        x = self.layer3(self.layer2(self.layer1(self.conv(x))))
+        x = self.fc1(self.bn1(x).relu())
+        x = self.bn2(x).relu().mean(dim=(2, 3))
+        return self.fc2(self.dropout(x))
+
+
+def _stage(in_channels: int, channels: int, units: int, stride: int) -> nn.Sequential:
+    first = PreActUnit(in_channels, channels, stride)
+    return nn.Sequential(first, *(PreActUnit(channels, channels) for _ in range(units - 1)))
+
+
+def preresnet20(
+    num_classes: int = 10,
+    in_channels: int = 3,
+    *,
+    block: Callable[[int], nn.Module] | None = None,
+    dropout: float = 0.5,
+) -> PreResNet:
+    """:class:`PreResNet` of depth 20."""
+    return PreResNet(20, num_classes, in_channels, block=block, dropout=dropout)
+
+
+def preresnet56(
+    num_classes: int = 10,
+    in_channels: int = 3,
+    *,
+    block: Callable[[int], nn.Module] | None = None,
+    dropout: float = 0.5,
+) -> PreResNet:
+    """:class:`PreResNet` of depth 56."""
+    return PreResNet(56, num_classes, in_channels, block=block, dropout=dropout)
+
+
+def preresnet110(
+    num_classes: int = 10,
+    in_channels: int = 3,
+    *,
+    block: Callable[[int], nn.Module] | None = None,
+    dropout: float = 0.5,
+) -> PreResNet:
+    """:class:`PreResNet` of depth 110."""
+    return PreResNet(110, num_classes, in_channels, block=block, dropout=dropout)
