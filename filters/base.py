@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from filters.mixing import mix_channels
 from filters.shift import (
     DiagonalShift,
     ShiftOperator,
@@ -78,9 +79,7 @@ class GraphFilter(nn.Module, ABC):
     def _check(self, z: Tensor, shift: ShiftOperator) -> None:
         require_real_floating(z, "a node signal")
         if z.dim() != 3 or z.shape[-1] != self.in_channels:
-            raise ValueError(
-                f"a node signal has shape (B, N, C={self.in_channels}), got {tuple(z.shape)}"
-            )
+            raise ValueError(f"a node signal has shape (B, N, C={self.in_channels}), got {tuple(z.shape)}")
         batch, nodes = shift.shape[0], shift.shape[-1]
         if nodes != z.shape[1] or batch not in (1, z.shape[0]):
             raise ValueError(
@@ -149,7 +148,7 @@ class Filter(GraphFilter):
 
     def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
         weight = self.weight.to(shift.dtype)
-        mixed = [term @ weight[k] for k, term in enumerate(self.terms(shift, z))]
+        mixed = [mix(term, weight[k]) for k, term in enumerate(self.terms(shift, z))]
         return sum(mixed[1:], start=mixed[0])
 
     def extra_repr(self) -> str:
@@ -217,6 +216,11 @@ class Scaled(GraphFilter):
 
     def extra_repr(self) -> str:
         return f"factor={self.factor:g}"
+
+
+def mix(signal: Signal, weight: Tensor) -> Signal:
+    """``Z W`` for a signal of either kind."""
+    return mix_channels(signal, weight) if isinstance(signal, Tensor) else signal.mix(weight)
 
 
 def materialise(signal: Signal) -> Tensor:

@@ -39,8 +39,8 @@ class Chebyshev(Filter):
         yield z
         if self.order == 0:
             return
-        previous, current = z, shift @ z
+        previous, current = z, shift(z)
         yield current
         for _ in range(self.order - 1):
-            previous, current = current, 2.0 * (shift @ current) - previous
+            previous, current = current, 2.0 * shift(current) - previous
             yield current

@@ -37,7 +37,7 @@ class Aggregation(_SingleTerm):
     """
 
     def terms(self, shift: ShiftOperator, z: Signal) -> Iterator[Signal]:
-        yield shift @ z
+        yield shift(z)
 
 
 class Diffusion(_SingleTerm):
@@ -56,4 +56,4 @@ class Diffusion(_SingleTerm):
     """
 
     def terms(self, shift: ShiftOperator, z: Signal) -> Iterator[Signal]:
-        yield shift @ z - z
+        yield shift(z) - z

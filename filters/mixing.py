@@ -1,6 +1,7 @@
 """Mixing of channels, the one dense product that every projection and every filter needs."""
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 
@@ -9,7 +10,7 @@ def is_channel_first(nodes: Tensor) -> bool:
     return nodes.dim() == 3 and nodes.stride(1) == 1 and nodes.stride(2) != 1
 
 
-def mix_channels(nodes: Tensor, weight: Tensor) -> Tensor:
+def mix_channels(nodes: Float[Tensor, "#B N C"], weight: Float[Tensor, "*#B C D"]) -> Float[Tensor, "_ N D"]:
     r"""``Y = X W``, in the memory layout of ``X``.
 
     A feature map ``(B, C, *spatial)`` gives node signals as the *view* ``(B, N, C)`` of a
@@ -31,4 +32,5 @@ def mix_channels(nodes: Tensor, weight: Tensor) -> Tensor:
     """
     if not is_channel_first(nodes):
         return nodes @ weight
-    return torch.bmm(weight.mT.expand(nodes.shape[0], -1, -1), nodes.mT).mT
+    batch = max(nodes.shape[0], weight.shape[0] if weight.dim() == 3 else 1)
+    return torch.bmm(weight.mT.expand(batch, -1, -1), nodes.mT.expand(batch, -1, -1)).mT

@@ -45,9 +45,7 @@ class Registry(Generic[T]):
             ValueError: if there is none; the message lists the names.
         """
         if name not in self._entries:
-            raise ValueError(
-                f"unknown {self.kind} {name!r}; choose one of: {', '.join(self.names())}"
-            )
+            raise ValueError(f"unknown {self.kind} {name!r}; choose one of: {', '.join(self.names())}")
         return self._entries[name]
 
     def names(self) -> list[str]:

@@ -18,6 +18,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from filters.mixing import is_channel_first
+
 Scalar: TypeAlias = float | complex | Tensor
 """A number, or a zero-dimensional tensor where it is learned."""
 
@@ -28,7 +30,7 @@ Signal: TypeAlias = Any
 class ShiftOperator(ABC):
     r"""The graph shift ``S ∈ R^{B×N×N}``, known by what it does to a signal.
 
-    Subclasses give :attr:`shape`, :attr:`dtype`, :attr:`device`, :meth:`__matmul__`, :attr:`T`,
+    Subclasses give :attr:`shape`, :attr:`dtype`, :attr:`device`, :meth:`__call__`, :attr:`T`,
     :meth:`solve`, :meth:`to_dense`, :meth:`to` and :meth:`__add__`.
 
     Attributes:
@@ -56,8 +58,12 @@ class ShiftOperator(ABC):
         """Device of the operator's numbers."""
 
     @abstractmethod
-    def __matmul__(self, z: Signal) -> Signal:
+    def __call__(self, z: Signal) -> Signal:
         """``S z`` for a signal ``z (B, N, C)``."""
+
+    def __matmul__(self, z: Signal) -> Signal:
+        """``S z``, as ``shift @ z``; filters write ``shift(z)``, which ``torch.compile`` can trace."""
+        return self(z)
 
     @property
     @abstractmethod
@@ -135,8 +141,8 @@ class DenseShift(ShiftOperator):
     def device(self) -> torch.device:
         return self.matrix.device
 
-    def __matmul__(self, z: Signal) -> Signal:
-        return matmul_real(self.matrix, z)
+    def __call__(self, z: Signal) -> Signal:
+        return on_parts(self._propagate, z)
 
     @property
     def T(self) -> DenseShift:  # noqa: N802
@@ -162,10 +168,13 @@ class DenseShift(ShiftOperator):
             spectral_bound=added_bounds(self, other),
         )
 
+    def _propagate(self, z: Tensor) -> Tensor:
+        if not is_channel_first(z):
+            return self.matrix @ z
+        return (z.mT @ self.matrix.mT).mT  # in the memory layout of z
+
     def _like(self, matrix: Tensor) -> DenseShift:
-        return DenseShift(
-            matrix, is_symmetric=self.is_symmetric, spectral_bound=self.spectral_bound
-        )
+        return DenseShift(matrix, is_symmetric=self.is_symmetric, spectral_bound=self.spectral_bound)
 
 
 class DiagonalShift(ShiftOperator):
@@ -187,9 +196,7 @@ class DiagonalShift(ShiftOperator):
     def __init__(self, eigenvalues: Tensor) -> None:
         require_real_floating(eigenvalues, "a diagonal shift")
         if eigenvalues.dim() not in (1, 2):
-            raise ValueError(
-                f"eigenvalues have shape (B, N) or (N,), got {tuple(eigenvalues.shape)}"
-            )
+            raise ValueError(f"eigenvalues have shape (B, N) or (N,), got {tuple(eigenvalues.shape)}")
         self.eigenvalues = torch.atleast_2d(eigenvalues)
 
     @property
@@ -205,7 +212,7 @@ class DiagonalShift(ShiftOperator):
     def device(self) -> torch.device:
         return self.eigenvalues.device
 
-    def __matmul__(self, z: Signal) -> Signal:
+    def __call__(self, z: Signal) -> Signal:
         return self.eigenvalues.unsqueeze(-1) * z
 
     @property
@@ -256,9 +263,7 @@ def require_real_floating(tensor: Tensor, what: str) -> None:
 def require_same_nodes(one: ShiftOperator, other: ShiftOperator) -> None:
     """Raise a ``ValueError`` unless both shifts act on the same number of nodes."""
     if one.shape[-1] != other.shape[-1]:
-        raise ValueError(
-            f"shifts act on different graphs: {one.shape[-1]} and {other.shape[-1]} nodes"
-        )
+        raise ValueError(f"shifts act on different graphs: {one.shape[-1]} and {other.shape[-1]} nodes")
 
 
 def added_bounds(one: ShiftOperator, other: ShiftOperator) -> float | None:

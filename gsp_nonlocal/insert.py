@@ -36,7 +36,8 @@ def insert_blocks(
 
     Raises:
         ValueError: for an unknown path (near matches are listed), a module that has a block already, a
-            container that does not run as a whole, or channels that cannot be found. Nothing is inserted then.
+            container that does not run as a whole, or channels that cannot be
+            found. Nothing is inserted then.
 
     Example:
         >>> from gsp_nonlocal import SNL
@@ -57,9 +58,7 @@ def _target(model: nn.Module, path: str) -> nn.Module:
     modules = dict(model.named_modules())
     if path not in modules:
         near = get_close_matches(path, modules, n=5, cutoff=0.4) or [p for p in modules if p][:5]
-        raise ValueError(
-            f"{type(model).__name__} has no module {path!r}; near matches: {', '.join(near)}"
-        )
+        raise ValueError(f"{type(model).__name__} has no module {path!r}; near matches: {', '.join(near)}")
     target = modules[path]
     if hasattr(target, CHILD):
         raise ValueError(f"module {path!r} has a nonlocal block already")
@@ -71,9 +70,7 @@ def _target(model: nn.Module, path: str) -> nn.Module:
     return target
 
 
-def _build(
-    block: Callable[[int], nn.Module], channels: Mapping[str, int | None], path: str
-) -> nn.Module:
+def _build(block: Callable[[int], nn.Module], channels: Mapping[str, int | None], path: str) -> nn.Module:
     if isinstance(block, nn.Module):
         return block
     found = channels[path]
@@ -101,9 +98,7 @@ def _last_channels(module: nn.Module) -> int | None:
     return found
 
 
-def _measure(
-    model: nn.Module, targets: Mapping[str, nn.Module], example: Tensor
-) -> dict[str, int | None]:
+def _measure(model: nn.Module, targets: Mapping[str, nn.Module], example: Tensor) -> dict[str, int | None]:
     """Output channels of each target in a forward pass of ``example``, in evaluation mode."""
     found: dict[str, int | None] = dict.fromkeys(targets)
 

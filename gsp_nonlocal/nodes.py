@@ -66,4 +66,5 @@ class PointwiseProjection(nn.Module):
         return mix_channels(nodes, self.weight)
 
     def extra_repr(self) -> str:
+        """What ``repr`` shows of the settings."""
         return f"{self.weight.shape[0]}, {self.weight.shape[1]}"

@@ -1,6 +1,7 @@
 """Degrees and normalisation, computed from factors and never from the N×N matrix."""
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from gsp_nonlocal.shifts import DenseShift, Form, LowRankShift, ShiftOperator, choose_form
@@ -20,7 +21,7 @@ def inverse_sqrt_degree(degree: Tensor) -> Tensor:
     return degree.masked_fill(isolated, 1.0).rsqrt().masked_fill(isolated, 0.0)
 
 
-def symmetric_shift(features: Tensor, form: Form = "auto") -> ShiftOperator:
+def symmetric_shift(features: Float[Tensor, "B N R"], form: Form = "auto") -> ShiftOperator:
     r"""``Â = D^{-1/2} ½(q kᵀ + k qᵀ) D^{-1/2}`` for non-negative factors ``q``, ``k``, exactly.
 
     The degrees ``d = ½ (q (kᵀ1) + k (qᵀ1))`` take ``N r`` operations. With ``E = D^{-1/2} [q, k]`` and
@@ -43,19 +44,17 @@ def symmetric_shift(features: Tensor, form: Form = "auto") -> ShiftOperator:
         query, key = scaled.chunk(2, dim=-1)
         product = query @ key.mT
         return DenseShift(0.5 * (product + product.mT), is_symmetric=True, spectral_bound=1.0)
-    return LowRankShift(
-        scaled, core=swap_halves(features), is_symmetric=True, spectral_bound=1.0
-    )
+    return LowRankShift(scaled, core=swap_halves(features), is_symmetric=True, spectral_bound=1.0)
 
 
-def swap_halves(features: Tensor) -> Tensor:
+def swap_halves(features: Float[Tensor, "B N R"]) -> Float[Tensor, "R R"]:
     """``J = ½ [[0, I], [I, 0]]`` of the size, type and device of ``features (B, N, 2r)``."""
     rank = features.shape[-1]
     identity = torch.eye(rank, dtype=features.dtype, device=features.device)
     return 0.5 * identity.roll(rank // 2, dims=0)
 
 
-def _inverse_sqrt_degrees(features: Tensor) -> Tensor:
+def _inverse_sqrt_degrees(features: Float[Tensor, "B N R"]) -> Float[Tensor, "B N 1"]:
     """``D^{-1/2}`` of ``M̂ = ½ (q kᵀ + k qᵀ)`` as a column ``(B, N, 1)``."""
     totals = features.sum(dim=-2, keepdim=True)
     opposite = totals.roll(features.shape[-1] // 2, dims=-1)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from gsp_nonlocal.affinity.normalization import symmetric_shift
 from gsp_nonlocal.nodes import PointwiseProjection
 from gsp_nonlocal.shifts import Form, ShiftOperator
+from gsp_nonlocal.shifts.form import require_form
 
 
 class ReLUDot(nn.Module):
@@ -19,8 +20,11 @@ class ReLUDot(nn.Module):
         inner_channels: ``r``, the width of the embeddings ``θ`` and ``φ``; at least 1.
         form: ``"auto"``, ``"dense"`` or ``"low_rank"``: how the shift is kept.
 
+    Raises:
+        ValueError: for an unknown form.
+
     References:
-        Zhu, She, Li, Ye, Li (2021), *Unifying Nonlocal Blocks for Neural Networks*.
+        Zhu, She, Li, Lu, Kang, Hu, Wang (2021), *Unifying Nonlocal Blocks for Neural Networks*.
 
     Example:
         >>> shift = ReLUDot(16, 8)(torch.randn(2, 100, 16))
@@ -30,6 +34,7 @@ class ReLUDot(nn.Module):
 
     def __init__(self, channels: int, inner_channels: int, *, form: Form = "auto") -> None:
         super().__init__()
+        require_form(form)
         self.form = form
         self.theta_phi = PointwiseProjection(channels, 2 * inner_channels)
 
@@ -41,4 +46,5 @@ class ReLUDot(nn.Module):
             return symmetric_shift(embeddings.relu(), self.form)
 
     def extra_repr(self) -> str:
+        """What ``repr`` shows of the settings."""
         return f"form={self.form!r}"

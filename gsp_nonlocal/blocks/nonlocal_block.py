@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from filters import Chebyshev, GraphFilter, ShiftOperator
@@ -42,7 +42,7 @@ class NonlocalBlock(nn.Module):
         TypeError: at the call, for integer or complex features.
 
     References:
-        Zhu, She, Li, Ye, Li (2021), *Unifying Nonlocal Blocks for Neural Networks*, ICCV.
+        Zhu, She, Li, Lu, Kang, Hu, Wang (2021), *Unifying Nonlocal Blocks for Neural Networks*, ICCV.
 
     Example:
         >>> block = NonlocalBlock(16, filter=partial(Chebyshev, order=3))
@@ -103,6 +103,7 @@ class NonlocalBlock(nn.Module):
         return nodes
 
     def extra_repr(self) -> str:
+        """What ``repr`` shows of the settings."""
         return f"channels={self.channels}, inner_channels={self.inner_channels}"
 
 
@@ -122,7 +123,7 @@ class NonlocalUnit(nn.Module):
         self.value, self.filter, self.norm, self.activation = value, filter, norm, activation
         self.gate = nn.Parameter(torch.zeros(())) if gate else None
 
-    def forward(self, nodes: Tensor, shift: ShiftOperator) -> Tensor:
+    def forward(self, nodes: Float[Tensor, "B N C"], shift: ShiftOperator) -> Float[Tensor, "B N C"]:
         """``(B, N, C)`` and a shift over ``N`` nodes ``-> (B, N, C)``."""
         filtered = self.filter(self.value(nodes), shift)
         update = self.activation(self.norm(filtered.mT)).mT

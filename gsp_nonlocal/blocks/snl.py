@@ -36,7 +36,7 @@ def SNL(  # noqa: N802  (a constructor of a block)
         form: how the affinity is kept: ``"auto"``, ``"dense"`` or ``"low_rank"``.
 
     References:
-        Zhu, She, Li, Ye, Li (2021), *Unifying Nonlocal Blocks for Neural Networks*, ICCV.
+        Zhu, She, Li, Lu, Kang, Hu, Wang (2021), *Unifying Nonlocal Blocks for Neural Networks*, ICCV.
 
     Example:
         >>> import torch

@@ -29,11 +29,16 @@ def choose_form(form: Form, num_nodes: int, inner_channels: int) -> Literal["den
         >>> choose_form("auto", 14 * 14, 512), choose_form("auto", 56 * 56, 128)
         ('dense', 'low_rank')
     """
-    if form not in get_args(Form):
-        raise ValueError(f"unknown form {form!r}; choose one of: {', '.join(get_args(Form))}")
+    require_form(form)
     if form != "auto":
         return form
     mixing = num_nodes * inner_channels**2
     dense = 2 * num_nodes**2 * inner_channels + 4 * mixing
     low_rank = 8 * mixing
     return "dense" if dense < low_rank else "low_rank"
+
+
+def require_form(form: str) -> None:
+    """Raise a ``ValueError`` unless ``form`` is one of :data:`Form`."""
+    if form not in get_args(Form):
+        raise ValueError(f"unknown form {form!r}; choose one of: {', '.join(get_args(Form))}")

@@ -1,0 +1,48 @@
+# Every target does its own set-up: a virtual environment in .venv, pinned by constraints.txt.
+PYTHON ?= python3
+VENV   := .venv
+RUN    := $(VENV)/bin/python
+READY  := $(VENV)/.ready
+DEMO   ?=
+
+.PHONY: help setup demo test doctest lint format type check benchmark study clean
+help:           ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(READY) ## install everything into .venv
+$(READY): pyproject.toml constraints.txt
+	@echo "Setting up $(VENV) (PyTorch is large: a few minutes, once) ..."
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --progress-bar on -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(READY)  ## train, compare, analyse: results in runs/demo
+	$(RUN) -m experiments.demo $(DEMO)
+
+test: $(READY)  ## all tests and doctests
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist loadfile -q
+
+doctest: $(READY) ## the examples in docstrings alone
+	$(RUN) -m pytest -q filters gsp_nonlocal
+
+lint: $(READY)  ## style
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+format: $(READY) ## bring the code into style
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+type: $(READY)  ## static types
+	$(RUN) -m mypy
+
+check: lint type test ## what CI and the hooks run
+
+benchmark: $(READY) ## time and memory against the dense textbook form and the floor
+	$(RUN) -m experiments.benchmark
+
+study: $(READY) ## cued scenes: every model, three seeds (about half an hour)
+	$(RUN) -m experiments.study --cue colour class --seeds 0 1 2
+
+clean:          ## remove runs and caches
+	rm -rf runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

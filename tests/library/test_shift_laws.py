@@ -1,0 +1,167 @@
+"""Laws of the shift operators, in float64."""
+
+import pytest
+import torch
+from torch.autograd import gradcheck
+
+from gsp_nonlocal.affinity import inverse_sqrt_degree, symmetric_shift
+from gsp_nonlocal.shifts import LowRankShift, choose_form
+from tests.filters.cases import BATCH, NODES, SHIFTS, features, isolated, relative, signal
+
+shifts_table = pytest.mark.parametrize("graph", SHIFTS)
+SCALARS = [
+    (1.0, 0.5),
+    (2.0, -0.9),
+    (1j, 0.3 + 0.2j),
+    (1.5 - 1j, 0.7),
+    (torch.tensor(1.2).double(), torch.tensor(0.4j, dtype=torch.complex128)),
+]
+
+
+def textbook(values: torch.Tensor) -> torch.Tensor:
+    """``Â`` as its equations read."""
+    query, key = values.chunk(2, dim=-1)
+    product = query @ key.mT
+    symmetric = (product + product.mT) / 2
+    scale = inverse_sqrt_degree(symmetric.sum(dim=-1))
+    return scale.unsqueeze(-1) * symmetric * scale.unsqueeze(-2)
+
+
+@pytest.mark.parametrize("values", [features(), isolated(), features(rank=40), 1e4 * features()])
+@pytest.mark.parametrize("form", ["low_rank", "dense"])
+def test_the_affinity_is_the_textbook_one_exactly(values, form):
+    shift = symmetric_shift(values, form)
+    assert relative(shift.to_dense(), textbook(values)) < 1e-12
+
+
+@shifts_table
+def test_application_agrees_with_the_dense_matrix(graph):
+    shift, z = SHIFTS[graph](), signal()
+    assert relative(shift @ z, shift.to_dense() @ z) < 1e-12
+    assert relative(shift.T @ z, shift.to_dense().mT @ z) < 1e-12
+
+
+@shifts_table
+def test_the_transpose_is_the_adjoint(graph):
+    shift, one, other = SHIFTS[graph](), signal(seed=1), signal(seed=2)
+    left, right = ((shift @ one) * other).sum(), (one * (shift.T @ other)).sum()
+    assert abs(left - right) < 1e-11 * abs(left)
+
+
+@shifts_table
+@pytest.mark.parametrize(("a", "b"), SCALARS)
+def test_solve_is_the_inverse(graph, a, b):
+    shift, z = SHIFTS[graph](), signal()
+    y = shift.solve(z, a, b)
+    if shift.to_dense().shape[0] == 1 and not isinstance(shift, LowRankShift):
+        y = y.expand(BATCH, -1, -1)
+    back = a * y + b * (shift @ y)
+    assert relative(back, z.to(back.dtype)) < 1e-11
+
+
+@shifts_table
+def test_lazy_signals_have_the_arithmetic_of_tensors(graph):
+    shift, z, weight = SHIFTS[graph](), signal(), torch.randn(4, 3, dtype=torch.float64)
+
+    def program(s):
+        y = shift(s)
+        resolvent = shift.solve(2 * s - y, 1j, 0.5)
+        return y + torch.tensor(0.5, dtype=torch.float64) * shift(y) - s, resolvent
+
+    lazy, resolvent = program(shift.signal(z))
+    plain, expected = program(z)
+    dense = lambda s: s if isinstance(s, torch.Tensor) else s.to_dense()  # noqa: E731
+    mixed = lazy @ weight if isinstance(lazy, torch.Tensor) else lazy.mix(weight)
+    assert relative(dense(lazy), plain) < 1e-12
+    assert relative(dense(mixed), plain @ weight) < 1e-12
+    assert relative(dense(resolvent), expected) < 1e-11
+    assert relative(dense(resolvent.real), expected.real) < 1e-11
+    assert relative(dense(resolvent.imag), expected.imag) < 1e-11
+
+
+@pytest.mark.parametrize("form", ["low_rank", "dense"])
+def test_gradients_through_shift_and_solve(form):
+    z = signal(2, nodes=5, batch=1).requires_grad_()
+    edges = (features(1, 5, 4) + 0.2).requires_grad_()
+    b = torch.tensor(0.6, dtype=torch.float64, requires_grad=True)
+
+    def run(z, edges, b):
+        shift = symmetric_shift(edges, form)
+        y = shift.solve(z, 1j, b)
+        return shift @ z, y.real, y.imag
+
+    assert gradcheck(run, (z, edges, b))
+
+
+@pytest.mark.parametrize("form", ["low_rank", "dense"])
+def test_an_isolated_node_has_finite_gradients_and_no_edges(form):
+    edges = isolated().requires_grad_()
+    shift = symmetric_shift(edges, form)
+    (shift @ signal()).square().sum().backward()
+    assert edges.grad.isfinite().all()
+    assert (shift.to_dense()[:, [0, 5]] == 0).all()
+
+
+def test_a_map_without_any_edge_is_the_empty_graph():
+    edges = torch.zeros(1, 6, 4, dtype=torch.float64, requires_grad=True)
+    y = symmetric_shift(edges, "low_rank") @ signal(nodes=6, batch=1)
+    y.sum().backward()
+    assert (y == 0).all()
+    assert edges.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
+def test_the_spectrum_lies_in_the_unit_interval_and_reaches_one(seed, scale):
+    shift = symmetric_shift(scale * features(seed=seed), "low_rank")
+    eigenvalues = torch.linalg.eigvalsh(shift.to_dense())
+    assert eigenvalues.abs().max() <= 1 + 1e-12
+    assert relative(eigenvalues[:, -1], torch.ones(BATCH, dtype=torch.float64)) < 1e-12
+
+
+@pytest.mark.parametrize("channels", [16, 128])
+@pytest.mark.parametrize("nodes", [8, 64, 4096])
+def test_the_chosen_form_has_the_fewer_multiply_adds(channels, nodes):
+    """Counted by PyTorch's own counter, for a first-order filter on each form."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from gsp_nonlocal import SNL
+
+    flops = {}
+    for form in ("dense", "low_rank"):
+        block = SNL(channels, form=form)
+        with FlopCounterMode(display=False) as counter:
+            block(torch.randn(1, channels, nodes))
+        flops[form] = counter.get_total_flops()
+    chosen = flops[choose_form("auto", nodes, channels // 2)]
+    assert chosen <= 1.1 * min(flops.values())
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: LowRankShift(torch.ones(2, 5, 3), torch.ones(2, 5, 4)), ValueError, "common shape"),
+        (lambda: LowRankShift(torch.ones(5, 3)), ValueError, "common shape"),
+        (lambda: LowRankShift(torch.ones(1, 5, 3), core=torch.eye(2)), ValueError, "R = 3"),
+        (lambda: LowRankShift(torch.ones(1, 5, 3).long()), TypeError, "left factor.*int64"),
+        (lambda: LowRankShift(torch.ones(1, 5, 3)).solve(torch.ones(1, 5, 2), 0, 1), ValueError, "inverse"),
+        (lambda: choose_form("sparse", 5, 3), ValueError, "auto, dense, low_rank"),
+    ],
+)
+def test_bad_input_is_named(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_signals_of_different_graphs_do_not_mix():
+    one, other = SHIFTS["low-rank"](), SHIFTS["low-rank"]()
+    with pytest.raises(ValueError, match="to_dense"):
+        one.signal(signal()) + other.signal(signal())
+
+
+def test_a_large_graph_never_forms_its_matrix():
+    """200,000 nodes: the matrix would take 160 GB."""
+    values = torch.rand(1, 200_000, 8)
+    shift = symmetric_shift(values)
+    assert isinstance(shift, LowRankShift)
+    assert (shift @ torch.ones(1, 200_000, 1)).shape[1] > NODES
