@@ -3,6 +3,7 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
 
 def is_channel_first(nodes: Tensor) -> bool:
@@ -32,5 +33,15 @@ def mix_channels(nodes: Float[Tensor, "#B N C"], weight: Float[Tensor, "*#B C D"
     """
     if not is_channel_first(nodes):
         return nodes @ weight
+    if weight.dim() == 2 and _is_wide(nodes, weight):
+        return functional.conv1d(nodes.mT, weight.mT.unsqueeze(-1)).mT
     batch = max(nodes.shape[0], weight.shape[0] if weight.dim() == 3 else 1)
     return torch.bmm(weight.mT.expand(batch, -1, -1), nodes.mT.expand(batch, -1, -1)).mT
+
+
+def _is_wide(nodes: Tensor, weight: Tensor) -> bool:
+    """Whether one sample's gradient of ``W``, ``C D`` numbers, outweighs its signals, ``N (C + D)``.
+
+    A batched product keeps that gradient for each sample before it sums them; a convolution does not.
+    """
+    return weight.numel() > nodes.shape[1] * sum(weight.shape)

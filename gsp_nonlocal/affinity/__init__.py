@@ -6,10 +6,10 @@ They are built as ``affinity(channels, inner_channels)`` and called ``affinity(n
 from torch import nn
 
 from filters.registry import Registry
-from gsp_nonlocal.affinity.normalization import inverse_sqrt_degree, symmetric_shift
+from gsp_nonlocal.affinity.normalization import inverse_sqrt_degree, relu_dot_shift
 from gsp_nonlocal.affinity.relu_dot import ReLUDot
 
 registry: Registry[type[nn.Module]] = Registry("affinity")
 registry.register("relu_dot", ReLUDot)
 
-__all__ = ["ReLUDot", "inverse_sqrt_degree", "registry", "symmetric_shift"]
+__all__ = ["ReLUDot", "inverse_sqrt_degree", "registry", "relu_dot_shift"]

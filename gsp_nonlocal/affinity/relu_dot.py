@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from gsp_nonlocal.affinity.normalization import symmetric_shift
+from gsp_nonlocal.affinity.normalization import relu_dot_shift
 from gsp_nonlocal.nodes import PointwiseProjection
 from gsp_nonlocal.shifts import Form, ShiftOperator
 from gsp_nonlocal.shifts.form import require_form
@@ -43,7 +43,7 @@ class ReLUDot(nn.Module):
         embeddings = self.theta_phi(nodes)
         with torch.autocast(device_type=nodes.device.type, enabled=False):
             embeddings = embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
-            return symmetric_shift(embeddings.relu(), self.form)
+            return relu_dot_shift(embeddings, self.form)
 
     def extra_repr(self) -> str:
         """What ``repr`` shows of the settings."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from filters import Chebyshev, GraphFilter, ShiftOperator
 from gsp_nonlocal.affinity import ReLUDot
+from gsp_nonlocal.blocks.gate import GatedResidual
 from gsp_nonlocal.nodes import PointwiseProjection, to_map, to_nodes
 
 FilterFactory = Callable[[int, int], GraphFilter]
@@ -45,6 +46,7 @@ class NonlocalBlock(nn.Module):
         Zhu, She, Li, Lu, Kang, Hu, Wang (2021), *Unifying Nonlocal Blocks for Neural Networks*, ICCV.
 
     Example:
+        >>> from functools import partial
         >>> block = NonlocalBlock(16, filter=partial(Chebyshev, order=3))
         >>> x = torch.randn(2, 16, 8, 8)
         >>> torch.equal(block(x), x)
@@ -126,5 +128,7 @@ class NonlocalUnit(nn.Module):
     def forward(self, nodes: Float[Tensor, "B N C"], shift: ShiftOperator) -> Float[Tensor, "B N C"]:
         """``(B, N, C)`` and a shift over ``N`` nodes ``-> (B, N, C)``."""
         filtered = self.filter(self.value(nodes), shift)
-        update = self.activation(self.norm(filtered.mT)).mT
-        return nodes + update if self.gate is None else torch.addcmul(nodes, self.gate, update)
+        update = self.activation(self.norm(filtered.mT))
+        if self.gate is None:
+            return nodes + update.mT
+        return GatedResidual.apply(nodes.mT, self.gate, update).mT

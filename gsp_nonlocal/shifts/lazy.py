@@ -120,9 +120,9 @@ class LowRankSignal(TensorMultiple):
     def mix(self, weight: Tensor) -> LowRankSignal:
         """``(z A + left c) W``."""
         c = self.coefficients
-        return self._like(
-            _mixed(self.scale, weight), None if c is None else on_parts(lambda part: part @ weight, c)
-        )
+        if c is not None and _is_zero(self.scale):
+            return self._like(0.0, _mixed(c, weight))
+        return self._like(_mixed(self.scale, weight), None if c is None else _mixed(c, weight))
 
     def _like(self, scale: Scalar, coefficients: Tensor | None) -> LowRankSignal:
         return LowRankSignal(self.shift, self.base, scale, coefficients)
@@ -167,10 +167,8 @@ def _scaled(z: Tensor, scale: Scalar) -> Tensor:
     return z if isinstance(scale, float) and scale == 1.0 else z * scale
 
 
-def _mixed(factor: Scalar, weight: Tensor) -> Scalar:
+def _mixed(factor: Scalar, weight: Tensor) -> Tensor:
     """``A W``, where ``A`` may be a number times the identity."""
-    if _is_zero(factor):
-        return 0.0
     if not isinstance(factor, Tensor) or factor.dim() == 0:
         return factor * weight
     return on_parts(lambda part: part @ weight, factor)

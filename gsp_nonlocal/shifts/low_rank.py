@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
@@ -173,9 +172,11 @@ def _check_factors(left: Tensor, right: Tensor, core: Tensor | None) -> None:
             "factors have one common shape (B, N, R), "
             f"got left {tuple(left.shape)} and right {tuple(right.shape)}"
         )
-    rank = left.shape[-1]
-    if core is not None and core.shape[-2:] != (rank, rank):
-        raise ValueError(f"core has shape (R, R) or (B, R, R) with R = {rank}, got {tuple(core.shape)}")
+    batch, _, rank = left.shape
+    if core is not None and core.shape not in {(rank, rank), (1, rank, rank), (batch, rank, rank)}:
+        raise ValueError(
+            f"core has shape (R, R) or (B, R, R) with B = {batch}, R = {rank}, got {tuple(core.shape)}"
+        )
 
 
 def _gram(factor: Float[Tensor, "B N R"]) -> Float[Tensor, "B R R"]:

@@ -7,7 +7,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from filters import Chebyshev, DenseShift, Filter, Identity
 from filters.shift import DiagonalShift
-from gsp_nonlocal.affinity import symmetric_shift
+from gsp_nonlocal.affinity import relu_dot_shift
 from tests.filters.cases import (
     FILTERS,
     IN,
@@ -66,15 +66,15 @@ def test_a_filter_is_linear(name, graph):
 @filters_table
 def test_a_filter_is_equivariant_to_permutations(name):
     f, z, order = make(name), signal(), torch.randperm(NODES)
-    permuted = f(z[:, order], symmetric_shift(features()[:, order], "low_rank"))
-    assert relative(permuted, f(z, symmetric_shift(features(), "low_rank"))[:, order]) < 1e-12
+    permuted = f(z[:, order], relu_dot_shift(features()[:, order], "low_rank"))
+    assert relative(permuted, f(z, relu_dot_shift(features(), "low_rank"))[:, order]) < 1e-12
 
 
 @filters_table
 def test_samples_of_a_batch_do_not_touch_each_other(name):
     f, z = make(name), signal()
-    whole = f(z, symmetric_shift(features(), "low_rank"))
-    alone = f(z[:1], symmetric_shift(features()[:1], "low_rank"))
+    whole = f(z, relu_dot_shift(features(), "low_rank"))
+    alone = f(z[:1], relu_dot_shift(features()[:1], "low_rank"))
     assert relative(whole[:1], alone) < 1e-12
 
 
@@ -88,7 +88,7 @@ def test_gradients(name, form):
 
     def run(z, edges, *values):
         state = dict(zip(dict(f.named_parameters()), values, strict=True))
-        return torch.func.functional_call(f, state, (z, symmetric_shift(edges, form)))
+        return torch.func.functional_call(f, state, (z, relu_dot_shift(edges, form)))
 
     assert gradcheck(run, (z, edges, *parameters))
 
@@ -105,7 +105,7 @@ def test_high_order_stays_bounded():
     with torch.no_grad():
         f.weight.fill_(1 / 65)
     z = signal(1)
-    y = f(z, symmetric_shift(features(), "low_rank"))
+    y = f(z, relu_dot_shift(features(), "low_rank"))
     assert y.norm() <= z.norm() * (1 + 1e-9)
 
 
@@ -113,7 +113,7 @@ def test_a_low_rank_filter_touches_the_nodes_twice_whatever_its_order():
     """Two products with the factors in all: one to project the signal, one to come back."""
     calls = {}
     for order in (2, 16):
-        f, shift = Chebyshev(IN, OUT, order=order).double(), symmetric_shift(features(1), "low_rank")
+        f, shift = Chebyshev(IN, OUT, order=order).double(), relu_dot_shift(features(1), "low_rank")
         with ProductsOverNodes() as counter:
             f(signal(batch=1), shift)
         calls[order] = counter.calls

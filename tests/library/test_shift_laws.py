@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from gsp_nonlocal.affinity import inverse_sqrt_degree, symmetric_shift
+from gsp_nonlocal.affinity import inverse_sqrt_degree, relu_dot_shift
 from gsp_nonlocal.shifts import LowRankShift, choose_form
 from tests.filters.cases import BATCH, NODES, SHIFTS, features, isolated, relative, signal
 
@@ -30,7 +30,7 @@ def textbook(values: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("values", [features(), isolated(), features(rank=40), 1e4 * features()])
 @pytest.mark.parametrize("form", ["low_rank", "dense"])
 def test_the_affinity_is_the_textbook_one_exactly(values, form):
-    shift = symmetric_shift(values, form)
+    shift = relu_dot_shift(values, form)
     assert relative(shift.to_dense(), textbook(values)) < 1e-12
 
 
@@ -86,7 +86,7 @@ def test_gradients_through_shift_and_solve(form):
     b = torch.tensor(0.6, dtype=torch.float64, requires_grad=True)
 
     def run(z, edges, b):
-        shift = symmetric_shift(edges, form)
+        shift = relu_dot_shift(edges, form)
         y = shift.solve(z, 1j, b)
         return shift @ z, y.real, y.imag
 
@@ -96,7 +96,7 @@ def test_gradients_through_shift_and_solve(form):
 @pytest.mark.parametrize("form", ["low_rank", "dense"])
 def test_an_isolated_node_has_finite_gradients_and_no_edges(form):
     edges = isolated().requires_grad_()
-    shift = symmetric_shift(edges, form)
+    shift = relu_dot_shift(edges, form)
     (shift @ signal()).square().sum().backward()
     assert edges.grad.isfinite().all()
     assert (shift.to_dense()[:, [0, 5]] == 0).all()
@@ -104,7 +104,7 @@ def test_an_isolated_node_has_finite_gradients_and_no_edges(form):
 
 def test_a_map_without_any_edge_is_the_empty_graph():
     edges = torch.zeros(1, 6, 4, dtype=torch.float64, requires_grad=True)
-    y = symmetric_shift(edges, "low_rank") @ signal(nodes=6, batch=1)
+    y = relu_dot_shift(edges, "low_rank") @ signal(nodes=6, batch=1)
     y.sum().backward()
     assert (y == 0).all()
     assert edges.grad.isfinite().all()
@@ -113,7 +113,7 @@ def test_a_map_without_any_edge_is_the_empty_graph():
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
 def test_the_spectrum_lies_in_the_unit_interval_and_reaches_one(seed, scale):
-    shift = symmetric_shift(scale * features(seed=seed), "low_rank")
+    shift = relu_dot_shift(scale * features(seed=seed), "low_rank")
     eigenvalues = torch.linalg.eigvalsh(shift.to_dense())
     assert eigenvalues.abs().max() <= 1 + 1e-12
     assert relative(eigenvalues[:, -1], torch.ones(BATCH, dtype=torch.float64)) < 1e-12
@@ -143,6 +143,7 @@ def test_the_chosen_form_has_the_fewer_multiply_adds(channels, nodes):
         (lambda: LowRankShift(torch.ones(2, 5, 3), torch.ones(2, 5, 4)), ValueError, "common shape"),
         (lambda: LowRankShift(torch.ones(5, 3)), ValueError, "common shape"),
         (lambda: LowRankShift(torch.ones(1, 5, 3), core=torch.eye(2)), ValueError, "R = 3"),
+        (lambda: LowRankShift(torch.ones(2, 5, 3), core=torch.ones(3, 3, 3)), ValueError, "B = 2, R = 3"),
         (lambda: LowRankShift(torch.ones(1, 5, 3).long()), TypeError, "left factor.*int64"),
         (lambda: LowRankShift(torch.ones(1, 5, 3)).solve(torch.ones(1, 5, 2), 0, 1), ValueError, "inverse"),
         (lambda: choose_form("sparse", 5, 3), ValueError, "auto, dense, low_rank"),
@@ -162,6 +163,27 @@ def test_signals_of_different_graphs_do_not_mix():
 def test_a_large_graph_never_forms_its_matrix():
     """200,000 nodes: the matrix would take 160 GB."""
     values = torch.rand(1, 200_000, 8)
-    shift = symmetric_shift(values)
+    shift = relu_dot_shift(values)
     assert isinstance(shift, LowRankShift)
     assert (shift @ torch.ones(1, 200_000, 1)).shape[1] > NODES
+
+
+@pytest.mark.parametrize("values", [features(), isolated(), features() * (features(seed=5) > 1)])
+def test_the_fused_normalisation_has_autograds_gradients(values):
+    """With isolated nodes and nodes whose partners are all zero, against the dense form under autograd."""
+    z, cotangent = signal(seed=3), signal(seed=4)
+    grads = []
+    for form in ("low_rank", "dense"):
+        edges = values.clone().requires_grad_()
+        ((relu_dot_shift(edges, form) @ z) * cotangent).sum().backward()
+        grads.append(edges.grad)
+    assert relative(*grads) < 1e-12
+
+
+def test_a_second_derivative_of_the_low_rank_form_is_refused():
+    edges = features().requires_grad_()
+    (grad,) = torch.autograd.grad(
+        (relu_dot_shift(edges, "low_rank") @ signal()).sum(), edges, create_graph=True
+    )
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        grad.sum().backward()

@@ -1,0 +1,36 @@
+"""The gated residual of a block."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class GatedResidual(torch.autograd.Function):
+    r"""``y = x + γ u`` for a scalar gate ``γ``, with ``∂γ = ⟨∂y, u⟩`` as one dot product.
+
+    Autograd's own rule writes the product ``∂y ∘ u`` to memory before it sums it; the block would spend a tenth
+    of its time there.
+    """
+
+    @staticmethod
+    def forward(x: Tensor, gate: Tensor, update: Tensor) -> Tensor:
+        """``x``, ``u``: any one shape; ``γ``: zero-dimensional."""
+        return torch.addcmul(x, gate, update)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
+        """Keep what :meth:`backward` reads."""
+        x, gate, update = inputs
+        ctx.save_for_backward(gate, update)
+        ctx.dtype = x.dtype
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Gradients of ``x``, ``γ`` and ``u``."""
+        gate, update = ctx.saved_tensors
+        wide = grad.to(torch.promote_types(grad.dtype, torch.float32))
+        inner = wide.reshape(-1) @ update.to(wide.dtype).reshape(-1)
+        return grad.to(ctx.dtype), inner.to(gate.dtype), (grad * gate).to(update.dtype)

@@ -1,0 +1,74 @@
+"""What one position looks at: a row of the shift, without the shift."""
+
+from __future__ import annotations
+
+from math import prod
+
+import torch
+from torch import Tensor
+
+from gsp_nonlocal.shifts import ShiftOperator, as_shift
+
+
+@torch.no_grad()
+def attention_map(
+    shift: ShiftOperator | Tensor,
+    node: int | tuple[int, ...],
+    *,
+    grid: tuple[int, ...] | None = None,
+) -> Tensor:
+    r"""``Sᵀ e_i``: row ``i`` of ``S``, the weights with which node ``i`` collects from all nodes.
+
+    One product with one unit vector: ``O(N R)`` on a low-rank shift, and never ``N²`` numbers.
+
+    Args:
+        shift: any shift, or a plain tensor ``(B, N, N)`` or ``(N, N)``.
+        node: ``i``, from 0 to ``N − 1``; or, with ``grid``, a position such as ``(row, column)``.
+        grid: spatial shape of the map, ``prod(grid) = N``; by default none.
+
+    Returns:
+        ``(B, N)``, or ``(B, *grid)`` where a grid is given; in the data type of the shift, no gradients.
+
+    Raises:
+        IndexError: if ``node`` is outside of the graph; nodes do not count from the end.
+        TypeError: if ``node`` is neither an integer nor a position on a grid.
+        ValueError: if the grid does not have ``N`` positions.
+
+    Example:
+        >>> S = torch.tensor([[0.0, 1.0], [0.5, 0.5]])
+        >>> attention_map(S, 1)
+        tensor([[0.5000, 0.5000]])
+        >>> attention_map(torch.eye(6), (1, 0), grid=(2, 3))
+        tensor([[[0., 0., 0.],
+                 [1., 0., 0.]]])
+    """
+    shift = as_shift(shift)
+    batch, nodes = shift.shape[0], shift.shape[-1]
+    if grid is not None and prod(grid) != nodes:
+        raise ValueError(
+            f"grid {grid} has {prod(grid)} positions, but the graph has {nodes} nodes; "
+            "pass the spatial shape of the map that the graph was made from"
+        )
+    unit = torch.zeros(batch, nodes, 1, dtype=shift.dtype, device=shift.device)
+    unit[:, _flat_index(node, nodes, grid)] = 1
+    row = (shift.T @ unit).squeeze(-1)
+    return row if grid is None else row.unflatten(-1, grid)
+
+
+def _flat_index(node: int | tuple[int, ...], nodes: int, grid: tuple[int, ...] | None) -> int:
+    """The index in ``[0, N)`` of a node or of a position on the grid, row by row."""
+    position, extent = ((node,), (nodes,)) if isinstance(node, int) else (node, grid)
+    if not isinstance(position, tuple) or extent is None or len(position) != len(extent):
+        raise TypeError(
+            f"a node is an integer below {nodes}, or a position with as many coordinates as grid={grid}; "
+            f"got {node!r}"
+        )
+    if any(not 0 <= index < size for index, size in zip(position, extent, strict=True)):
+        raise IndexError(
+            f"node {node} is outside of the graph, which has positions 0 to "
+            f"{nodes - 1 if isinstance(node, int) else tuple(size - 1 for size in extent)}"
+        )
+    flat = 0
+    for index, size in zip(position, extent, strict=True):
+        flat = flat * size + index
+    return flat

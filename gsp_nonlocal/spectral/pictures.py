@@ -1,0 +1,91 @@
+"""The report's pictures: images and attention maps as small PNG data."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import matplotlib
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import interpolate, normalize
+
+LONGEST = 96
+"""Longest side, in pixels, of a picture in the page."""
+
+
+def shape_in_page(height: int, width: int) -> tuple[int, int]:
+    """Height and width of an image when its longest side is at most ``LONGEST`` pixels."""
+    scale = min(1.0, LONGEST / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def image_png(image: Float[Tensor, "C H W"]) -> str:
+    """An image ``(C, H, W)``, from its least to its greatest value: RGB for ``C = 3``, else their mean."""
+    shown = image.detach().float().cpu()
+    shown = shown if shown.shape[0] == 3 else shown.mean(dim=0, keepdim=True)
+    shown = (shown - shown.min()) / (shown.max() - shown.min()).clamp(min=1e-12)
+    shown = _resized(shown, shape_in_page(*image.shape[1:]))
+    pixels = (255 * shown).round().byte().permute(1, 2, 0).numpy()
+    return _data_uri(Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels))
+
+
+def heat_png(weights: Float[Tensor, "h w"], size: tuple[int, int]) -> str:
+    """Weights ``(h, w)`` over their maximum, upsampled to ``size``: transparent at 0, bright at 1."""
+    strength = weights.detach().float().cpu().abs()
+    strength = _resized((strength / strength.max().clamp(min=1e-30)).unsqueeze(0), size)[0]
+    picture = Image.fromarray((255 * strength).round().byte().numpy())
+    picture.putpalette(_palette().tobytes(), "RGBA")
+    return _data_uri(picture)
+
+
+def distinct_positions(features: Float[Tensor, "N C"], grid: tuple[int, ...], count: int) -> list[int]:
+    """Flat indices of positions that look unlike: the strongest, then again and again the least like those.
+
+    They keep an eighth of the map apart from each other and from its border, where padding shows, as
+    long as there are such positions.
+
+    Args:
+        features: of one map, ``(N, C)``.
+        grid: its spatial shape.
+        count: how many, at most.
+    """
+    features = features.detach().float().cpu()
+    directions = normalize(features, dim=-1)
+    places = torch.cartesian_prod(*map(torch.arange, grid)).view(len(features), -1)
+    extent = torch.tensor(grid)
+    inside = ((places >= extent // 8) & (places < extent - extent // 8)).all(dim=-1)
+    chosen = [int(features.norm(dim=-1).where(inside, -1.0).argmax())]
+    while len(chosen) < min(count, len(features)):
+        likeness = (directions @ directions[chosen].T).amax(dim=-1)
+        gaps = (places.unsqueeze(1) - places[chosen]).abs().amax(dim=-1).amin(dim=-1)
+        penalty = 4.0 * ~inside + 8.0 * (gaps <= max(grid) // 8) + 16.0 * (gaps == 0)
+        chosen.append(int((likeness + penalty).argmin()))
+    return chosen
+
+
+def _palette() -> np.ndarray:
+    """256 colours with growing opacity, ``(256, 4)`` bytes."""
+    level = np.linspace(0, 1, 256)
+    colours = matplotlib.colormaps["inferno"](0.25 + 0.75 * level)
+    colours[:, 3] = 0.92 * np.minimum(1, 3 * level)
+    return (255 * colours).round().astype(np.uint8)
+
+
+def _resized(picture: Float[Tensor, "C h w"], size: tuple[int, int]) -> Float[Tensor, "C H W"]:
+    """``(C, h, w)`` at another size, bilinearly, averaging where it shrinks."""
+    if tuple(picture.shape[1:]) == size:
+        return picture
+    resized = interpolate(
+        picture.unsqueeze(0), size=size, mode="bilinear", align_corners=False, antialias=True
+    )
+    return resized[0].clamp(0, 1)
+
+
+def _data_uri(picture: Image.Image) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

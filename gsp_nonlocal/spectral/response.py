@@ -1,0 +1,122 @@
+"""The frequency response that a trained block has learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gsp_nonlocal.blocks import NonlocalBlock
+from gsp_nonlocal.spectral.trace import units_of
+
+FLAT = 0.1
+"""Gains that differ by no more than this share of the greatest one count as equal."""
+
+
+@dataclass(frozen=True, eq=False)
+class Response:
+    r"""``H(λ)`` of one unit of a block, ``ŷ(λ) = x̂(λ) H(λ)``.
+
+    Attributes:
+        frequencies: ``λ``, ``(F,)``.
+        matrices: ``H``, ``(F, C, C)``.
+        singular_values: of each ``H(λ)``, descending, ``(F, min(C, r))``; the others are 0.
+    """
+
+    frequencies: Tensor
+    matrices: Tensor
+    singular_values: Tensor
+
+    @property
+    def mean_gain(self) -> Tensor:
+        r"""``‖H(λ)‖_F / √C``, ``(F,)``: the gain for a signal that is white over the channels."""
+        return self.singular_values.norm(dim=-1) / self.matrices.shape[-2] ** 0.5
+
+    @property
+    def kind(self) -> str:
+        """One word for the shape of :attr:`mean_gain`.
+
+        ``"zero"`` without any gain; ``"all-pass"`` if it varies by at most a tenth of its maximum. Else
+        by the mean gains of the lower, middle and upper third of the frequencies: ``"band-pass"`` if
+        the middle one is above both others by more than that tenth, ``"band-stop"`` if it is below both
+        by more than that, and otherwise ``"low-pass"`` or ``"high-pass"``, by the greater end.
+        """
+        gain = self.mean_gain
+        top = float(gain.max())
+        if top == 0:
+            return "zero"
+        margin = FLAT * top
+        if top - float(gain.min()) <= margin:
+            return "all-pass"
+        low, middle, high = (self._gain_of_third(third) for third in range(3))
+        if middle > max(low, high) + margin:
+            return "band-pass"
+        if middle < min(low, high) - margin:
+            return "band-stop"
+        return "low-pass" if low > high else "high-pass"
+
+    def _gain_of_third(self, third: int) -> float:
+        lowest, highest = self.frequencies.min(), self.frequencies.max()
+        scaled = 3 * (self.frequencies - lowest) / (highest - lowest)
+        return float(self.mean_gain[scaled.floor().clamp(max=2) == third].mean())
+
+
+@torch.no_grad()
+def block_response(block: NonlocalBlock, lam: Tensor | None = None, stage: int = 0) -> Response:
+    r"""``H(λ) = W_g · Σ_k g_k(λ) W_k``: value projection times filter, at each frequency.
+
+    That is the linear part of a unit, ``x ← x + γ · σ(norm(H(S) x))``. The norm, the activation, the
+    gate ``γ`` and the residual ``x`` are *not* in it.
+
+    Args:
+        block: a nonlocal block, trained or not.
+        lam: graph frequencies ``λ ∈ [0, 2]``, ``(F,)``, at least two different ones; by default 101,
+            evenly.
+        stage: which of the block's units, from 0.
+
+    Returns:
+        A :class:`Response` in float64, without gradients.
+
+    Raises:
+        TypeError: if ``block`` is not a :class:`NonlocalBlock`.
+        IndexError: if there is no such stage.
+        ValueError: if ``lam`` is not such a vector.
+
+    Example:
+        >>> from gsp_nonlocal import SNL
+        >>> response = block_response(SNL(8))
+        >>> response.matrices.shape, response.singular_values.shape
+        (torch.Size([101, 8, 8]), torch.Size([101, 4]))
+    """
+    if not isinstance(block, NonlocalBlock):
+        raise TypeError(
+            f"expected a NonlocalBlock, got {type(block).__name__}; "
+            "block_shifts(model, x) finds the blocks of a model"
+        )
+    units = units_of(block)
+    if not 0 <= stage < len(units):
+        raise IndexError(f"stage {stage} is out of range: the block has {len(units)}, counted from 0")
+    unit = units[stage]
+    value = _matrix_of(unit.value, block.channels)
+    lam = _frequencies(lam).to(value)
+    filtered = unit.filter.response(lam)
+    small = torch.linalg.qr(value, mode="r").R @ filtered
+    return Response(lam, value @ filtered, torch.linalg.svdvals(small))
+
+
+def _matrix_of(value: torch.nn.Module, channels: int) -> Tensor:
+    """The matrix ``(C, r)`` of a linear projection of node signals, by its action on unit vectors."""
+    like = next(value.parameters(), torch.empty(()))
+    unit = torch.eye(channels, dtype=like.dtype, device=like.device).unsqueeze(0)
+    return (value(unit) - value(torch.zeros_like(unit)))[0].double()
+
+
+def _frequencies(lam: Tensor | None) -> Tensor:
+    lam = torch.linspace(0, 2, 101, dtype=torch.float64) if lam is None else lam.double()
+    if lam.dim() != 1 or not lam.isfinite().all() or lam.unique().numel() < 2:
+        raise ValueError(
+            "frequencies are a vector (F,) of at least two different finite numbers in [0, 2], "
+            f"got {lam.tolist() if lam.numel() < 5 else tuple(lam.shape)}"
+        )
+    return lam
