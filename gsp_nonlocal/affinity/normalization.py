@@ -69,15 +69,15 @@ def _dense_affinity(features: Float[Tensor, "B N R"]) -> Float[Tensor, "B N N"]:
 class NormalisedReLU(torch.autograd.Function):
     r"""``E = D^{-1/2} F``, ``F = relu(P)``, with ``d = ½ F o`` and ``o = swap(Fᵀ 1)``, halves swapped.
 
-    With ``s = d^{-1/2}``, cotangent ``Ē`` and ``t = rowsum(Ē ∘ E)``, the gradient needs ``E``, ``s``, ``o`` alone:
+    With ``s = d^{-1/2}``, cotangent ``Ē``, ``t = rowsum(Ē ∘ E)``, the gradient needs ``E``, ``s`` and ``o``:
 
     .. math::
         \bar d = -\tfrac12 s^2 t, \quad v = -\tfrac12 E^\top (s\,t), \quad
         \bar P = [E > 0] \circ (s\,\bar E + \tfrac12 \bar d\,o^\top + \tfrac12 1\,\mathrm{swap}(v)^\top).
 
-    This takes half the passes over memory, and half the memory, of the same steps left to autograd. Where a
-    node is isolated, ``E`` vanishes although ``F`` may not; the gradient is 0 there in truth: all ``F`` that such
-    a node could meet are 0.
+    This takes half the passes over memory, and half the memory, of the same steps left to autograd. Where
+    a node is isolated, ``E`` vanishes although ``F`` may not; the gradient is 0 there in truth: all ``F``
+    that such a node could meet are 0.
     """
 
     @staticmethod
@@ -99,11 +99,9 @@ class NormalisedReLU(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor, *ignored: Tensor) -> Tensor:
         """The gradient of the class's docstring."""
         factor, scale, opposite = ctx.saved_tensors
-        buffer = grad * factor
-        weighted = -0.25 * scale * buffer.sum(dim=-1, keepdim=True)
-        torch.mul(grad, scale, out=buffer)
-        buffer.addcmul_(scale * weighted, opposite).add_(_swap(weighted.mT @ factor))
-        return torch.ops.aten.threshold_backward(buffer, factor, 0.0)
+        weighted = -0.25 * scale * (grad * factor).sum(dim=-1, keepdim=True)
+        total = (grad * scale).addcmul_(scale * weighted, opposite).add_(_swap(weighted.mT @ factor))
+        return torch.ops.aten.threshold_backward(total, factor, 0.0)
 
 
 def _swap(row: Tensor) -> Tensor:

@@ -11,8 +11,7 @@ from torch import Tensor
 class GatedResidual(torch.autograd.Function):
     r"""``y = x + γ u`` for a scalar gate ``γ``, with ``∂γ = ⟨∂y, u⟩`` as one dot product.
 
-    Autograd's own rule writes the product ``∂y ∘ u`` to memory before it sums it; the block would spend a tenth
-    of its time there.
+    Autograd's own rule writes the product ``∂y ∘ u`` to memory before it sums it.
     """
 
     @staticmethod

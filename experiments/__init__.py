@@ -1,0 +1,1 @@
+"""Scripts, configurations and data sets that train and compare nonlocal blocks."""

@@ -1,0 +1,83 @@
+"""The benchmark's table, picture and file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
+
+from experiments.benchmark.sections import Row
+from experiments.files import replacing
+
+Results = Mapping[str, Sequence[Row]]
+
+
+def write_results(results: Results, machine: Mapping[str, str], folder: Path) -> list[Path]:
+    """Write ``benchmark.json``, ``benchmark.md`` and ``benchmark.png``, each whole or not at all."""
+    paths = [folder / f"benchmark.{suffix}" for suffix in ("json", "md", "png")]
+    with replacing(paths[0]) as file:
+        file.write_text(json.dumps({"machine": dict(machine), **results}, indent=1), encoding="utf-8")
+    with replacing(paths[1]) as file:
+        file.write_text(_markdown(results, machine), encoding="utf-8")
+    with replacing(paths[2]) as file:
+        _picture(results).savefig(file, dpi=150, format="png")
+    return paths
+
+
+def print_results(results: Results, console: Console) -> None:
+    """The same tables on the terminal."""
+    for title, rows in results.items():
+        columns = _columns(rows)
+        table = Table(*columns, title=title)
+        for row in rows:
+            table.add_row(*(_text(row.get(column, "")) for column in columns))
+        console.print(table)
+
+
+def _markdown(results: Results, machine: Mapping[str, str]) -> str:
+    lines = [
+        "# Benchmark",
+        "",
+        "Written by `make benchmark`. " + ", ".join(f"{k}: {v}" for k, v in machine.items()),
+    ]
+    for title, rows in results.items():
+        columns = _columns(rows)
+        lines += ["", f"## {title}", "", "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+        lines += ["| " + " | ".join(_text(row.get(c, "")) for c in columns) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _columns(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _text(value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.2f}"
+
+
+def _picture(results: Results) -> Figure:
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    rows = results["growth"]
+    for axes, unit, title in zip(
+        figure.subplots(1, 2), ("s", "MiB"), ("time of a training step", "peak memory"), strict=True
+    ):
+        for kind, label in (("snl", "SNL, order 3, low-rank"), ("textbook", "order 1, dense textbook")):
+            points = [(r["nodes"], r[f"{kind} {unit}"]) for r in rows if f"{kind} {unit}" in r]
+            if points:
+                axes.loglog(*zip(*points, strict=True), "o-", label=label)
+        nodes = [float(r["nodes"]) for r in rows]
+        last = float(rows[-1][f"snl {unit}"])
+        axes.loglog(nodes, [last * n / nodes[-1] for n in nodes], ":", color="grey", label="linear in N")
+        if unit == "MiB":
+            wanted = [float(r["MiB of one N×N matrix"]) for r in rows]
+            axes.loglog(nodes, wanted, "--", color="tab:red", label="one N×N matrix alone")
+        axes.set(title=title, xlabel="nodes N (positions of the map)", ylabel=unit)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return figure

@@ -1,0 +1,114 @@
+"""The three questions of the benchmark, each answered by a list of rows."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+
+from experiments.benchmark.measure import Step, median_ratio, peak_memory, time_in_turns, training_step
+from experiments.benchmark.reference import Floor, TextbookSNL
+from filters import Chebyshev
+from gsp_nonlocal import SNL
+from gsp_nonlocal.affinity import relu_dot_shift
+
+Row = dict[str, float | str]
+Shape = tuple[int, ...]
+
+BLOCK_SHAPES: list[Shape] = [
+    (8, 64, 32, 32),
+    (2, 256, 56, 56),
+    (1, 512, 64, 128),
+    (8, 1024, 14, 14),
+    (32, 64, 8, 8),
+]
+ORDERS = (1, 2, 4, 8)
+LARGEST_DENSE = 2**13
+MIB = 2**20
+
+
+def device() -> str:
+    """``"cuda"`` where there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def build(kind: str, shape: Shape, order: int = 1) -> Step:
+    """A training step of one kind of block on a random map ``(B, C, *spatial)``, ``r = C / 2``."""
+    torch.manual_seed(0)
+    channels = shape[1]
+    makers: dict[str, Callable[[], nn.Module]] = {
+        "snl": lambda: SNL(channels, order=order),
+        "textbook": lambda: TextbookSNL(channels, channels // 2),
+        "floor": lambda: Floor(channels, channels // 2),
+    }
+    x = torch.randn(shape, device=device()).requires_grad_()
+    return training_step(makers[kind]().to(device()), x)
+
+
+def compare_blocks(shapes: Iterable[Shape], rounds: int) -> Iterable[Row]:
+    """One training step of SNL, of the dense textbook form, and of the floor, in turns."""
+    for shape in shapes:
+        kinds = ("snl", "textbook", "floor")
+        times = time_in_turns({kind: build(kind, shape) for kind in kinds}, rounds)
+        row: Row = {"map": "×".join(map(str, shape)), "nodes": float(shape[2] * shape[3])}
+        row |= {f"{kind} ms": 1e3 * statistics.median(times[kind]) for kind in kinds}
+        row["times faster than textbook"] = median_ratio(times["textbook"], times["snl"])
+        row["times the floor"] = median_ratio(times["snl"], times["floor"])
+        for kind in ("snl", "textbook"):
+            row[f"{kind} MiB"] = peak_memory(build, kind, shape)[0] / MIB
+        yield row
+
+
+def compare_orders(nodes: int, inner_channels: int, rounds: int) -> Iterable[Row]:
+    """Shift and filter alone, ``r`` to ``2r`` channels: forward, and forward + backward, against order 1."""
+    torch.manual_seed(0)
+    embeddings = torch.randn(1, 2 * inner_channels, nodes, device=device()).mT.requires_grad_()
+    signal = torch.randn(1, inner_channels, nodes, device=device()).mT.requires_grad_()
+    filters = {k: Chebyshev(inner_channels, 2 * inner_channels, order=k).to(device()) for k in ORDERS}
+    forward = time_in_turns({str(k): _without_grad(filters[k], signal, embeddings) for k in ORDERS}, rounds)
+    training = time_in_turns({str(k): _with_grad(filters[k], signal, embeddings) for k in ORDERS}, rounds)
+    for k in map(str, ORDERS):
+        yield {
+            "order": float(k),
+            "forward ms": 1e3 * statistics.median(forward[k]),
+            "forward, times order 1": median_ratio(forward[k], forward["1"]),
+            "training ms": 1e3 * statistics.median(training[k]),
+            "training, times order 1": median_ratio(training[k], training["1"]),
+        }
+
+
+def _without_grad(filter: nn.Module, signal: Tensor, embeddings: Tensor) -> Step:
+    @torch.no_grad()
+    def step() -> None:
+        filter(signal, relu_dot_shift(embeddings, "low_rank"))
+
+    return step
+
+
+def _with_grad(filter: nn.Module, signal: Tensor, embeddings: Tensor) -> Step:
+    def step() -> None:
+        filter.zero_grad(set_to_none=True)
+        signal.grad = embeddings.grad = None
+        filter(signal, relu_dot_shift(embeddings, "low_rank")).sum().backward()
+
+    return step
+
+
+def growth(exponents: Iterable[int], order: int = 3) -> Iterable[Row]:
+    """Time and peak memory of one training step of ``SNL(32, order=3)`` over the number of nodes.
+
+    Each in a process of its own, first step included; the dense form only while its matrices fit.
+    """
+    for exponent in exponents:
+        height = 2 ** (exponent // 2)
+        shape = (1, 32, height, 2**exponent // height)
+        row: Row = {"map": "×".join(map(str, shape)), "nodes": float(2**exponent)}
+        size, seconds = peak_memory(build, "snl", shape, order)
+        row |= {"snl s": seconds, "snl MiB": size / MIB}
+        if 2**exponent <= LARGEST_DENSE:
+            size, seconds = peak_memory(build, "textbook", shape)
+            row |= {"textbook s": seconds, "textbook MiB": size / MIB}
+        row["MiB of one N×N matrix"] = 4 * 2.0 ** (2 * exponent) / MIB
+        yield row
