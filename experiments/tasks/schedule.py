@@ -1,0 +1,40 @@
+"""Learning rates as functions of the fraction of the training that is done."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lightning import Trainer
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+
+def schedule(optimizer: Optimizer, trainer: Trainer, factor: Callable[[float], float]) -> dict[str, Any]:
+    """Return what ``configure_optimizers`` returns: the rate is ``factor(progress)`` times the peak.
+
+    The length of the training is asked for at the first step, not before: asking sets up the training
+    loader, and Lightning then no longer restores its place when a training is resumed.
+    """
+
+    def of_step(step: int) -> float:
+        return factor(step / trainer.estimated_stepping_batches if step else 0.0)
+
+    scheduler = LambdaLR(optimizer, of_step)
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def cosine(progress: float) -> float:
+    """Return ``½ (1 + cos π·progress)``: from 1 to 0."""
+    return 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def warmup_and_drops(progress: float, warmup: float, drops: Sequence[float]) -> float:
+    """Return ``min(1, progress / warmup + 0.01) · 0.1^(number of drops passed)``.
+
+    Args:
+        progress: Fraction of the training done, 0 to 1.
+        warmup: Fraction over which the factor rises linearly; 0 for none.
+        drops: Fractions at which it falls tenfold.
+    """
+    rise = min(1.0, progress / warmup + 0.01) if warmup > 0 else 1.0
+    return float(rise * 0.1 ** sum(progress >= drop for drop in drops))

@@ -1,0 +1,123 @@
+"""Segmentation of cued scenes with a small CNN and a nonlocal block."""
+
+from functools import partial
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+from torchmetrics.classification import BinaryJaccardIndex
+
+import filters
+from experiments.tasks.schedule import cosine, schedule
+from gsp_nonlocal import NonlocalBlock
+
+Batch = tuple[Tensor, Tensor]
+_SPLITS = ("train", "val", "test")
+
+
+class Segmentation(LightningModule):
+    """Three 3×3 convolutions, one nonlocal block or none, one 3×3 convolution.
+
+    Images ``(B, 3, H, W)``, masks ``(B, H, W)`` of 0 and 1. A pixel sees 9×9 pixels through the
+    convolutions and the whole image through the block. Loss: cross-entropy plus ``1 −`` soft Dice, since
+    few pixels belong to the target; Adam with a cosine schedule.
+
+    Args:
+        filter: Name of a graph filter, or None for a network without a block.
+        order: Order of the filter; None for a filter that has none.
+        channels: Width of the network.
+        inner_channels: Width of the block's projections; half of ``channels`` by default.
+        learning_rate: Peak learning rate.
+
+    Raises:
+        ValueError: If ``filter`` is unknown (the choices are listed), or a number is out of range.
+    """
+
+    monitor = "val/iou"
+
+    def __init__(
+        self,
+        filter: str | None = "chebyshev",
+        order: int | None = 3,
+        channels: int = 32,
+        inner_channels: int | None = None,
+        learning_rate: float = 1e-2,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        blocks = [] if filter is None else [_block(filter, order, channels, inner_channels)]
+        self.network = nn.Sequential(
+            _convolution(3, channels),
+            _convolution(channels, channels),
+            _convolution(channels, channels),
+            *blocks,
+            nn.Conv2d(channels, 1, 3, padding=1),
+        )
+        self.iou = nn.ModuleDict({f"{split}_": BinaryJaccardIndex() for split in _SPLITS})
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logit of every pixel, ``(B, H, W)``."""
+        return self.network(images).squeeze(1)
+
+    def loss(self, logits: Tensor, masks: Tensor) -> Tensor:
+        """Return cross-entropy plus ``1 −`` soft Dice."""
+        return binary_cross_entropy_with_logits(logits, masks) + 1 - soft_dice(logits, masks)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the loss of a batch."""
+        return self._step(batch, "train")
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count the pixels of a batch."""
+        self._step(batch, "val")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count the pixels of a batch."""
+        self._step(batch, "test")
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Return the predicted ``mask`` and the true ``target``, each ``(B, H, W)`` of 0 and 1."""
+        images, masks = batch
+        return {"mask": (self(images) > 0).byte(), "target": masks.byte()}
+
+    def configure_optimizers(self) -> Any:
+        """Adam, and a cosine from the peak rate to 0 over the training."""
+        optimizer = torch.optim.Adam(self.parameters(), lr=self.hparams["learning_rate"])
+        return schedule(optimizer, self.trainer, cosine)
+
+    def _step(self, batch: Batch, split: str) -> Tensor:
+        images, masks = batch
+        logits = self(images)
+        loss = self.loss(logits, masks)
+        self.iou[f"{split}_"](logits, masks.long())
+        shown: dict[str, Any] = {f"{split}/loss": loss, f"{split}/iou": self.iou[f"{split}_"]}
+        self.log_dict(shown, on_step=split == "train", on_epoch=split != "train", prog_bar=True)
+        return loss
+
+
+def soft_dice(logits: Tensor, masks: Tensor) -> Tensor:
+    """Return ``2 Σ p m / (Σ p + Σ m)`` over all pixels of the batch, ``p = sigmoid(logits)``."""
+    probability = logits.sigmoid()
+    return 2 * (probability * masks).sum() / (probability.sum() + masks.sum()).clamp_min(1e-6)
+
+
+def _convolution(in_channels: int, channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_channels, channels, 3, padding=1, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(),
+    )
+
+
+def _block(name: str, order: int | None, channels: int, inner_channels: int | None) -> NonlocalBlock:
+    factory = filters.registry.get(name)
+    options = {} if order is None else {"order": order}
+    try:
+        return NonlocalBlock(channels, inner_channels, filter=partial(factory, **options))
+    except TypeError as error:
+        raise ValueError(
+            f"filter {name!r} with order={order} cannot be built ({error}); "
+            "give order=null to a filter that has none"
+        ) from error
