@@ -19,7 +19,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "first order": {"filter": "chebyshev", "order": 1},
     "order 3": {"filter": "chebyshev", "order": 3},
 }
-STEPS: dict[Cue, int] = {"colour": 700, "class": 4000}
+STEPS: dict[Cue, int] = {"colour": 1000, "class": 4000}
 BATCH = 8
 
 

@@ -120,10 +120,11 @@ def show(result: DigitsResult, cells: Sequence[Cell], output: Path) -> None:
     ]
     console.print(Panel("\n".join(lines), title="Where to look next", expand=False))
     commands = [
+        "source .venv/bin/activate",
         "python -m experiments test --config experiments/configs/digits_snl.yaml"
         f" --ckpt_path {result.checkpoint}",
         "python -m experiments fit --config experiments/configs/scenes_class.yaml",
-        "python -m experiments.study --cue colour --seeds 0 1 2",
+        "python -m experiments.study --cue colour --seeds 0 1 2 --output runs/study",
     ]
     console.print("Next:", *commands, sep="\n  ", highlight=False, soft_wrap=True)
 

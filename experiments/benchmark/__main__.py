@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +17,8 @@ from experiments.benchmark.sections import BLOCK_SHAPES, Row, compare_blocks, co
 from experiments.files import check_writable
 from experiments.machine import describe_machine
 
+ALLOCATOR_SETTINGS = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "LD_PRELOAD")
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run all sections; 2 for an output folder that cannot be written."""
@@ -28,6 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     results = _measure(options.rounds, options.quick, console)
     machine = describe_machine()
+    kept = {name: os.environ[name] for name in ALLOCATOR_SETTINGS if name in os.environ}
+    machine["allocator"] = " ".join(f"{name}={value}" for name, value in kept.items()) or "default"
     if torch.cuda.is_available():
         machine["device"] = torch.cuda.get_device_name()
     print_results(results, console)

@@ -14,9 +14,9 @@ from gsp_nonlocal.shifts import Form
 def SNL(  # noqa: N802  (a constructor of a block)
     channels: int,
     inner_channels: int | None = None,
+    stages: int = 1,
     *,
     order: int = 1,
-    stages: int = 1,
     norm: Callable[[int], nn.Module] = nn.BatchNorm1d,
     gate: bool = True,
     form: Form = "auto",
@@ -29,8 +29,8 @@ def SNL(  # noqa: N802  (a constructor of a block)
     Args:
         channels: ``C`` of the map ``x (B, C, *spatial)``.
         inner_channels: ``r``; by default ``channels // 2``.
-        order: degree of the Chebyshev filter, at least 0.
         stages: units that share one affinity, at least 1.
+        order: degree of the Chebyshev filter, at least 0.
         norm: called ``norm(channels)``, acts on ``(B, C, N)``.
         gate: see :class:`NonlocalBlock`; ``False`` is the authors' block.
         form: how the affinity is kept: ``"auto"``, ``"dense"`` or ``"low_rank"``.

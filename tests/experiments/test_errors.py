@@ -96,8 +96,8 @@ def test_no_code_of_a_checkpoint_is_run(tmp_path):
 @pytest.mark.parametrize(
     ("option", "parts"),
     [
-        ("--model.order=1", ["of another shape: network.3.stages.0.filter.weight"]),
-        ("--model.filter=null", ["missing: network.3.bias", "surplus: network.3.affinity"]),
+        ("--model.order=1", ["of another shape: network.8.stages.0.filter.weight"]),
+        ("--model.filter=null", ["missing: network.9.bias", "surplus: network.10.bias"]),
     ],
 )
 def test_a_checkpoint_of_another_architecture_is_refused(option, parts, fitted, capsys, tmp_path):
