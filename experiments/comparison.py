@@ -9,6 +9,7 @@ import torch
 from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 
+import filters
 from experiments.checkpoints import WholeCheckpointIO
 from experiments.data import CuedScenes
 from experiments.data.scenes import Cue
@@ -19,8 +20,13 @@ MODELS: dict[str, dict[str, Any]] = {
     "first order": {"filter": "chebyshev", "order": 1},
     "order 3": {"filter": "chebyshev", "order": 3},
 }
-STEPS: dict[Cue, int] = {"colour": 1000, "class": 4000}
-BATCH = 8
+FAMILIES: dict[str, dict[str, Any]] = {
+    name: {"filter": name, "order": None if name in ("aggregation", "diffusion") else 3}
+    for name in filters.registry.names()
+}
+"""Every filter family by name, of order 3 where it has one."""
+STEPS: dict[Cue, int] = {"colour": 1000, "class": 3000}
+BATCH: dict[Cue, int] = {"colour": 8, "class": 32}
 
 
 @dataclass(frozen=True)
@@ -45,14 +51,14 @@ def train_cell(
     steps: int | None = None,
     eval_scenes: int = 400,
 ) -> tuple[Cell, Segmentation]:
-    """Train a model of ``MODELS``, choose by validation IoU and test the choice.
+    """Train a model, choose by validation IoU and test the choice.
 
     The budget depends on the cue alone, the batches on cue and seed alone; every model has the same
     hyperparameters.
 
     Args:
         cue: ``"colour"`` or ``"class"``.
-        model: Key of ``MODELS``.
+        model: Key of ``MODELS`` or of ``FAMILIES``.
         seed: Seed of weights and training scenes.
         folder: Where the best checkpoint goes, as ``best.ckpt``.
         steps: Training steps; by default ``STEPS[cue]``.
@@ -64,12 +70,14 @@ def train_cell(
     Raises:
         ValueError: If ``model`` is unknown.
     """
-    if model not in MODELS:
-        raise ValueError(f"unknown model {model!r}; choose one of {', '.join(MODELS)}")
+    settings = MODELS | FAMILIES
+    if model not in settings:
+        raise ValueError(f"unknown model {model!r}; choose one of {', '.join(settings)}")
     steps = STEPS[cue] if steps is None else steps
     seed_everything(seed, verbose=False)
-    task = Segmentation(**MODELS[model])
-    scenes = CuedScenes(cue, train_scenes=steps * BATCH, batch_size=BATCH, eval_scenes=eval_scenes, seed=seed)
+    task = Segmentation(**settings[model])
+    batch = BATCH[cue]
+    scenes = CuedScenes(cue, train_scenes=steps * batch, batch_size=batch, eval_scenes=eval_scenes, seed=seed)
     best = ModelCheckpoint(folder, "best", monitor=task.monitor, mode="max", enable_version_counter=False)
     trainer = quiet_trainer(best, val_check_interval=max(1, steps // 8))
     begin = time.perf_counter()

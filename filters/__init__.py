@@ -1,42 +1,87 @@
 r"""Graph filters: what to do to the spectrum of a graph signal.
 
-============================  =====================================  ========================
-filter                        terms                                  response over ``λ``
-============================  =====================================  ========================
-``Chebyshev(in, out, order)``  ``T_k(S) z``, ``k = 0 … order``        ``Σ T_k(1 − λ) W_k``
-``Aggregation(in, out)``       ``S z``                                ``(1 − λ) W``
-``Diffusion(in, out)``         ``(S − I) z``                          ``−λ W``
-``Identity(channels)``         ``z``                                  ``I``
-``f + g``, ``f @ g``, ``a * f``  parallel, cascade, scaling           sum, product, multiple
-============================  =====================================  ========================
+====================================  ================================  ===================================
+filter                                terms                             response over ``λ``, ``μ = 1 − λ``
+====================================  ================================  ===================================
+``Chebyshev(in, out, order)``         ``T_k(S) z``                      ``Σ T_k(μ) W_k``
+``ChebyshevInterpolation``            ``T_k(S) z``                      through ``W_j`` at ``μ = x_j``
+``Monomial``                          ``S^k z``                         ``Σ μ^k W_k``
+``Bernstein``                         ``T_k(S) z``                      ``Σ b_k(λ) W_k``
+``Jacobi``, ``Legendre``              ``P_k(S) z``                      ``Σ P_k(μ) W_k``
+``Cayley(in, out, order, zoom)``      ``z, Re C^j z, Im C^j z``         of ``C = (hλ − i)/(hλ + i)``
+``ARMA(in, out, order)``              ``(I − ψ_k S)⁻¹ z``               ``Σ W_k / (1 − ψ_k μ)``
+``Rational(in, out, order, poles)``   ``Q(L)⁻¹ T_k(S) z``               ``Σ T_k(μ) W_k / Q(λ)``
+``Aggregation(in, out)``              ``S z``                           ``μ W``
+``Diffusion(in, out)``                ``(S − I) z``                     ``−λ W``
+``SpectralFunction(g)``               fixed                             ``g(λ)``
+``Heat``, ``Tikhonov``,               fixed                             ``exp(−τλ)``, ``1/(1 + αλ)``,
+``IdealLowPass``, ``MexicanHat``                                        ``1{λ ≤ c}``, ``e s λ exp(−sλ)``
+``Identity()``                        ``z``                             ``1``
+``f + g``, ``f @ g``, ``a * f``       parallel, cascade, scaling        sum, product, multiple
+====================================  ================================  ===================================
 
 Filters are called ``f(z, shift)`` with ``z (B, N, in)`` and any :class:`ShiftOperator` or plain tensor
 ``(B, N, N)``. A new filter is a subclass of :class:`Filter` that writes ``terms``, a line here, and a row
-in the case table of ``tests/filters/cases.py``. This package imports torch and nothing else.
+in the case table of ``tests/filters/cases.py``. A package outside offers its filters by name through entry
+points of the group ``gsp_nonlocal.filters``. This package imports torch and nothing else.
 """
 
+from filters.arma import ARMA
 from filters.base import Filter, GraphFilter, Identity
-from filters.chebyshev import Chebyshev
+from filters.bernstein import Bernstein
+from filters.cayley import Cayley
+from filters.chebyshev import Chebyshev, ChebyshevInterpolation
 from filters.elementary import Aggregation, Diffusion
+from filters.jacobi import Jacobi, Legendre
+from filters.kernels import Heat, IdealLowPass, MexicanHat, Tikhonov
+from filters.monomial import Monomial
+from filters.rational import Rational
 from filters.registry import Registry
 from filters.shift import DenseShift, DiagonalShift, ShiftOperator, as_shift
+from filters.solve import ConvergenceError
+from filters.spectral_function import SpectralFunction
+from filters.wavelets import WaveletFrame, itersine
 
-registry: Registry[type[Filter]] = Registry("filter")
-registry.register("chebyshev", Chebyshev)
+registry: Registry[type[Filter]] = Registry("filter", entry_points="gsp_nonlocal.filters")
 registry.register("aggregation", Aggregation)
+registry.register("arma", ARMA)
+registry.register("bernstein", Bernstein)
+registry.register("cayley", Cayley)
+registry.register("chebyshev", Chebyshev)
+registry.register("chebyshev_interpolation", ChebyshevInterpolation)
 registry.register("diffusion", Diffusion)
+registry.register("jacobi", Jacobi)
+registry.register("legendre", Legendre)
+registry.register("monomial", Monomial)
+registry.register("rational", Rational)
 
 __all__ = [
+    "ARMA",
     "Aggregation",
+    "Bernstein",
+    "Cayley",
     "Chebyshev",
+    "ChebyshevInterpolation",
+    "ConvergenceError",
     "DenseShift",
     "DiagonalShift",
     "Diffusion",
     "Filter",
     "GraphFilter",
+    "Heat",
+    "IdealLowPass",
     "Identity",
+    "Jacobi",
+    "Legendre",
+    "MexicanHat",
+    "Monomial",
+    "Rational",
     "Registry",
     "ShiftOperator",
+    "SpectralFunction",
+    "Tikhonov",
+    "WaveletFrame",
     "as_shift",
+    "itersine",
     "registry",
 ]

@@ -14,6 +14,7 @@ from filters.shift import (
     ShiftOperator,
     Signal,
     as_shift,
+    recognised,
     require_real_floating,
 )
 
@@ -28,11 +29,14 @@ class GraphFilter(nn.Module, ABC):
     is cast up, and the result has the input's data type.
 
     Attributes:
-        in_channels, out_channels: channels of ``z`` and of ``y``.
+        in_channels, out_channels: channels of ``z`` and of ``y``; both ``None`` for a filter that treats
+            every channel alike and takes any number of them.
+        requires_symmetric: whether the shift must be symmetric; others are refused.
     """
 
-    in_channels: int
-    out_channels: int
+    in_channels: int | None
+    out_channels: int | None
+    requires_symmetric: bool = False
 
     @abstractmethod
     def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
@@ -50,8 +54,11 @@ class GraphFilter(nn.Module, ABC):
 
         Raises:
             TypeError: if ``z`` is not real floating-point, or ``shift`` is no shift.
-            ValueError: if the number of channels or of nodes does not fit.
+            ValueError: if the number of channels or of nodes does not fit; if the filter needs a symmetric
+                shift and this is none.
         """
+        if self.requires_symmetric and isinstance(shift, Tensor):
+            shift = recognised(shift)
         shift = as_shift(shift)
         self._check(z, shift)
         dtype = torch.promote_types(torch.promote_types(z.dtype, shift.dtype), torch.float32)
@@ -68,23 +75,30 @@ class GraphFilter(nn.Module, ABC):
 
         Returns:
             ``(F, in_channels, out_channels)``: at each frequency the matrix that acts on the
-            channels from the right, ``ŷ(λ) = ẑ(λ) H(λ)``.
+            channels from the right, ``ŷ(λ) = ẑ(λ) H(λ)``; ``(F, 1, 1)`` for a filter of any channels.
         """
         if lam.dim() != 1:
             raise ValueError(f"frequencies have shape (F,), got {tuple(lam.shape)}")
-        unit = torch.eye(self.in_channels, dtype=lam.dtype, device=lam.device)
+        unit = torch.eye(self.in_channels or 1, dtype=lam.dtype, device=lam.device)
         probe = unit.unsqueeze(1).expand(-1, lam.shape[0], -1)
         return self(probe, DiagonalShift(1 - lam)).transpose(0, 1)
 
     def _check(self, z: Tensor, shift: ShiftOperator) -> None:
         require_real_floating(z, "a node signal")
-        if z.dim() != 3 or z.shape[-1] != self.in_channels:
-            raise ValueError(f"a node signal has shape (B, N, C={self.in_channels}), got {tuple(z.shape)}")
+        if z.dim() != 3 or self.in_channels not in (None, z.shape[-1]):
+            channels = "C" if self.in_channels is None else f"C={self.in_channels}"
+            raise ValueError(f"a node signal has shape (B, N, {channels}), got {tuple(z.shape)}")
         batch, nodes = shift.shape[0], shift.shape[-1]
         if nodes != z.shape[1] or batch not in (1, z.shape[0]):
             raise ValueError(
                 f"shift {tuple(shift.shape)} does not fit the signal {tuple(z.shape)}: "
                 "both need the same number of nodes, and the same batch size or a batch of 1"
+            )
+        if self.requires_symmetric and not shift.is_symmetric:
+            raise ValueError(
+                f"{self} needs a symmetric shift, and {shift} does not promise to be one; pass "
+                "DenseShift(matrix, is_symmetric=True) if it is, use a symmetric normalisation, or a "
+                "polynomial or rational filter"
             )
 
     def __add__(self, other: GraphFilter) -> GraphFilter:
@@ -108,7 +122,8 @@ class GraphFilter(nn.Module, ABC):
 class Filter(GraphFilter):
     r"""``y = Σ_k g_k(S) z W_k``: a family of scalar responses, mixed over the channels.
 
-    A new family writes :meth:`terms` alone. ``weight`` has shape ``(terms, in, out)``.
+    A new family writes :meth:`terms` alone. ``weight`` has shape ``(terms, in, out)``; a family whose
+    parameters are not the ``W_k`` themselves also writes :meth:`mixing`.
 
     Args:
         in_channels: channels of ``z``, at least 1.
@@ -118,6 +133,9 @@ class Filter(GraphFilter):
     Raises:
         ValueError: if a number is out of range.
     """
+
+    in_channels: int
+    out_channels: int
 
     def __init__(self, in_channels: int, out_channels: int, order: int = 1) -> None:
         super().__init__()
@@ -146,8 +164,19 @@ class Filter(GraphFilter):
         bound = (self.num_terms * self.in_channels) ** -0.5
         nn.init.uniform_(self.weight, -bound, bound)
 
+    def _put(self, name: str, value: Tensor) -> None:
+        """Make a parameter, or overwrite it in place: an optimiser may hold it."""
+        if not hasattr(self, name):
+            self.register_parameter(name, nn.Parameter(value.to(self.weight)))
+        with torch.no_grad():
+            self.get_parameter(name).copy_(value)
+
+    def mixing(self, weight: Tensor) -> Tensor:
+        """The matrices ``W_k`` that belong to the parameters ``weight``, both ``(terms, in, out)``."""
+        return weight
+
     def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
-        weight = self.weight.to(shift.dtype)
+        weight = self.mixing(self.weight).to(shift.dtype)
         mixed = [mix(term, weight[k]) for k, term in enumerate(self.terms(shift, z))]
         return sum(mixed[1:], start=mixed[0])
 
@@ -156,9 +185,9 @@ class Filter(GraphFilter):
 
 
 class Identity(GraphFilter):
-    """``y = z``: the all-pass filter on ``channels`` channels."""
+    """``y = z``: the all-pass filter on ``channels`` channels; by default on any number."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int | None = None) -> None:
         super().__init__()
         self.in_channels = self.out_channels = channels
 
@@ -166,7 +195,7 @@ class Identity(GraphFilter):
         return z
 
     def extra_repr(self) -> str:
-        return str(self.in_channels)
+        return "" if self.in_channels is None else str(self.in_channels)
 
 
 class Sum(GraphFilter):
@@ -174,16 +203,21 @@ class Sum(GraphFilter):
 
     def __init__(self, first: GraphFilter, second: GraphFilter) -> None:
         super().__init__()
-        sizes = [(f.in_channels, f.out_channels) for f in (first, second)]
-        if sizes[0] != sizes[1]:
+        sizes = [_sizes(f) for f in (first, second)]
+        known = [size for size in sizes if size != (None, None)] or sizes
+        if known[0] != known[-1] or (len(known) == 1 and known[0][0] != known[0][1]):
             raise ValueError(
                 f"filters in parallel need the same (in, out) channels, got {sizes[0]} and {sizes[1]}"
             )
         self.first, self.second = first, second
-        self.in_channels, self.out_channels = sizes[0]
+        self.in_channels, self.out_channels = known[0]
+        self.requires_symmetric = first.requires_symmetric or second.requires_symmetric
 
     def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
         return self.first.filter_signal(shift, z) + self.second.filter_signal(shift, z)
+
+    def __repr__(self) -> str:
+        return f"{self.first} + {self.second}"
 
 
 class Cascade(GraphFilter):
@@ -191,16 +225,21 @@ class Cascade(GraphFilter):
 
     def __init__(self, outer: GraphFilter, inner: GraphFilter) -> None:
         super().__init__()
-        if outer.in_channels != inner.out_channels:
+        if None not in (outer.in_channels, inner.out_channels) and outer.in_channels != inner.out_channels:
             raise ValueError(
                 f"f @ g feeds g's output to f: g gives {inner.out_channels} channels, "
                 f"f takes {outer.in_channels}"
             )
         self.outer, self.inner = outer, inner
-        self.in_channels, self.out_channels = inner.in_channels, outer.out_channels
+        self.in_channels = outer.in_channels if inner.in_channels is None else inner.in_channels
+        self.out_channels = inner.out_channels if outer.out_channels is None else outer.out_channels
+        self.requires_symmetric = outer.requires_symmetric or inner.requires_symmetric
 
     def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
         return self.outer.filter_signal(shift, self.inner.filter_signal(shift, z))
+
+    def __repr__(self) -> str:
+        return f"{_factor(self.outer)} @ {_factor(self.inner)}"
 
 
 class Scaled(GraphFilter):
@@ -209,13 +248,23 @@ class Scaled(GraphFilter):
     def __init__(self, inner: GraphFilter, factor: float) -> None:
         super().__init__()
         self.inner, self.factor = inner, float(factor)
-        self.in_channels, self.out_channels = inner.in_channels, inner.out_channels
+        self.in_channels, self.out_channels = _sizes(inner)
+        self.requires_symmetric = inner.requires_symmetric
 
     def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
         return self.factor * self.inner.filter_signal(shift, z)
 
-    def extra_repr(self) -> str:
-        return f"factor={self.factor:g}"
+    def __repr__(self) -> str:
+        return f"{self.factor:g} * {_factor(self.inner)}"
+
+
+def _sizes(f: GraphFilter) -> tuple[int | None, int | None]:
+    return f.in_channels, f.out_channels
+
+
+def _factor(f: GraphFilter) -> str:
+    """``f`` as it stands in a product."""
+    return f"({f})" if isinstance(f, Sum | Cascade | Scaled) else str(f)
 
 
 def mix(signal: Signal, weight: Tensor) -> Signal:

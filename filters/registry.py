@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
 T = TypeVar("T", bound=Callable[..., object])
@@ -13,6 +14,8 @@ class Registry(Generic[T]):
 
     Args:
         kind: what is registered, for messages: ``"filter"``.
+        entry_points: group in which installed packages offer more of it; each is imported when its name
+            is asked for, not before. Own names come first.
 
     Example:
         >>> colours = Registry("colour")
@@ -23,8 +26,9 @@ class Registry(Generic[T]):
         ValueError: unknown colour 'blue'; choose one of: red
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, entry_points: str | None = None) -> None:
         self.kind = kind
+        self.group = entry_points
         self._entries: dict[str, T] = {}
 
     def register(self, name: str, factory: T) -> T:
@@ -44,10 +48,18 @@ class Registry(Generic[T]):
         Raises:
             ValueError: if there is none; the message lists the names.
         """
-        if name not in self._entries:
+        if name in self._entries:
+            return self._entries[name]
+        offered = self._offered()
+        if name not in offered:
             raise ValueError(f"unknown {self.kind} {name!r}; choose one of: {', '.join(self.names())}")
-        return self._entries[name]
+        return self.register(name, offered[name].load())
 
     def names(self) -> list[str]:
         """All names, sorted."""
-        return sorted(self._entries)
+        return sorted({*self._entries, *self._offered()})
+
+    def _offered(self) -> dict[str, EntryPoint]:
+        """What installed packages offer."""
+        found = entry_points(group=self.group) if self.group else ()
+        return {point.name: point for point in found}

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from filters.mixing import is_channel_first
+from filters.solve import iterate_resolvent
 
 Scalar: TypeAlias = float | complex | Tensor
 """A number, or a zero-dimensional tensor where it is learned."""
@@ -31,7 +32,8 @@ class ShiftOperator(ABC):
     r"""The graph shift ``S ∈ R^{B×N×N}``, known by what it does to a signal.
 
     Subclasses give :attr:`shape`, :attr:`dtype`, :attr:`device`, :meth:`__call__`, :attr:`T`,
-    :meth:`solve`, :meth:`to_dense`, :meth:`to` and :meth:`__add__`.
+    :meth:`to_dense`, :meth:`to` and :meth:`__add__`; and, where they know a closed form,
+    :meth:`resolvent` and :meth:`eigenpairs`.
 
     Attributes:
         is_symmetric: whether ``S = Sᵀ`` by construction.
@@ -70,9 +72,24 @@ class ShiftOperator(ABC):
     def T(self) -> ShiftOperator:  # noqa: N802  (the transpose, as in torch)
         """``Sᵀ``."""
 
-    @abstractmethod
+    def resolvent(self, a: Scalar, b: Scalar) -> Callable[[Signal], Signal]:
+        """``z ↦ (a I + b S)⁻¹ z``, to be applied many times; ``a`` and ``b`` may be complex.
+
+        Where a shift has no closed form, each application iterates to a stated tolerance:
+        :func:`filters.solve.iterate_resolvent`.
+        """
+        return iterate_resolvent(self, a, b)
+
     def solve(self, z: Signal, a: Scalar, b: Scalar) -> Signal:
-        """``(a I + b S)⁻¹ z``; ``a`` and ``b`` may be complex."""
+        """``(a I + b S)⁻¹ z``, once."""
+        return self.resolvent(a, b)(z)
+
+    def eigenpairs(self) -> tuple[Tensor, Tensor] | None:
+        """``μ (B, K)`` and orthonormal ``U (B, N, K)`` with ``S = U diag(μ) Uᵀ``, for symmetric shifts.
+
+        Without gradients. Eigenvalues left out (``K < N``) are 0. ``None`` where there is no exact way.
+        """
+        return None
 
     @abstractmethod
     def to_dense(self) -> Tensor:
@@ -148,11 +165,14 @@ class DenseShift(ShiftOperator):
     def T(self) -> DenseShift:  # noqa: N802
         return self._like(self.matrix.mT)
 
-    def solve(self, z: Signal, a: Scalar, b: Scalar) -> Signal:
+    def resolvent(self, a: Scalar, b: Scalar) -> Callable[[Signal], Signal]:
         eye = torch.eye(self.shape[-1], dtype=self.dtype, device=self.device)
-        system = a * eye + b * self.matrix
-        dtype = torch.promote_types(system.dtype, z.dtype)
-        return torch.linalg.solve(system.to(dtype), z.to(dtype))
+        return factorised(a * eye + b * self.matrix)
+
+    def eigenpairs(self) -> tuple[Tensor, Tensor]:
+        matrix = self.matrix.detach()
+        eigenvalues, vectors = torch.linalg.eigh(0.5 * (matrix + matrix.mT))
+        return eigenvalues, vectors
 
     def to_dense(self) -> Tensor:
         return self.matrix
@@ -219,8 +239,12 @@ class DiagonalShift(ShiftOperator):
     def T(self) -> DiagonalShift:  # noqa: N802
         return self
 
-    def solve(self, z: Signal, a: Scalar, b: Scalar) -> Signal:
-        return z / (a + b * self.eigenvalues.unsqueeze(-1))
+    def resolvent(self, a: Scalar, b: Scalar) -> Callable[[Signal], Signal]:
+        divisor = a + b * self.eigenvalues.unsqueeze(-1)
+        return lambda z: z / divisor
+
+    def eigenpairs(self) -> tuple[Tensor, Tensor]:
+        return self.eigenvalues.detach(), torch.diag_embed(torch.ones_like(self.eigenvalues))
 
     def to_dense(self) -> Tensor:
         return torch.diag_embed(self.eigenvalues)
@@ -249,6 +273,21 @@ def as_shift(shift: ShiftOperator | Tensor) -> ShiftOperator:
         f"expected a ShiftOperator or a tensor (B, N, N), got {type(shift).__name__}; "
         "filters are called f(z, shift)"
     )
+
+
+def recognised(matrix: Tensor) -> DenseShift:
+    """A plain tensor as a shift that is symmetric where it equals its transpose up to rounding."""
+    shift = DenseShift(matrix)
+    shift.is_symmetric = is_symmetric(shift.matrix)
+    return shift
+
+
+def is_symmetric(matrix: Tensor) -> bool:
+    """Whether ``matrix = matrixᵀ`` up to 32 units of rounding of its largest entry."""
+    if matrix.numel() == 0:
+        return True
+    tolerance = 32 * torch.finfo(matrix.dtype).eps * matrix.abs().amax()
+    return bool((matrix - matrix.mT).abs().amax() <= tolerance)
 
 
 def require_real_floating(tensor: Tensor, what: str) -> None:
@@ -285,3 +324,31 @@ def on_parts(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
 def matmul_real(matrix: Tensor, z: Tensor) -> Tensor:
     """``matrix @ z`` for a real matrix and a real or complex ``z``, without a complex copy."""
     return on_parts(lambda part: matrix @ part, z)
+
+
+def factorised(system: Tensor) -> Callable[[Tensor], Tensor]:
+    """``z ↦ system⁻¹ z``: one LU factorisation ``(B, R, R)``, any number of right sides ``(B, R, C)``."""
+    if system.is_complex() and torch.compiler.is_compiling():
+        return _factorised_as_real(system)
+    factors, pivots = torch.linalg.lu_factor(system)
+
+    def solve(z: Tensor) -> Tensor:
+        batch = max(z.shape[0], factors.shape[0])
+        lu, order = factors.expand(batch, -1, -1), pivots.expand(batch, -1)
+        if z.is_complex() and not lu.is_complex():
+            return on_parts(lambda part: torch.linalg.lu_solve(lu, order, part), z)
+        return torch.linalg.lu_solve(lu, order, z.to(lu.dtype))
+
+    return solve
+
+
+def _factorised_as_real(system: Tensor) -> Callable[[Tensor], Tensor]:
+    """The same by ``[[Re, −Im], [Im, Re]]``, twice the size: compilers do without complex factorisations."""
+    rows = [torch.cat(pair, -1) for pair in ((system.real, -system.imag), (system.imag, system.real))]
+    small = factorised(torch.cat(rows, dim=-2))
+
+    def solve(z: Tensor) -> Tensor:
+        parts = (z.real, z.imag) if z.is_complex() else (z, torch.zeros_like(z))
+        return torch.complex(*small(torch.cat(parts, dim=-2)).chunk(2, dim=-2))
+
+    return solve

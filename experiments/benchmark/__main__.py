@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
+from experiments.benchmark.filter_sections import filter_sections
 from experiments.benchmark.output import print_results, write_results
 from experiments.benchmark.sections import BLOCK_SHAPES, Row, compare_blocks, compare_orders, growth
 from experiments.files import check_writable
@@ -46,12 +47,13 @@ def _measure(rounds: int, quick: bool, console: Console) -> dict[str, list[Row]]
     exponents = range(12, 15) if quick else range(12, 21)
 
     def watch(rows: Iterable[Row], title: str, total: int) -> list[Row]:
-        return list(track(rows, description=f"{title:8}", total=total, console=console))
+        return list(track(rows, description=f"{title:14}", total=total, console=console))
 
     return {
         "blocks": watch(compare_blocks(shapes, rounds), "blocks", len(shapes)),
         "orders": watch(compare_orders(1024 if quick else 8192, 128, 2 * rounds), "orders", 4),
         "growth": watch(growth(exponents), "growth", len(exponents)),
+        **{title: watch(rows, title, n) for title, (rows, n) in filter_sections(rounds, quick).items()},
     }
 
 

@@ -22,7 +22,8 @@ class Segmentation(LightningModule):
 
     The block stands between the third norm and its ReLU, on features of both signs, as in the paper's
     pre-activation networks: after a ReLU all features share a large mean, the affinity starts close to
-    rank one, and some seeds never tell all tints apart.
+    rank one, and some seeds never tell all tints apart. It has the paper's plain residual (``gate=False``):
+    the network is trained from scratch, and a block that starts as the identity starts later to learn.
 
     Images ``(B, 3, H, W)``, masks ``(B, H, W)`` of 0 and 1. A pixel sees 9×9 pixels through the
     convolutions and the whole image through the block. Loss: cross-entropy plus ``1 −`` soft Dice, since
@@ -118,7 +119,7 @@ def _block(name: str, order: int | None, channels: int, inner_channels: int | No
     factory = filters.registry.get(name)
     options = {} if order is None else {"order": order}
     try:
-        return NonlocalBlock(channels, inner_channels, filter=partial(factory, **options))
+        return NonlocalBlock(channels, inner_channels, filter=partial(factory, **options), gate=False)
     except TypeError as error:
         raise ValueError(
             f"filter {name!r} with order={order} cannot be built ({error}); "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeGuard
 
 import torch
@@ -73,19 +74,14 @@ class LowRankSignal(TensorMultiple):
         rest = None if self.coefficients is None else matmul_real(shift.gram, self.coefficients)
         return self._like(0.0, _add(own, rest))
 
-    def solved(self, shift: LowRankShift, a: Scalar, b: Scalar) -> LowRankSignal:
-        """``(a I + b S)⁻¹ (z A + left c)``, exactly, by one solve of size ``R``."""
+    def solved(
+        self, shift: LowRankShift, a: Scalar, b: Scalar, small: Callable[[Tensor], Tensor]
+    ) -> LowRankSignal:
+        """``(a I + b S)⁻¹ (z A + left c)``, exactly; ``small`` solves ``(a I + b G) c' = ·`` of size
+        ``R``."""
         self._require(shift)
-        if isinstance(a, int | float | complex) and a == 0:
-            raise ValueError("a = 0: b S alone has no inverse, since S is low-rank; use a ≠ 0 in (aI + bS)⁻¹")
         right_side = _add(self.coefficients, _times(self.base.projected, self.scale, -b / a))
-        scale = self.scale / a
-        if right_side is None:
-            return self._like(scale, None)
-        eye = torch.eye(shift.rank, dtype=shift.dtype, device=shift.device)
-        system = a * eye + b * shift.gram
-        dtype = torch.promote_types(system.dtype, right_side.dtype)
-        return self._like(scale, torch.linalg.solve(system.to(dtype), right_side.to(dtype)))
+        return self._like(self.scale / a, None if right_side is None else small(right_side))
 
     @property
     def real(self) -> LowRankSignal:
@@ -101,7 +97,9 @@ class LowRankSignal(TensorMultiple):
         return self._like(_imag(self.scale), imag)
 
     def __add__(self, other: LowRankSignal) -> LowRankSignal:
-        self._require(other.shift, other.base)
+        self._require(other.shift)
+        if other.base is not self.base:
+            return self.shift.signal(self.to_dense() + other.to_dense())
         scale = _add_scales(self.scale, other.scale, self.base.z)
         return self._like(scale, _add(self.coefficients, other.coefficients))
 
@@ -127,11 +125,10 @@ class LowRankSignal(TensorMultiple):
     def _like(self, scale: Scalar, coefficients: Tensor | None) -> LowRankSignal:
         return LowRankSignal(self.shift, self.base, scale, coefficients)
 
-    def _require(self, shift: LowRankShift, base: Base | None = None) -> None:
-        if shift is not self.shift or (base is not None and base is not self.base):
+    def _require(self, shift: LowRankShift) -> None:
+        if shift is not self.shift:
             raise ValueError(
-                "lazy signals combine only on the shift and the tensor they were made from; "
-                "call .to_dense() on one of them first"
+                "lazy signals combine only on the shift they were made from; call .to_dense() on them first"
             )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
@@ -12,6 +14,7 @@ from filters.shift import (
     ShiftOperator,
     Signal,
     added_bounds,
+    factorised,
     matmul_real,
     on_parts,
     require_real_floating,
@@ -117,10 +120,34 @@ class LowRankShift(ShiftOperator):
         core = None if self.core is None else self.core.mT
         return self._like(self.right, self.left, core)
 
-    def solve(self, z: Signal, a: Scalar, b: Scalar) -> Signal:
-        if isinstance(z, LowRankSignal):
-            return z.solved(self, a, b)
-        return self.signal(z).solved(self, a, b).to_dense()
+    def resolvent(self, a: Scalar, b: Scalar) -> Callable[[Signal], Signal]:
+        if isinstance(a, int | float | complex) and a == 0:
+            raise ValueError("a = 0: b S alone has no inverse, since S is low-rank; use a ≠ 0 in (aI + bS)⁻¹")
+        eye = torch.eye(self.rank, dtype=self.dtype, device=self.device)
+        small = factorised(a * eye + b * self.gram)
+
+        def solve(z: Signal) -> Signal:
+            if isinstance(z, LowRankSignal):
+                return z.solved(self, a, b, small)
+            return self.signal(z).solved(self, a, b, small).to_dense()
+
+        return solve
+
+    def eigenpairs(self) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            basis, small = self.compressed()
+            eigenvalues, vectors = torch.linalg.eigh(0.5 * (small + small.mT))
+            return eigenvalues, basis @ vectors
+
+    def compressed(self) -> tuple[Float[Tensor, "B N K"], Float[Tensor, "B K K"]]:
+        """``Q`` and ``Qᵀ S Q`` for an orthonormal basis of the span of ``left``, ``K = min(N, R)``.
+
+        Every eigenvector of ``S`` with ``μ ≠ 0`` is ``Q v`` with an eigenvector ``v`` of the small matrix.
+        """
+        basis, factor = torch.linalg.qr(self.left)
+        if self.core is not None:
+            factor = factor @ self.core
+        return basis, factor @ (self.right.mT @ basis)
 
     def to_dense(self) -> Tensor:
         left = self.left if self.core is None else self.left @ self.core

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
+from filters.shift import is_symmetric
 from gsp_nonlocal.shifts import DiagonalShift, LowRankShift, ShiftOperator, as_shift
 
 Eigenpairs = tuple[Tensor, Tensor | None]
@@ -109,7 +110,7 @@ def _(shift: LowRankShift) -> tuple[Tensor, ...]:
 @singledispatch
 def _eigenpairs(shift: ShiftOperator, eigenvectors: bool) -> Eigenpairs:
     matrix = shift.to_dense()
-    return _solve(matrix.double(), shift.is_symmetric or _is_symmetric(matrix), eigenvectors)
+    return _solve(matrix.double(), shift.is_symmetric or is_symmetric(matrix), eigenvectors)
 
 
 @_eigenpairs.register
@@ -121,28 +122,17 @@ def _(shift: DiagonalShift, eigenvectors: bool) -> Eigenpairs:
 @_eigenpairs.register
 def _(shift: LowRankShift, eigenvectors: bool) -> Eigenpairs:
     exact = shift.to(torch.float64)
-    basis, factor = torch.linalg.qr(exact.left)
-    if exact.core is not None:
-        factor = factor @ exact.core
-    small = factor @ (exact.right.mT @ basis)
-    is_symmetric = shift.is_symmetric or (shift.right is shift.left and _is_symmetric(small))
-    values, vectors = _solve(small, is_symmetric, eigenvectors)
+    basis, small = exact.compressed()
+    symmetric = shift.is_symmetric or (shift.right is shift.left and is_symmetric(small))
+    values, vectors = _solve(small, symmetric, eigenvectors)
     return values, None if vectors is None else basis.to(vectors.dtype) @ vectors
 
 
-def _solve(matrix: Tensor, is_symmetric: bool, eigenvectors: bool) -> Eigenpairs:
-    if is_symmetric:
+def _solve(matrix: Tensor, symmetric: bool, eigenvectors: bool) -> Eigenpairs:
+    if symmetric:
         matrix = 0.5 * (matrix + matrix.mT)
         return torch.linalg.eigh(matrix) if eigenvectors else (torch.linalg.eigvalsh(matrix), None)
     return torch.linalg.eig(matrix) if eigenvectors else (torch.linalg.eigvals(matrix), None)
-
-
-def _is_symmetric(matrix: Tensor) -> bool:
-    """Whether ``matrix = matrixᵀ`` up to 32 units of rounding of its largest entry."""
-    if matrix.numel() == 0:
-        return True
-    tolerance = 32 * torch.finfo(matrix.dtype).eps * matrix.abs().amax()
-    return bool((matrix - matrix.mT).abs().amax() <= tolerance)
 
 
 def _with_zeros(values: Shaped[Tensor, "B K"], nodes: int) -> Shaped[Tensor, "B N"]:

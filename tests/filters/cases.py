@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
+from scipy import special
 from torch import Tensor
 
 from filters import (
+    ARMA,
     Aggregation,
+    Bernstein,
+    Cayley,
     Chebyshev,
+    ChebyshevInterpolation,
     DenseShift,
     DiagonalShift,
     Diffusion,
+    Filter,
     GraphFilter,
+    Heat,
+    IdealLowPass,
     Identity,
+    Jacobi,
+    Legendre,
+    MexicanHat,
+    Monomial,
+    Rational,
     ShiftOperator,
+    SpectralFunction,
+    Tikhonov,
 )
 from gsp_nonlocal.affinity import relu_dot_shift
-from gsp_nonlocal.shifts import LowRankShift
+from gsp_nonlocal.shifts import LowRankShift, SparseShift
 
 NODES, IN, OUT, BATCH = 12, 4, 5, 2
 
@@ -36,25 +53,123 @@ def chebyshev_terms(order: int) -> Callable[[Tensor], list[Tensor]]:
     return lambda lam: [torch.cos(k * torch.arccos((1 - lam).clamp(-1, 1))) for k in range(order + 1)]
 
 
-FILTERS: dict[str, FilterCase] = {
-    **{
-        f"chebyshev-{order}": FilterCase(
-            lambda order=order: Chebyshev(IN, OUT, order=order), chebyshev_terms(order)
-        )
-        for order in (0, 1, 2, 5)
-    },
+def interpolation_terms(order: int) -> Callable[[Tensor], list[Tensor]]:
+    """Lagrange's polynomials at ``x_j = cos((j + ½) π / (K + 1))``, as products."""
+    nodes = [math.cos((j + 0.5) * math.pi / (order + 1)) for j in range(order + 1)]
+
+    def lagrange(x: Tensor, j: int) -> Tensor:
+        others = [(x - node) / (nodes[j] - node) for i, node in enumerate(nodes) if i != j]
+        return math.prod(others, start=torch.ones_like(x))
+
+    return lambda lam: [lagrange(1 - lam, j) for j in range(order + 1)]
+
+
+def bernstein_terms(order: int) -> Callable[[Tensor], list[Tensor]]:
+    """``b_k(λ) = 2^{−K} binom(K, k) (2 − λ)^{K−k} λ^k``."""
+    binomials = [math.comb(order, k) / 2**order for k in range(order + 1)]
+    return lambda lam: [c * (2 - lam) ** (order - k) * lam**k for k, c in enumerate(binomials)]
+
+
+def cayley_terms(order: int, zooms: tuple[float, ...] = (1.0,)) -> Callable[[Tensor], list[Tensor]]:
+    """Powers of ``(hλ − i) / (hλ + i)``."""
+
+    def powers(lam: Tensor, h: float) -> list[Tensor]:
+        transform = (h * lam - 1j) / (h * lam + 1j)
+        return [part for j in range(1, order + 1) for part in ((transform**j).real, (transform**j).imag)]
+
+    return lambda lam: [torch.ones_like(lam), *(term for h in zooms for term in powers(lam, h))]
+
+
+def arma_terms(order: int, steps: int | None = None) -> Callable[[Tensor], list[Tensor]]:
+    """``1 / (1 − ψ μ)``, or the first terms of its geometric series."""
+    poles = torch.linspace(0.75, -0.75, order).tolist() if order > 1 else [0.5]
+    if steps is None:
+        return lambda lam: [1 / (1 - psi * (1 - lam)) for psi in poles]
+    return lambda lam: [sum((psi * (1 - lam)) ** t for t in range(steps + 1)) for psi in poles]
+
+
+def rational_terms(order: int, poles: int = 1) -> Callable[[Tensor], list[Tensor]]:
+    """``T_k(μ) / Π_j (1 + ((λ − u_j) / v_j)²)``."""
+    width = 0.05 + math.log(2)
+
+    def gain(lam: Tensor) -> Tensor:
+        peaks = [1 / (1 + ((lam - 2 * (j + 0.5) / poles) / width) ** 2) for j in range(poles)]
+        return math.prod(peaks)
+
+    return lambda lam: [gain(lam) * term for term in chebyshev_terms(order)(lam)]
+
+
+def powers_of_mu(order: int) -> Callable[[Tensor], list[Tensor]]:
+    return lambda lam: [(1 - lam) ** k for k in range(order + 1)]
+
+
+def orthogonal(
+    function: Callable[..., object], order: int, *numbers: float
+) -> Callable[[Tensor], list[Tensor]]:
+    """SciPy's ``eval_legendre``, ``eval_jacobi``."""
+    return lambda lam: [torch.as_tensor(function(k, *numbers, (1 - lam).numpy())) for k in range(order + 1)]
+
+
+ORDERS = (1, 2, 5)
+Terms = Callable[[int], Callable[[Tensor], list[Tensor]]]
+FAMILIES: dict[str, tuple[type[Filter], Terms]] = {
+    "chebyshev": (Chebyshev, chebyshev_terms),
+    "interpolation": (ChebyshevInterpolation, interpolation_terms),
+    "monomial": (Monomial, powers_of_mu),
+    "bernstein": (Bernstein, bernstein_terms),
+    "jacobi": (Jacobi, lambda order: orthogonal(special.eval_jacobi, order, 1.0, 1.0)),
+    "legendre": (Legendre, lambda order: orthogonal(special.eval_legendre, order)),
+    "cayley": (Cayley, cayley_terms),
+    "arma": (ARMA, arma_terms),
+    "rational": (Rational, rational_terms),
+}
+"""Every family with an order: its class, and the exact responses of its terms by order."""
+
+VARIANTS: dict[str, FilterCase] = {
+    "chebyshev-0": FilterCase(lambda: Chebyshev(IN, OUT, order=0), chebyshev_terms(0)),
+    "bernstein-3, non-negative": FilterCase(
+        lambda: Bernstein(IN, OUT, order=3, nonnegative=True), bernstein_terms(3)
+    ),
+    "jacobi-4, uneven": FilterCase(
+        lambda: Jacobi(IN, OUT, order=4, a=-0.5, b=2.0), orthogonal(special.eval_jacobi, 4, -0.5, 2.0)
+    ),
+    "cayley-2, two zooms": FilterCase(
+        lambda: Cayley(IN, OUT, order=2, zoom=(0.3, 7.0)), cayley_terms(2, (0.3, 7.0))
+    ),
+    "cayley-0": FilterCase(lambda: Cayley(IN, OUT, order=0), lambda lam: [torch.ones_like(lam)]),
+    "arma-2, 6 iterations": FilterCase(lambda: ARMA(IN, OUT, order=2, iterations=6), arma_terms(2, 6)),
+    "rational-2, three poles": FilterCase(lambda: Rational(IN, OUT, order=2, poles=3), rational_terms(2, 3)),
     "aggregation": FilterCase(lambda: Aggregation(IN, OUT), lambda lam: [1 - lam]),
     "diffusion": FilterCase(lambda: Diffusion(IN, OUT), lambda lam: [-lam]),
-    "sum": FilterCase(lambda: Chebyshev(IN, OUT, order=2) + Diffusion(IN, OUT), None),
-    "difference": FilterCase(lambda: Chebyshev(IN, OUT, order=2) - Diffusion(IN, OUT), None),
-    "cascade": FilterCase(lambda: Chebyshev(IN, OUT, order=2) @ Chebyshev(IN, IN, order=3), None),
-    "scaled": FilterCase(lambda: -0.5 * Chebyshev(IN, OUT, order=3), None),
-    "zero, then a filter": FilterCase(lambda: Chebyshev(IN, OUT, order=0) @ (0.0 * Identity(IN)), None),
-    "residual": FilterCase(lambda: Identity(IN) + Chebyshev(IN, IN, order=2) @ Identity(IN), None),
-    "nested": FilterCase(
-        lambda: Aggregation(IN, OUT) @ (Identity(IN) + 2 * Chebyshev(IN, IN)) + Chebyshev(IN, OUT, order=4),
-        None,
+}
+FIXED: dict[str, tuple[SpectralFunction, Callable[[Tensor], Tensor]]] = {
+    "heat": (Heat(0.7), lambda lam: torch.exp(-0.7 * lam)),
+    "tikhonov": (Tikhonov(2.0), lambda lam: 1 / (1 + 2.0 * lam)),
+    "low-pass": (IdealLowPass(0.95), lambda lam: (lam <= 0.95).to(lam)),
+    "mexican hat": (MexicanHat(3.0), lambda lam: math.e * 3 * lam * torch.exp(-3 * lam)),
+    "function": (SpectralFunction(lambda lam: torch.cos(3 * lam)), lambda lam: torch.cos(3 * lam)),
+}
+COMPOSITIONS: dict[str, Callable[[], GraphFilter]] = {
+    "sum": lambda: Chebyshev(IN, OUT, order=2) + Diffusion(IN, OUT),
+    "difference": lambda: Chebyshev(IN, OUT, order=2) - Diffusion(IN, OUT),
+    "cascade": lambda: Chebyshev(IN, OUT, order=2) @ Cayley(IN, IN, order=3),
+    "scaled": lambda: -0.5 * Chebyshev(IN, OUT, order=3),
+    "zero, then a filter": lambda: Chebyshev(IN, OUT, order=0) @ (0.0 * Identity(IN)),
+    "residual": lambda: Identity(IN) + ARMA(IN, IN, order=2) @ Identity(),
+    "nested": lambda: (
+        Aggregation(IN, OUT) @ (Identity(IN) + 2 * Chebyshev(IN, IN)) + Chebyshev(IN, OUT, order=4)
     ),
+    "fixed and learned": lambda: Chebyshev(IN, OUT) @ Heat(0.5) + Aggregation(IN, OUT),
+}
+FILTERS: dict[str, FilterCase] = {
+    **{
+        f"{name}-{order}": FilterCase(partial(family, IN, OUT, order=order), terms(order))
+        for name, (family, terms) in FAMILIES.items()
+        for order in ORDERS
+    },
+    **VARIANTS,
+    **{name: FilterCase(lambda f=f: f @ Identity(IN), None) for name, (f, _) in FIXED.items()},
+    **{name: FilterCase(make, None) for name, make in COMPOSITIONS.items()},
 }
 
 
@@ -76,6 +191,16 @@ def channel_first(values: Tensor) -> Tensor:
     return values.mT.contiguous().mT
 
 
+def edges(seed: int = 4) -> tuple[Tensor, Tensor]:
+    """An undirected, weighted graph: ``edge_index (2, E)`` and weights; the last node is isolated."""
+    generator = torch.Generator().manual_seed(seed)
+    weights = torch.rand(NODES, NODES, generator=generator, dtype=torch.float64)
+    kept = torch.rand(NODES, NODES, generator=generator).triu(1) > 0.7
+    kept[:, -1] = False
+    upper = kept.nonzero().T
+    return torch.cat([upper, upper.flip(0)], dim=1), weights[kept].repeat(2)
+
+
 SHIFTS: dict[str, Callable[[], ShiftOperator]] = {
     "low-rank": lambda: relu_dot_shift(features(), "low_rank"),
     "low-rank, channel-first": lambda: relu_dot_shift(channel_first(features()), "low_rank"),
@@ -86,6 +211,9 @@ SHIFTS: dict[str, Callable[[], ShiftOperator]] = {
     "low-rank, not symmetric": lambda: LowRankShift(features(seed=1) / 9, features(seed=2) / 9),
     "dense": lambda: relu_dot_shift(features(), "dense"),
     "dense, batch of one": lambda: relu_dot_shift(features(batch=1), "dense"),
+    "sparse": lambda: SparseShift.from_edge_index(*edges(), NODES),
+    "sparse, random walk": lambda: SparseShift.from_edge_index(*edges(), NODES, "rw"),
+    "sparse, not normalised": lambda: SparseShift.from_edge_index(*edges(), NODES, None),
     "diagonal": lambda: DiagonalShift(torch.linspace(-1, 1, NODES, dtype=torch.float64)),
     "sum of low-rank": lambda: relu_dot_shift(features(), "low_rank") + LowRankShift(features(seed=3) / 20),
     "sum of kinds": lambda: (

@@ -10,6 +10,7 @@ from filters.shift import DiagonalShift
 from gsp_nonlocal.affinity import relu_dot_shift
 from tests.filters.cases import (
     FILTERS,
+    FIXED,
     IN,
     NODES,
     OUT,
@@ -21,24 +22,53 @@ from tests.filters.cases import (
 )
 
 filters_table = pytest.mark.parametrize("name", FILTERS)
-shifts_table = pytest.mark.parametrize("graph", SHIFTS)
 
 
 def make(name: str):
     torch.manual_seed(0)
-    return FILTERS[name].make().double()
+    torch.set_default_dtype(torch.float64)
+    try:
+        return FILTERS[name].make().double()
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
-@filters_table
-@shifts_table
+def dense(shift):
+    """The same graph as a matrix, with the same promise."""
+    return DenseShift(shift.to_dense(), is_symmetric=shift.is_symmetric)
+
+
+def accepts(name, graph, symmetric):
+    """Whether the filter takes this graph, and exactly: no polynomial comes close to a jump."""
+    needs_symmetry = symmetric or FILTERS[name].make().requires_symmetric
+    approximated = name == "low-pass" and graph.startswith("sparse")
+    return (SHIFTS[graph]().is_symmetric or not needs_symmetry) and not approximated
+
+
+def pairs(symmetric=False):
+    """Every filter on every shift that it accepts."""
+    return [(name, graph) for name in FILTERS for graph in SHIFTS if accepts(name, graph, symmetric)]
+
+
+def tolerance(graph):
+    """Sparse graphs have no closed resolvent: there a filter may iterate to 1e-12 of the residual."""
+    return 1e-9 if graph.startswith("sparse") else 1e-11
+
+
+@pytest.mark.parametrize(("name", "graph"), pairs())
 @pytest.mark.parametrize("layout", [torch.Tensor.contiguous, channel_first])
 def test_every_shift_agrees_with_its_dense_form(name, graph, layout):
     f, shift, z = make(name), SHIFTS[graph](), layout(signal())
-    assert relative(f(z, shift), f(z, shift.to_dense())) < 1e-12
+    assert relative(f(z, shift), f(z, dense(shift))) < tolerance(graph)
 
 
 @filters_table
-@pytest.mark.parametrize("graph", [g for g in SHIFTS if SHIFTS[g]().is_symmetric])
+def test_a_plain_tensor_is_a_shift(name):
+    f, shift, z = make(name), SHIFTS["dense"](), signal()
+    assert relative(f(z, shift.to_dense()), f(z, shift)) < 1e-12
+
+
+@pytest.mark.parametrize(("name", "graph"), pairs(symmetric=True))
 def test_the_filter_acts_as_its_response_in_the_eigenbasis(name, graph):
     f, shift, z = make(name), SHIFTS[graph](), signal()
     eigenvalues, basis = torch.linalg.eigh(shift.to_dense())
@@ -55,12 +85,18 @@ def test_the_response_is_the_sum_of_the_terms(name):
     assert relative(f.response(lam), torch.einsum("kl,kio->lio", terms, f.weight)) < 1e-12
 
 
-@filters_table
-@shifts_table
+@pytest.mark.parametrize("name", FIXED)
+def test_a_fixed_filter_has_its_response(name):
+    lam = torch.linspace(0, 2, 33, dtype=torch.float64)
+    f, exact = FIXED[name]
+    assert relative(f.response(lam).flatten(), exact(lam)) < 1e-14
+
+
+@pytest.mark.parametrize(("name", "graph"), pairs())
 def test_a_filter_is_linear(name, graph):
     f, shift = make(name), SHIFTS[graph]()
     one, other = signal(seed=1), signal(seed=2)
-    assert relative(f(2 * one - 3 * other, shift), 2 * f(one, shift) - 3 * f(other, shift)) < 1e-12
+    assert relative(f(2 * one - 3 * other, shift), 2 * f(one, shift) - 3 * f(other, shift)) < tolerance(graph)
 
 
 @filters_table

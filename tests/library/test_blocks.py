@@ -156,7 +156,7 @@ def test_bad_input_is_named(call, error, message):
 def test_unknown_filters_are_named():
     import filters
 
-    with pytest.raises(ValueError, match="unknown filter 'cheby'; choose one of: aggregation, chebyshev"):
+    with pytest.raises(ValueError, match=r"unknown filter 'cheby'; choose one of: aggregation, .*chebyshev"):
         filters.registry.get("cheby")
     with pytest.raises(ValueError, match="registered already"):
         filters.registry.register("chebyshev", Chebyshev)

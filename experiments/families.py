@@ -1,0 +1,189 @@
+"""Every filter family on cued scenes, by equal budgets, over seeds: quality, size, time, learned responses.
+
+``python -m experiments.families --seeds 3 4 5`` writes ``families.csv``, ``families_responses.json``, a table
+``families.md`` and a picture of the learned responses ``families.png``. A cell found in the CSV file is not
+run again.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+from typing import get_args
+
+import torch
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from experiments.benchmark.measure import Step, time_in_turns
+from experiments.comparison import BATCH, FAMILIES, STEPS, Cell, train_cell
+from experiments.data.scenes import Cue
+from experiments.files import check_writable, replacing
+from experiments.machine import describe_machine
+from experiments.messages import hush
+from experiments.table import read_cells, summarise, write_cells
+from experiments.tasks import Segmentation
+from gsp_nonlocal import NonlocalBlock
+from gsp_nonlocal.spectral import block_response
+
+RESULTS = Path(__file__).parent / "results"
+Responses = dict[str, dict[str, list[float]]]
+_COLUMNS = 4
+
+
+def run_families(
+    cue: Cue,
+    seeds: Sequence[int],
+    output: str | Path = RESULTS,
+    steps: int | None = None,
+    eval_scenes: int = 400,
+    families: Sequence[str] = tuple(FAMILIES),
+) -> list[Cell]:
+    """Train the cells that ``output`` lacks, keep the learned responses, and write table and picture."""
+    folder, console = Path(output), Console()
+    cells, responses = read_cells(folder / "families.csv"), _read_responses(folder)
+    budget = STEPS[cue] if steps is None else steps
+    for seed, family in product(seeds, families):
+        if any(
+            (cell.model, cell.seed, cell.cue, cell.steps) == (family, seed, cue, budget) for cell in cells
+        ):
+            console.print(f"seed {seed}, {family}: done before")
+            continue
+        console.rule(f"cue {cue}, seed {seed}, {family}, {budget} steps")
+        with tempfile.TemporaryDirectory() as temporary:
+            cell, task = train_cell(cue, family, seed, temporary, steps=budget, eval_scenes=eval_scenes)
+        cells.append(cell)
+        responses.setdefault(family, {})[str(seed)] = learned_gain(task)
+        keep(cells, responses, folder)
+        console.print(f"test IoU {cell.test_iou:.3f} in {cell.seconds:.0f} s")
+    write_summary(cells, responses, folder, cue)
+    return cells
+
+
+def keep(cells: Sequence[Cell], responses: Responses, folder: Path) -> None:
+    """Write what is finished: the responses first, so that no cell in the table lacks its own."""
+    with replacing(folder / "families_responses.json") as temporary:
+        temporary.write_text(json.dumps(responses), encoding="utf-8")
+    write_cells(cells, folder / "families.csv")
+
+
+def learned_gain(task: Segmentation) -> list[float]:
+    """Mean gain of the block's learned response at 101 graph frequencies."""
+    block = next(module for module in task.modules() if isinstance(module, NonlocalBlock))
+    return [round(gain, 5) for gain in block_response(block).mean_gain.tolist()]
+
+
+def step_times(families: Sequence[str], cue: Cue, rounds: int = 9) -> dict[str, float]:
+    """Milliseconds of one training step of each network, in turns."""
+    images, masks = torch.rand(BATCH[cue], 3, 36, 36), torch.zeros(BATCH[cue], 36, 36)
+
+    def step_of(family: str) -> Step:
+        task = Segmentation(**FAMILIES[family])
+
+        def step() -> None:
+            task.zero_grad(set_to_none=True)
+            task.loss(task(images), masks).backward()
+
+        return step
+
+    times = time_in_turns({family: step_of(family) for family in families}, rounds)
+    return {family: 1e3 * statistics.median(values) for family, values in times.items()}
+
+
+def write_summary(cells: Sequence[Cell], responses: Responses, folder: Path, cue: Cue) -> None:
+    """The table and the picture of what is in ``cells``."""
+    own = [cell for cell in cells if cell.cue == cue]
+    times = step_times(list(dict.fromkeys(cell.model for cell in own)), cue)
+    with replacing(folder / "families.md") as temporary:
+        temporary.write_text(markdown(own, times), encoding="utf-8")
+    with replacing(folder / "families.png") as temporary:
+        picture(responses).savefig(temporary, dpi=110, format="png")
+
+
+def markdown(cells: Sequence[Cell], times: dict[str, float]) -> str:
+    """The summary as a Markdown page, best family first, with the machine's description."""
+    rows = [
+        f"| {s.model} | {s.mean:.3f} ± {s.std:.3f} | {_each(cells, s.model)} | {_size(s.model):,} "
+        f"| {times[s.model]:.1f} |"
+        for s in sorted(summarise(cells), key=lambda s: -s.mean)
+    ]
+    machine = [f"| {name} | {value} |" for name, value in describe_machine().items()]
+    return "\n".join(
+        [
+            "# Filter families on cued scenes",
+            "",
+            f"Cue: {cells[0].cue}; {cells[0].steps} steps; filters of order 3, where they have one.",
+            "Test IoU (mean ± standard deviation over seeds, then each) of the best validation checkpoint.",
+            "All share steps, hyperparameters and, by seed, batches; none was tuned. Time: a training step",
+            "of the whole network, in turns within one run.",
+            "",
+            "| filter | test IoU | each seed | parameters | ms a step |",
+            "|---|---|---|---|---|",
+            *rows,
+            "",
+            "| machine | |",
+            "|---|---|",
+            *machine,
+            "",
+        ]
+    )
+
+
+def picture(responses: Responses) -> Figure:
+    """Mean gain of the learned responses over graph frequency: a panel a family, a curve a seed."""
+    rows = -(-len(responses) // _COLUMNS)
+    figure = Figure(figsize=(3 * _COLUMNS, 2.3 * rows), layout="constrained")
+    panels = figure.subplots(rows, _COLUMNS, squeeze=False, sharex=True).flat
+    for axes, (family, curves) in zip(panels, responses.items(), strict=False):
+        for seed, gain in curves.items():
+            axes.plot(torch.linspace(0, 2, len(gain)), gain, label=f"seed {seed}")
+        axes.set_title(family)
+        axes.set_ylim(0)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in list(panels):
+        axes.set_visible(False)
+    figure.axes[0].legend(frameon=False, fontsize=8)
+    figure.supxlabel("graph frequency λ")
+    figure.supylabel("mean gain of the learned filter")
+    return figure
+
+
+def _each(cells: Sequence[Cell], model: str) -> str:
+    return ", ".join(f"{cell.test_iou:.2f}" for cell in cells if cell.model == model)
+
+
+def _size(family: str) -> int:
+    return sum(p.numel() for p in Segmentation(**FAMILIES[family]).parameters())
+
+
+def _read_responses(folder: Path) -> Responses:
+    path = folder / "families_responses.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the comparison from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.families", description=__doc__)
+    parser.add_argument("--cue", choices=get_args(Cue), default="colour")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[3, 4, 5])
+    parser.add_argument("--steps", type=int, help=f"Steps a training; by default {STEPS}.")
+    parser.add_argument("--families", nargs="+", choices=list(FAMILIES), default=list(FAMILIES))
+    parser.add_argument("--output", default=str(RESULTS))
+    chosen = parser.parse_args(args)
+    hush()
+    try:
+        check_writable(chosen.output)
+        read_cells(Path(chosen.output) / "families.csv")
+    except ValueError as error:
+        parser.error(str(error))
+    run_families(chosen.cue, chosen.seeds, chosen.output, chosen.steps, families=chosen.families)
+    Console().print((Path(chosen.output) / "families.md").read_text(encoding="utf-8"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

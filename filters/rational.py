@@ -1,0 +1,72 @@
+"""Rational filters with a learned, positive denominator."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from filters.chebyshev import Chebyshev
+from filters.shift import ShiftOperator, Signal
+
+MIN_WIDTH = 0.05
+"""Smallest half-width ``v`` of a peak of ``1/Q``, in units of graph frequency."""
+
+
+class Rational(Chebyshev):
+    r"""``y = Q(L)⁻¹ Σ_{k=0}^{K} T_k(S) z W_k``, with ``Q(λ) = Π_j ((λ − u_j)² + v_j²) / v_j² ≥ 1``.
+
+    Each pair of complex poles ``u_j ± i v_j`` makes a peak of ``1/Q`` at the graph frequency ``u_j`` with
+    half-width ``v_j > 0``, so that one filter can be as sharp as a polynomial of a much higher order.
+    ``Q ≥ 1`` keeps it stable on every symmetric shift: ``‖Q(L)⁻¹‖ ≤ 1``.
+
+    One complex solve a pair: for real ``z``, ``v² ((L − u)² + v²)⁻¹ z = v · Im (L − (u + iv) I)⁻¹ z``.
+
+    Args:
+        in_channels: channels of ``z (B, N, in)``.
+        out_channels: channels of ``y (B, N, out)``.
+        order: degree ``K ≥ 0`` of the numerator.
+        poles: number of pairs of poles, at least 1.
+
+    Raises:
+        ValueError: if a number is out of range.
+
+    References:
+        Chen, Chen, Lai, Zhang, Lu (2018), *Rational Neural Networks for Approximating Graph Convolution
+        Operator on Jump Discontinuities*. Deviation: the denominator as a product of peaks, which cannot
+        vanish.
+
+    Example:
+        >>> Rational(3, 5, order=2)(torch.randn(2, 10, 3), torch.eye(10)).shape
+        torch.Size([2, 10, 5])
+    """
+
+    centre: Tensor
+    raw_width: Tensor
+
+    def __init__(self, in_channels: int, out_channels: int, order: int = 1, poles: int = 1) -> None:
+        if poles < 1:
+            raise ValueError(f"poles must be at least 1 (pairs of complex poles), got {poles}")
+        self.poles = poles
+        super().__init__(in_channels, out_channels, order)
+
+    @property
+    def width(self) -> Tensor:
+        """``v``, ``(poles,)``: half-widths of the peaks."""
+        return MIN_WIDTH + softplus(self.raw_width)
+
+    def reset_parameters(self) -> None:
+        """Draw ``W`` as every filter does; spread the peaks over ``[0, 2]``, of half-width about 0.74."""
+        super().reset_parameters()
+        self._put("centre", 2 * (torch.arange(self.poles) + 0.5) / self.poles)
+        self._put("raw_width", torch.zeros(self.poles))
+
+    def terms(self, shift: ShiftOperator, z: Signal) -> Iterator[Signal]:
+        for u, v in zip(
+            self.centre.to(shift.dtype).unbind(), self.width.to(shift.dtype).unbind(), strict=True
+        ):
+            z = v * shift.solve(z, torch.complex(1 - u, -v), -1.0).imag
+        yield from super().terms(shift, z)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, poles={self.poles}"

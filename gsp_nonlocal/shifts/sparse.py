@@ -1,0 +1,246 @@
+"""Shifts of sparse graphs, in compressed rows."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from filters.shift import (
+    DenseShift,
+    ShiftOperator,
+    Signal,
+    on_parts,
+    require_real_floating,
+    require_same_nodes,
+)
+from gsp_nonlocal.shifts.edges import Entries, Normalization, check_edges, laplacian_shift
+
+_CHUNK = 2**24  # numbers of a temporary in the gradient of the weights
+
+with warnings.catch_warnings():  # PyTorch says once a process that this layout is in beta; not to every user
+    warnings.simplefilter("ignore")
+    torch.sparse_csr_tensor([0, 1], [0], [1.0], (1, 1), check_invariants=False)
+
+
+class SparseShift(ShiftOperator):
+    r"""``S`` of a sparse graph; ``S @ z`` costs ``|E| C`` and keeps nothing per edge and channel.
+
+    Made by :meth:`from_edge_index`. One graph, or several side by side in one block-diagonal matrix (PyG's
+    batches): a shift of batch 1 over all ``N`` nodes. No closed resolvent: rational filters iterate.
+
+    Args:
+        rows: compressed row pointers ``(N + 1,)``, int64.
+        columns: ``(E,)``, int64, grouped by row.
+        values: ``(E,)``, real floating-point; entries at one place add up.
+        is_symmetric: promise that ``S = Sᵀ``.
+        spectral_bound: a bound of ``|μ|``, if one is known.
+
+    Example:
+        >>> path = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
+        >>> S = SparseShift.from_edge_index(path)
+        >>> (S @ torch.ones(1, 3, 1)).squeeze(), S.is_symmetric
+        (tensor([0.7071, 1.4142, 0.7071]), True)
+    """
+
+    def __init__(
+        self,
+        rows: Tensor,
+        columns: Tensor,
+        values: Tensor,
+        *,
+        is_symmetric: bool = False,
+        spectral_bound: float | None = None,
+    ) -> None:
+        require_real_floating(values, "the values of a sparse shift")
+        self.pattern = Pattern(rows, columns)
+        self.values = values
+        self.is_symmetric = is_symmetric
+        self.spectral_bound = spectral_bound
+
+    @classmethod
+    def from_edge_index(
+        cls,
+        edge_index: Tensor,
+        edge_weight: Tensor | None = None,
+        num_nodes: int | None = None,
+        normalization: Normalization = "sym",
+        lambda_max: float | Tensor | None = None,
+        batch: Tensor | None = None,
+    ) -> SparseShift:
+        r"""``S = I − 2 L / λ_max`` of a graph given by its edges; ``A_ij`` is the weight of the edge
+        ``j → i``.
+
+        ==========  =============================  ===========================  =========================
+        given       ``L``                          ``λ_max`` if absent          ``S`` then
+        ==========  =============================  ===========================  =========================
+        ``"sym"``   ``I − D^{-1/2} A D^{-1/2}``    2, a proven bound            ``D^{-1/2} A D^{-1/2}``
+        ``"rw"``    ``I − D⁻¹ A``                  2, a proven bound            ``D⁻¹ A``
+        ``None``    ``D − A``                      computed, for each graph     ``I − 2 (D − A) / λ_max``
+        ==========  =============================  ===========================  =========================
+
+        ``D`` holds the row sums of ``A``. A node without edges has degree 0, and its row of the normalised
+        ``A`` is 0. On a directed graph ``"sym"`` is ``D_in^{-1/2} A D_out^{-1/2}``, whose norm is at most 1
+        as well. Self-loops and duplicate edges are kept: a self-loop counts once in the degree, duplicates
+        add up. Differentiable in ``edge_weight``; ``λ_max`` is a constant.
+
+        Args:
+            edge_index: sources and targets, ``(2, E)``, int64, as in PyG.
+            edge_weight: ``(E,)``, non-negative; 1 by default.
+            num_nodes: ``N``; by default the greatest node plus one.
+            normalization: ``"sym"``, ``"rw"`` or ``None``.
+            lambda_max: a bound of the eigenvalues of ``L``: a number, or one for each graph of the batch
+            ``(G,)``. batch: graph of each node, ``(N,)``, ascending, as in PyG; by default one graph.
+
+        Raises:
+            TypeError: if an index is not an integer or a weight is not real floating-point.
+            ValueError: if a shape, node or name does not fit; if a weight is negative, NaN or infinite;
+                if ``lambda_max`` is below an eigenvalue of ``L``; if there is no node.
+
+        Warns:
+            UserWarning: where self-loops or duplicate edges are kept, with their numbers.
+
+        Deviation: PyG's ``get_laplacian`` drops self-loops, and its ``"rw"`` divides by the degree of the
+        *source* (``A D⁻¹``, the transpose for an undirected graph); PyG's ``ChebConv`` filters with ``−S``.
+        """
+        edges = check_edges(edge_index, edge_weight, num_nodes, normalization, batch)
+        return cls.from_entries(laplacian_shift(edges, normalization, lambda_max), edges.num_nodes)
+
+    @classmethod
+    def from_entries(cls, entries: Entries, num_nodes: int) -> SparseShift:
+        """The shift with these entries, in any order."""
+        order = torch.argsort(entries.row * num_nodes + entries.column, stable=True)
+        return cls(
+            compressed(entries.row, num_nodes),
+            entries.column[order],
+            entries.value[order],
+            is_symmetric=entries.is_symmetric,
+            spectral_bound=entries.bound,
+        )
+
+    @property
+    def shape(self) -> torch.Size:
+        return torch.Size((1, self.pattern.num_nodes, self.pattern.num_nodes))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.values.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.values.device
+
+    def __call__(self, z: Signal) -> Signal:
+        return on_parts(self._propagate, z)
+
+    @property
+    def T(self) -> SparseShift:  # noqa: N802
+        if self.is_symmetric:
+            return self
+        other, order = self.pattern.transposed()
+        return self._like(other, self.values[order])
+
+    def to_dense(self) -> Tensor:
+        dense = self.values.new_zeros(self.shape[1:])
+        places = (self.pattern.target(), self.pattern.columns)
+        return dense.index_put(places, self.values, accumulate=True).unsqueeze(0)
+
+    def to(self, dtype: torch.dtype) -> SparseShift:
+        return self if dtype == self.dtype else self._like(self.pattern, self.values.to(dtype))
+
+    def __add__(self, other: ShiftOperator) -> ShiftOperator:
+        require_same_nodes(self, other)
+        return DenseShift(self.to_dense(), is_symmetric=self.is_symmetric) + other
+
+    @property
+    def edge_index(self) -> Int[Tensor, "2 E"]:
+        """Sources and targets ``(2, E)`` of the entries of ``S``, beside :attr:`values`, as in PyG."""
+        return torch.stack([self.pattern.columns, self.pattern.target()])
+
+    def _propagate(self, z: Float[Tensor, "B N C"]) -> Float[Tensor, "B N C"]:
+        batch, nodes, channels = z.shape
+        flat = z.transpose(0, 1).reshape(nodes, batch * channels)
+        y = _Product.apply(self.values, flat, self.pattern)
+        return y.view(nodes, batch, channels).transpose(0, 1)
+
+    def _like(self, pattern: Pattern, values: Tensor) -> SparseShift:
+        return SparseShift(
+            pattern.rows,
+            pattern.columns,
+            values,
+            is_symmetric=self.is_symmetric,
+            spectral_bound=self.spectral_bound,
+        )
+
+    def __repr__(self) -> str:
+        return f"SparseShift(shape={tuple(self.shape)}, edges={len(self.values)}, dtype={self.dtype})"
+
+
+class Pattern:
+    """Where the entries of a sparse matrix are; its transpose is found at first use and kept."""
+
+    def __init__(self, rows: Int[Tensor, " N1"], columns: Int[Tensor, " E"]) -> None:
+        self.rows, self.columns = rows, columns
+        self._transposed: tuple[Pattern, Tensor] | None = None
+
+    @property
+    def num_nodes(self) -> int:
+        """``N``."""
+        return len(self.rows) - 1
+
+    def target(self) -> Int[Tensor, " E"]:
+        """Row of each entry."""
+        nodes = torch.arange(self.num_nodes, device=self.rows.device)
+        return nodes.repeat_interleave(self.rows.diff())
+
+    def transposed(self) -> tuple[Pattern, Tensor]:
+        """The transposed pattern, and the order in which it takes the values."""
+        if self._transposed is None:
+            order = torch.argsort(self.columns, stable=True)
+            other = Pattern(compressed(self.columns, self.num_nodes), self.target()[order])
+            self._transposed = other, order
+        return self._transposed
+
+    def times(self, values: Tensor, z: Tensor) -> Tensor:
+        """The matrix with these values times ``z (N, K)``."""
+        size = (self.num_nodes, self.num_nodes)
+        matrix = torch.sparse_csr_tensor(self.rows, self.columns, values, size, check_invariants=False)
+        return matrix @ z
+
+
+class _Product(torch.autograd.Function):
+    """``y = S z`` for ``z (N, K)``; backward with ``Sᵀ`` and, for the values, ``⟨ȳ_i, z_j⟩`` in chunks."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, z: Tensor, pattern: Pattern) -> Tensor:
+        ctx.pattern = pattern
+        ctx.save_for_backward(values, z)
+        return pattern.times(values, z)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        values, z = ctx.saved_tensors
+        to_values = to_z = None
+        if ctx.needs_input_grad[0]:
+            to_values = _inner_products(ctx.pattern, grad, z)
+        if ctx.needs_input_grad[1]:
+            other, order = ctx.pattern.transposed()
+            to_z = other.times(values[order], grad)
+        return to_values, to_z, None
+
+
+def _inner_products(pattern: Pattern, grad: Tensor, z: Tensor) -> Tensor:
+    chunk = max(1, _CHUNK // z.shape[1])
+    pairs = zip(pattern.target().split(chunk), pattern.columns.split(chunk), strict=True)
+    return torch.cat([(grad[target] * z[source]).sum(-1) for target, source in pairs])
+
+
+def compressed(indices: Tensor, num_nodes: int) -> Tensor:
+    """Row pointers ``(N + 1,)`` of entries in these rows."""
+    counts = torch.bincount(indices, minlength=num_nodes)
+    return torch.cat([counts.new_zeros(1), counts.cumsum(0)])

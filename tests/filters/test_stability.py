@@ -1,0 +1,126 @@
+"""Hard settings: high orders, extreme zooms, poles at the edge, half precision."""
+
+import pytest
+import torch
+
+import filters
+from filters import ARMA, Bernstein, Cayley, Chebyshev, ChebyshevInterpolation, Legendre, Monomial, Rational
+from gsp_nonlocal.affinity import relu_dot_shift
+from tests.filters.cases import IN, NODES, OUT, SHIFTS, features, relative, signal
+
+LAM = torch.linspace(0, 2, 401, dtype=torch.float64)
+HARD = {
+    "chebyshev-64": lambda: Chebyshev(IN, OUT, order=64),
+    "interpolation-64": lambda: ChebyshevInterpolation(IN, OUT, order=64),
+    "monomial-64": lambda: Monomial(IN, OUT, order=64),
+    "legendre-64": lambda: Legendre(IN, OUT, order=64),
+    "bernstein-64": lambda: Bernstein(IN, OUT, order=64),
+    "cayley-64": lambda: Cayley(IN, OUT, order=64),
+    "rational-64": lambda: Rational(IN, OUT, order=64),
+    "arma-64": lambda: ARMA(IN, OUT, order=64),
+    **{f"cayley, zoom {h:g}": (lambda h=h: Cayley(IN, OUT, order=4, zoom=h)) for h in (1e-3, 1e3)},
+    "cayley, both zooms": lambda: Cayley(IN, OUT, order=4, zoom=(1e-3, 1e3)),
+}
+GRAPHS = ("low-rank", "dense", "sparse", "sparse, not normalised", "diagonal")
+
+
+def edge_of_stability() -> ARMA:
+    f = ARMA(IN, OUT, order=2)
+    with torch.no_grad():
+        f.raw_psi.copy_(torch.tensor([50.0, -50.0]))  # tanh = ±1: |ψ| = 0.99
+    return f
+
+
+HARD["arma, poles at the edge"] = edge_of_stability
+
+
+@pytest.mark.parametrize("name", HARD)
+@pytest.mark.parametrize("graph", GRAPHS)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_values_are_bounded_by_the_response_and_gradients_finite(name, graph, dtype):
+    torch.manual_seed(0)
+    f, shift, z = HARD[name]().to(dtype), SHIFTS[graph]().to(dtype), signal().to(dtype).requires_grad_()
+    gain = torch.linalg.matrix_norm(f.response(LAM.to(dtype)), 2).max()
+    y = f(z, shift)
+    assert torch.isfinite(y).all()
+    assert y.norm() <= gain * z.norm() * (1 + 1e-3)
+    y.square().sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in (z, *f.parameters()))
+
+
+@pytest.mark.parametrize("name", filters.registry.names())
+@pytest.mark.parametrize("form", ["low_rank", "dense"])
+def test_autocast_agrees_with_float32(name, form):
+    torch.manual_seed(0)
+    f, z = filters.registry.get(name)(IN, OUT), signal().float()
+    embeddings = features().float()
+    expected = f(z, relu_dot_shift(embeddings, form))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = f(z.bfloat16(), relu_dot_shift(embeddings, form))
+    assert y.dtype == torch.bfloat16
+    assert relative(y.float(), expected) < 2e-2
+
+
+@pytest.mark.parametrize("steps", [0, 1, 30, 300])
+def test_arma_iterations_approach_the_closed_form(steps):
+    exact, stepped = (ARMA(IN, OUT, order=3, iterations=t).double() for t in (None, steps))
+    stepped.load_state_dict(exact.state_dict())
+    shift, z = SHIFTS["low-rank"](), signal()
+    assert relative(stepped(z, shift), exact(z, shift)) < 2 * 0.75**steps + 1e-12
+
+
+def test_the_cayley_transform_is_unitary():
+    f = Cayley(1, 1, order=5, zoom=0.7).double()
+    shift = filters.DiagonalShift(1 - LAM)
+    terms = torch.cat(list(f.terms(shift, torch.ones(1, len(LAM), 1, dtype=torch.float64))), -1)[0]
+    real, imag = terms[:, 1::2], terms[:, 2::2]
+    assert (real.square() + imag.square() - 1).abs().max() < 1e-12
+
+
+def test_a_bernstein_filter_asked_for_it_is_non_negative():
+    f = Bernstein(IN, OUT, order=7, nonnegative=True)
+    with torch.no_grad():
+        f.weight.normal_()
+    assert (f.response(LAM.float()) >= -1e-6).all()
+
+
+@pytest.mark.parametrize("nodes", [NODES, 40])
+def test_filters_are_linear_in_the_number_of_nodes(nodes):
+    """No family forms a tensor of ``N²`` numbers on a low-rank shift."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Largest(TorchDispatchMode):
+        size = 0
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            out = func(*args, **(kwargs or {}))
+            for value in out if isinstance(out, tuple) else (out,):
+                self.size = max(self.size, value.numel() if isinstance(value, torch.Tensor) else 0)
+            return out
+
+    many = 50 * nodes
+    shift = relu_dot_shift(features(1, many, 6), "low_rank")
+    fixed = filters.Heat(0.5) @ filters.Identity(IN)
+    for f in [*(filters.registry.get(n)(IN, OUT).double() for n in filters.registry.names()), fixed]:
+        with torch.no_grad(), Largest() as mode:
+            f(signal(nodes=many, batch=1), shift)
+        assert 0 < mode.size <= 16 * many
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Cayley(2, 2, zoom=0.0), "positive.*0.0"),
+        (lambda: Cayley(2, 2, zoom=(1.0, float("inf"))), "positive.*inf"),
+        (lambda: Cayley(2, 2, zoom=()), "positive number, or several"),
+        (lambda: ARMA(2, 2, order=0), "at least 1 .the number of poles"),
+        (lambda: ARMA(2, 2, iterations=-1), "at least 0, got -1"),
+        (lambda: Rational(2, 2, poles=0), "poles must be at least 1"),
+        (lambda: Monomial(2, 2, restart=0.0), "probability, got 0.0"),
+        (lambda: filters.Jacobi(2, 2, a=-1.0), "above -1, got -1.0"),
+        (lambda: Bernstein(2, 2, order=-3), "order must be at least 0.*-3"),
+    ],
+)
+def test_bad_settings_are_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,218 @@
+"""At home in PyG: golden values, convolutions as filters, filters as convolutions, graphs as data."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch_geometric.data import Batch, Data
+from torch_geometric.explain import Explainer, GNNExplainer
+from torch_geometric.nn import (
+    APPNP,
+    ARMAConv,
+    ChebConv,
+    DenseGCNConv,
+    GATv2Conv,
+    GCNConv,
+    SAGEConv,
+    Sequential,
+)
+from torch_geometric.utils import to_undirected
+
+from filters import ARMA, Cayley, Chebyshev, Heat, Identity
+from gsp_nonlocal import SNL, LowRankShift, NonlocalBlock
+from gsp_nonlocal.interop.pyg import PyGFilter, SpectralConv, from_data, to_data
+from gsp_nonlocal.shifts import DenseShift, SparseShift
+from gsp_nonlocal.shifts.neighbours import complete_edges, nearest_edges
+from tests.filters.cases import SHIFTS, features, relative, signal
+
+DATA = Path(__file__).parents[1] / "data"
+GRAPH = to_undirected(torch.randint(0, 30, (2, 60), generator=torch.Generator().manual_seed(1)))
+GRAPH = GRAPH[:, GRAPH[0] != GRAPH[1]]
+
+
+@pytest.mark.parametrize("path", sorted(DATA.glob("pyg_cheb_*.npz")), ids=lambda p: p.stem)
+def test_chebyshev_is_pygs_chebconv_with_the_sign_of_odd_orders_flipped(path):
+    stored = {key: torch.from_numpy(value) for key, value in np.load(path).items()}
+    kind, terms = path.stem.split("_")[2:]
+    normalization, order = None if kind == "None" else kind, int(terms[1:]) - 1
+    edge_index = stored["adjacency"].nonzero().T.flip(0)
+    weight = stored["adjacency"][edge_index[1], edge_index[0]]
+    given = stored["lambda_max"]
+    shift = SparseShift.from_edge_index(edge_index, weight, 40, normalization, given)
+    if normalization == "rw":
+        shift = shift.T  # PyG divides by the degree of the source
+    f = Chebyshev(6, 4, order=order)
+    with torch.no_grad():
+        for k, weight in enumerate(f.weight):
+            weight.copy_((-1) ** k * stored[f"weight{k}"].T)
+    y = f(stored["x"].unsqueeze(0), shift)[0] + stored["bias"]
+    assert relative(y, stored["y"]) < 1e-5
+
+
+@pytest.mark.parametrize("nodes", [12, 40])
+@pytest.mark.parametrize(
+    "conv",
+    [
+        GCNConv(4, 5),
+        GATv2Conv(4, 5, heads=2),
+        ChebConv(4, 5, K=3),
+        ARMAConv(4, 5, num_stacks=2, num_layers=2),
+        SAGEConv(4, 5),
+    ],
+    ids=lambda conv: type(conv).__name__,
+)
+def test_a_pyg_convolution_is_a_filter(conv, nodes):
+    """Complete edges of few nodes, the strongest of many; sample by sample as PyG computes it alone."""
+    conv = conv.double()
+    f = PyGFilter(conv, complete_nodes=16, neighbours=3)
+    shift, z = DenseShift(SHIFTS["dense"]().to_dense()), signal(nodes=nodes)
+    if nodes != 12:
+        shift = LowRankShift(features(nodes=nodes) / 9)
+    y = f(z, shift)
+    assert y.shape == (2, nodes, f.out_channels)
+    for index in range(2):
+        alone = DenseShift(shift.to_dense()[index])
+        edges = complete_edges(alone) if nodes == 12 else nearest_edges(alone, 3)
+        assert edges.edge_index.shape[1] == (nodes**2 if nodes == 12 else 3 * nodes)
+        weight = {} if type(conv) in (GATv2Conv, SAGEConv) else {"edge_weight": edges.edge_weight}
+        assert relative(y[index], conv(z[index], edges.edge_index, **weight)) < 1e-10
+
+
+def test_a_dense_pyg_convolution_is_a_filter():
+    f = PyGFilter(DenseGCNConv(4, 5).double())
+    shift, z = SHIFTS["dense"](), signal()
+    assert relative(f(z, shift), f.conv(z, shift.to_dense())) < 1e-14
+
+
+@pytest.mark.parametrize("graph", ["low-rank", "low-rank, not symmetric", "dense", "diagonal"])
+def test_the_nearest_edges_are_the_greatest_entries_of_every_row(graph):
+    shift = SHIFTS[graph]()
+    dense, edges = shift.to_dense(), nearest_edges(shift, 4)
+    nodes = dense.shape[1]
+    expected = dense.topk(4, dim=-1).values.flatten()
+    assert torch.allclose(edges.edge_weight, expected)
+    source, target = edges.edge_index
+    assert torch.equal(source // nodes, target // nodes)
+    assert torch.allclose(dense[target // nodes, target % nodes, source % nodes], expected)
+
+
+def test_pyg_filters_train_inside_blocks():
+    block = NonlocalBlock(8, gate=False, filter=lambda i, o: PyGFilter(GCNConv(i, o)) + Chebyshev(i, o))
+    x = torch.randn(2, 8, 20, 20, requires_grad=True)
+    block(x).square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in block.parameters())
+
+
+def test_any_filter_is_a_convolution_in_a_sequential():
+    model = Sequential(
+        "x, edge_index, edge_weight, batch",
+        [
+            (SpectralConv(Cayley(3, 8, order=2)), "x, edge_index, edge_weight, batch -> x"),
+            nn.ReLU(),
+            (SpectralConv(ARMA(8, 5, order=2) + Chebyshev(8, 5), "rw"), "x, edge_index -> x"),
+        ],
+    )
+    graphs = [Data(x=torch.randn(30, 3), edge_index=GRAPH) for _ in range(3)]
+    batch = Batch.from_data_list(graphs)
+    whole = model(batch.x, batch.edge_index, None, batch.batch)
+    alone = torch.cat([model(g.x, g.edge_index, None, None) for g in graphs])
+    assert whole.shape == (90, 5)
+    assert relative(whole, alone) < 1e-4  # float32, iterated to 1e-6
+
+
+def test_a_spectral_convolution_is_explained():
+    torch.manual_seed(0)
+    model = Sequential("x, edge_index", [(SpectralConv(Chebyshev(3, 2, order=2)), "x, edge_index -> x")])
+    explainer = Explainer(
+        model,
+        GNNExplainer(epochs=20),
+        explanation_type="model",
+        node_mask_type="attributes",
+        edge_mask_type="object",
+        model_config={"mode": "multiclass_classification", "task_level": "node", "return_type": "raw"},
+    )
+    explanation = explainer(torch.randn(30, 3), GRAPH, index=4)
+    mask = explanation.edge_mask
+    assert mask.shape == (GRAPH.shape[1],)
+    reachable = torch.isin(GRAPH, GRAPH[0][GRAPH[1] == 4]).any(0) | (GRAPH == 4).any(0)
+    assert mask[reachable].max() > 0
+    assert mask[~reachable].max() == 0
+
+
+def test_a_sampled_neighbourhood_of_directed_edges():
+    """What a ``NeighborLoader`` gives: edges towards the seeds alone, leaves without edges into them."""
+    edge_index = torch.tensor([[2, 3, 4, 5, 6], [0, 0, 1, 2, 3]])
+    conv, x = SpectralConv(Cayley(3, 4, order=2)), torch.randn(7, 3)
+    y = conv(x, edge_index)
+    moved = x.clone()
+    moved[5] += 1  # a leaf two steps from seed 0
+    changed = (conv(moved, edge_index) - y).abs().sum(-1) > 1e-5
+    assert changed.tolist() == [True, False, True, False, False, True, False]
+
+
+def test_a_neighbor_loader_batch():
+    loader = pytest.importorskip("torch_geometric.loader").NeighborLoader
+    data = Data(x=torch.randn(30, 3), edge_index=GRAPH)
+    try:
+        batches = list(loader(data, num_neighbors=[3, 3], batch_size=10))
+    except ImportError as error:
+        pytest.skip(f"PyG's NeighborLoader needs pyg-lib or torch-sparse: {error}")
+    conv = SpectralConv(Chebyshev(3, 4, order=2))
+    assert all(conv(b.x, b.edge_index).shape == (b.num_nodes, 4) for b in batches)
+
+
+@pytest.mark.parametrize("graph", ["dense", "low-rank", "sparse", "diagonal"])
+def test_data_and_back(graph):
+    shift, z = SHIFTS[graph](), signal()
+    if shift.shape[0] == 1:
+        z = z[:1]
+    data = to_data(shift, z)
+    back, x = from_data(data)
+    f = Chebyshev(4, 3, order=3).double()
+    assert relative(f(x, back).view(*z.shape[:2], 3), f(z, shift)) < 1e-12
+    if len(z) > 1:
+        assert isinstance(data, Batch)
+        assert data.num_graphs == len(z)
+        assert relative(data[1].x, z[1]) == 0
+
+
+def test_a_feature_map_becomes_data():
+    block, x = SNL(8), torch.randn(2, 8, 4, 4)
+    data = to_data(block.shift(x), x)
+    assert data.num_nodes == 32
+    assert torch.equal(data[0].x, x[0].flatten(1).T)
+    few = to_data(block.shift(x), x, neighbours=3)
+    assert few.edge_index.shape == (2, 96)
+
+
+def test_a_large_graph_is_never_given_all_its_edges():
+    shift = LowRankShift(torch.rand(1, 1000, 4) / 100)
+    x = torch.randn(1, 1000, 3)
+    with pytest.raises(ValueError, match=r"1000 nodes are 1,000,000.*neighbours"):
+        to_data(shift, x)
+    assert to_data(shift, x, neighbours=5).edge_index.shape == (2, 5000)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: PyGFilter(GCNConv(4, 5)).response(torch.ones(3)), TypeError, "no response"),
+        (lambda: PyGFilter(nn.Linear(4, 5)), TypeError, "no PyG convolution|numbers"),
+        (lambda: PyGFilter(APPNP(2, 0.1)), TypeError, "APPNP has in_channels=None"),
+        (lambda: PyGFilter(GCNConv(4, 5), neighbours=0), ValueError, "at least 1, got 0"),
+        (
+            lambda: PyGFilter(DenseGCNConv(4, 5), complete_nodes=8)(torch.ones(1, 9, 4), torch.eye(9)),
+            ValueError,
+            "9 nodes are above the limit of 8",
+        ),
+        (lambda: to_data(torch.eye(4), torch.ones(1, 5, 2)), ValueError, "does not fit"),
+        (lambda: from_data(Data(x=torch.ones(3, 1))), ValueError, "needs x and edge_index"),
+        (lambda: PyGFilter(GCNConv(4, 5)) @ Identity(3), ValueError, "feeds"),
+        (lambda: SpectralConv(Heat(1.0), "rw")(torch.ones(30, 2), GRAPH), ValueError, "symmetric"),
+    ],
+)
+def test_bad_input_is_named(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
