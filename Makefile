@@ -5,7 +5,7 @@ RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 DEMO   ?=
 
-.PHONY: help setup demo test doctest lint format type check benchmark study clean
+.PHONY: help setup demo test test-scatter doctest lint format type check benchmark study families clean
 help:           ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
@@ -21,6 +21,15 @@ demo: $(READY)  ## train, compare, analyse: results in runs/demo
 
 test: $(READY)  ## all tests and doctests
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist loadfile -q
+
+# PyG uses torch-scatter where it finds it; the tests with it run from a folder of its own, beside those without.
+SCATTER := $(VENV)/scatter
+test-scatter: $(READY) ## tests of sparse graphs with torch-scatter, which is built from source (minutes, once)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check setuptools wheel -c constraints.txt
+	@test -d $(SCATTER)/torch_scatter || MAX_JOBS=2 $(RUN) -m pip install --quiet --disable-pip-version-check \
+	  --no-build-isolation --no-deps --target $(SCATTER) 'torch-scatter>=2.1.2'
+	PYTHONPATH=$(SCATTER) $(RUN) -c "import torch_geometric.typing as t; assert t.WITH_TORCH_SCATTER"
+	PYTHONPATH=$(SCATTER) OMP_NUM_THREADS=2 $(RUN) -m pytest -q tests/library/test_sparse.py tests/library/test_pyg.py
 
 doctest: $(READY) ## the examples in docstrings alone
 	$(RUN) -m pytest -q filters gsp_nonlocal
@@ -47,6 +56,9 @@ benchmark: $(READY) ## time and memory against the dense textbook form and the f
 
 study: $(READY) ## cued scenes: every model, three seeds on which nothing was tuned (about an hour)
 	$(RUN) -m experiments.study --cue colour class --seeds 3 4 5
+
+families: $(READY) ## cued scenes: every filter family, three seeds (half an hour)
+	$(RUN) -m experiments.families --seeds 3 4 5
 
 clean:          ## remove runs and caches
 	rm -rf runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -3,26 +3,30 @@
 feature map ──► affinity ──► shift S ──► filter(z, S) ──► block output
 """
 
-from filters import Aggregation, Chebyshev, Diffusion, Filter, Identity
+from filters import ARMA, Aggregation, Cayley, Chebyshev, Diffusion, Filter, Heat, Identity
 from gsp_nonlocal.affinity import ReLUDot
 from gsp_nonlocal.blocks import SNL, NonlocalBlock
 from gsp_nonlocal.insert import insert_blocks
-from gsp_nonlocal.shifts import DenseShift, DiagonalShift, LowRankShift, ShiftOperator
+from gsp_nonlocal.shifts import DenseShift, DiagonalShift, LowRankShift, ShiftOperator, SparseShift
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ARMA",
     "SNL",
     "Aggregation",
+    "Cayley",
     "Chebyshev",
     "DenseShift",
     "DiagonalShift",
     "Diffusion",
     "Filter",
+    "Heat",
     "Identity",
     "LowRankShift",
     "NonlocalBlock",
     "ReLUDot",
     "ShiftOperator",
+    "SparseShift",
     "insert_blocks",
 ]
