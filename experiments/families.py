@@ -57,14 +57,14 @@ def run_families(
         with tempfile.TemporaryDirectory() as temporary:
             cell, task = train_cell(cue, family, seed, temporary, steps=budget, eval_scenes=eval_scenes)
         cells.append(cell)
-        responses.setdefault(family, {})[str(seed)] = learned_gain(task)
+        responses[_key(cell)] = learned_gain(task)
         keep(cells, responses, folder)
         console.print(f"test IoU {cell.test_iou:.3f} in {cell.seconds:.0f} s")
-    write_summary(cells, responses, folder, cue)
+    write_summary([c for c in cells if (c.cue, c.steps) == (cue, budget)], responses, folder)
     return cells
 
 
-def keep(cells: Sequence[Cell], responses: Responses, folder: Path) -> None:
+def keep(cells: Sequence[Cell], responses: dict[str, list[float]], folder: Path) -> None:
     """Write what is finished: the responses first, so that no cell in the table lacks its own."""
     with replacing(folder / "families_responses.json") as temporary:
         temporary.write_text(json.dumps(responses), encoding="utf-8")
@@ -77,9 +77,10 @@ def learned_gain(task: Segmentation) -> list[float]:
     return [round(gain, 5) for gain in block_response(block).mean_gain.tolist()]
 
 
-def step_times(families: Sequence[str], cue: Cue, rounds: int = 9) -> dict[str, float]:
+def step_times(families: Sequence[str], cue: str, rounds: int = 9) -> dict[str, float]:
     """Milliseconds of one training step of each network, in turns."""
-    images, masks = torch.rand(BATCH[cue], 3, 36, 36), torch.zeros(BATCH[cue], 36, 36)
+    batch = next(size for name, size in BATCH.items() if name == cue)
+    images, masks = torch.rand(batch, 3, 36, 36), torch.zeros(batch, 36, 36)
 
     def step_of(family: str) -> Step:
         task = Segmentation(**FAMILIES[family])
@@ -94,14 +95,20 @@ def step_times(families: Sequence[str], cue: Cue, rounds: int = 9) -> dict[str, 
     return {family: 1e3 * statistics.median(values) for family, values in times.items()}
 
 
-def write_summary(cells: Sequence[Cell], responses: Responses, folder: Path, cue: Cue) -> None:
-    """The table and the picture of what is in ``cells``."""
-    own = [cell for cell in cells if cell.cue == cue]
-    times = step_times(list(dict.fromkeys(cell.model for cell in own)), cue)
+def write_summary(cells: Sequence[Cell], responses: dict[str, list[float]], folder: Path) -> None:
+    """The table and the picture of these cells, of one cue and budget."""
+    times = step_times(list(dict.fromkeys(cell.model for cell in cells)), cells[0].cue)
     with replacing(folder / "families.md") as temporary:
-        temporary.write_text(markdown(own, times), encoding="utf-8")
+        temporary.write_text(markdown(cells, times), encoding="utf-8")
+    own: Responses = {}
+    for cell in cells:
+        own.setdefault(cell.model, {})[f"seed {cell.seed}"] = responses[_key(cell)]
     with replacing(folder / "families.png") as temporary:
-        picture(responses).savefig(temporary, dpi=110, format="png")
+        picture(own).savefig(temporary, dpi=110, format="png")
+
+
+def _key(cell: Cell) -> str:
+    return f"{cell.cue}, {cell.steps} steps, {cell.model}, seed {cell.seed}"
 
 
 def markdown(cells: Sequence[Cell], times: dict[str, float]) -> str:
@@ -138,9 +145,9 @@ def picture(responses: Responses) -> Figure:
     rows = -(-len(responses) // _COLUMNS)
     figure = Figure(figsize=(3 * _COLUMNS, 2.3 * rows), layout="constrained")
     panels = figure.subplots(rows, _COLUMNS, squeeze=False, sharex=True).flat
-    for axes, (family, curves) in zip(panels, responses.items(), strict=False):
+    for (family, curves), axes in zip(responses.items(), panels, strict=False):
         for seed, gain in curves.items():
-            axes.plot(torch.linspace(0, 2, len(gain)), gain, label=f"seed {seed}")
+            axes.plot(torch.linspace(0, 2, len(gain)), gain, label=seed)
         axes.set_title(family)
         axes.set_ylim(0)
         axes.spines[["top", "right"]].set_visible(False)
@@ -160,7 +167,7 @@ def _size(family: str) -> int:
     return sum(p.numel() for p in Segmentation(**FAMILIES[family]).parameters())
 
 
-def _read_responses(folder: Path) -> Responses:
+def _read_responses(folder: Path) -> dict[str, list[float]]:
     path = folder / "families_responses.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 

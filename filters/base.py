@@ -131,7 +131,9 @@ class Filter(GraphFilter):
         order: polynomial degree, at least 0 (PyG's ``K`` is ``order + 1``).
 
     Raises:
-        ValueError: if a number is out of range.
+        ValueError: if a number is out of range; at the call, if :meth:`terms` does not yield
+            :attr:`num_terms` signals.
+        TypeError: if a number is no integer.
     """
 
     in_channels: int
@@ -139,6 +141,9 @@ class Filter(GraphFilter):
 
     def __init__(self, in_channels: int, out_channels: int, order: int = 1) -> None:
         super().__init__()
+        for name, value in {"in_channels": in_channels, "out_channels": out_channels, "order": order}.items():
+            if not isinstance(value, int):
+                raise TypeError(f"{name} must be an integer, got {value!r}")
         for name, value in {"in_channels": in_channels, "out_channels": out_channels}.items():
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
@@ -177,7 +182,13 @@ class Filter(GraphFilter):
 
     def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
         weight = self.mixing(self.weight).to(shift.dtype)
-        mixed = [mix(term, weight[k]) for k, term in enumerate(self.terms(shift, z))]
+        terms = list(self.terms(shift, z))
+        if len(terms) != len(weight):
+            raise ValueError(
+                f"{type(self).__name__}.terms yields {len(terms)} signals for {len(weight)} weights; "
+                "give the filter another order, or override num_terms"
+            )
+        mixed = [mix(term, weight[k]) for k, term in enumerate(terms)]
         return sum(mixed[1:], start=mixed[0])
 
     def extra_repr(self) -> str:

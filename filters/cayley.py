@@ -13,9 +13,10 @@ class Cayley(Filter):
     r"""``y = z W_0 + Σ_h Σ_{j=1}^{K} (Re C_h^j z) U_{hj} + (Im C_h^j z) V_{hj}``,
     ``C_h = (hL − iI)(hL + iI)⁻¹``.
 
-    The Cayley transform puts the frequencies ``λ`` on the unit circle, ``|C_h(λ)| = 1``, so that no power of
-    it grows. The zoom ``h > 0`` is learned; it says which frequencies are spread: small ones by a large
-    ``h``. For one zoom the response is ``c_0 + 2 Re Σ c_j C_h(λ)^j`` with ``c_j = (U_j − i V_j) / 2``.
+    The Cayley transform puts real frequencies ``λ`` on the unit circle, ``|C_h(λ)| = 1``, so that no power of
+    it grows; on directed graphs, whose frequencies are complex, powers may. The zoom ``h > 0`` is learned;
+    it says which frequencies are spread: small ones by a large ``h``. For one zoom the response is
+    ``c_0 + 2 Re Σ c_j C_h(λ)^j`` with ``c_j = (U_j − i V_j) / 2``.
 
     One factorisation a zoom where the shift has a closed form (``LowRankShift``: of size ``R``,
     ``DenseShift``: ``N``), by iteration elsewhere, slower for a large zoom: about ``√h`` steps.

@@ -6,9 +6,9 @@ from filters.polynomial import PolynomialFilter
 class Jacobi(PolynomialFilter):
     r"""``y = Σ_{k=0}^{K} P_k^{(a,b)}(S) z W_k``: orthogonal for the weight ``(1 − x)^a (1 + x)^b``.
 
-    Larger ``a`` follows the response more closely at high graph frequencies (``x = −1`` is ``λ = 2``) with
-    ``b`` and at low ones with ``a``; ``a = b = −½`` are Chebyshev's polynomials up to scale, ``a = b = 0``
-    Legendre's. ``P_k(1) = binom(k + a, k)`` grows with ``k``.
+    A larger ``a`` weighs high graph frequencies (``x = −1`` is ``λ = 2``) more, a larger ``b`` low ones;
+    ``a = b = −½`` are Chebyshev's polynomials up to scale, ``a = b = 0`` Legendre's.
+    ``P_k(1) = binom(k + a, k)`` grows with ``k``.
 
     Args:
         in_channels: channels of ``z (B, N, in)``.

@@ -283,10 +283,11 @@ def recognised(matrix: Tensor) -> DenseShift:
 
 
 def is_symmetric(matrix: Tensor) -> bool:
-    """Whether ``matrix = matrixᵀ`` up to 32 units of rounding of its largest entry."""
+    """Whether ``matrix = matrixᵀ`` up to a few units of rounding of its largest entry."""
     if matrix.numel() == 0:
         return True
-    tolerance = 32 * torch.finfo(matrix.dtype).eps * matrix.abs().amax()
+    own, single = (torch.finfo(dtype).eps for dtype in (matrix.dtype, torch.float32))
+    tolerance = max(32 * min(own, single), own) * matrix.abs().amax()
     return bool((matrix - matrix.mT).abs().amax() <= tolerance)
 
 

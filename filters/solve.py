@@ -75,6 +75,8 @@ class _Implicit(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+        if not torch.isfinite(grad).all():  # an overflow that a gradient scaler is to see
+            return torch.full_like(grad, torch.nan), None, None, None
         return bicgstab(ctx.adjoint, grad, ctx.tolerance), None, None, None
 
 
@@ -94,28 +96,28 @@ def bicgstab(operator: Operator, z: Tensor, tolerance: float) -> Tensor:
     if not torch.isfinite(z).all():
         raise ValueError("the right side of a resolvent has NaN or infinite entries; look for them upstream")
     goal = tolerance * _norm(z)
-    y, r = torch.zeros_like(z), z.clone()
-    shadow, p = r, r
-    rho = _dot(shadow, r)
+    y, r = torch.zeros_like(z), z
+    shadow, p, rho = r, r, _dot(r, r)
     for _ in range(MAX_ITERATIONS):
         if bool((_norm(r) <= goal).all()):
             r = z - operator(y)  # the recurrence drifts: trust the residual itself
             if bool((_norm(r) <= 2 * goal).all()):
                 return y
             shadow, p, rho = r, r, _dot(r, r)
+        open_ = _norm(r) > 0.1 * goal  # a column that is done stays as it is
         v = operator(p)
-        alpha = _ratio(rho, _dot(shadow, v))
+        alpha = _ratio(rho, _dot(shadow, v)) * open_
         s = r - alpha * v
         t = operator(s)
-        omega = _ratio(_dot(t, s), _dot(t, t))
+        omega = _ratio(_dot(t, s), _dot(t, t)) * open_
         y = y + alpha * p + omega * s
         r = s - omega * t
         rho_next = _dot(shadow, r)
         beta = _ratio(rho_next, rho) * _ratio(alpha, omega)
-        fresh = rho_next.abs() < _BREAKDOWN * _norm(shadow) * _norm(r)
-        p = torch.where(fresh, r, r + beta * (p - omega * v))
-        shadow = torch.where(fresh, r, shadow)
-        rho = torch.where(fresh, _dot(r, r), rho_next)
+        anew = ~open_ | (rho_next.abs() < _BREAKDOWN * _norm(shadow) * _norm(r))
+        p = torch.where(anew, r, r + beta * (p - omega * v))
+        shadow = torch.where(anew, r, shadow)
+        rho = torch.where(anew, _dot(r, r), rho_next)
     worst = float((_norm(z - operator(y)) / _norm(z).clamp_min(1e-300)).max())
     raise ConvergenceError(
         f"(aI + bS)⁻¹ z did not converge in {MAX_ITERATIONS} iterations: relative residual {worst:.1e}, "

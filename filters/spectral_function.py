@@ -34,7 +34,8 @@ class SpectralFunction(GraphFilter):
     A subclass may write :meth:`gain` instead of passing ``g``.
 
     Args:
-        g: the response, called with frequencies ``λ (F,)``; returns ``(F,)``, real.
+        g: the response, called with frequencies ``λ (F,)``; returns ``(F,)``, real. Of PyTorch
+            operations, through which its slope is found.
         order: degree of the interpolant where no exact way exists.
         name: what ``repr`` shows.
 
@@ -72,7 +73,7 @@ class SpectralFunction(GraphFilter):
     def error(self) -> float:
         """``max |g(λ) − p(λ)|`` over 4096 frequencies in ``[0, 2]``: what an approximation may lose."""
         lam = torch.linspace(0, 2, _GRID, dtype=torch.float64)
-        return float((self.gain(lam) - self._interpolant(lam)).abs().max())
+        return float((self._gains(lam) - self._interpolant(lam)).abs().max())
 
     def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
         if isinstance(shift, DiagonalShift):
@@ -103,7 +104,7 @@ class SpectralFunction(GraphFilter):
         return sum(weighted[1:], start=weighted[0])
 
     def _warn_if_poor(self, shift: ShiftOperator) -> None:
-        if self.error > _POOR * float(self.gain(torch.linspace(0, 2, _GRID)).abs().max()):
+        if self.error > _POOR * float(self._gains(torch.linspace(0, 2, _GRID)).abs().max()):
             warnings.warn(
                 f"{self} on {type(shift).__name__} is approximated by a polynomial of degree {self.order}, "
                 f"off by up to {self.error:.1e}; raise order, choose a smoother response, or use "
@@ -116,26 +117,31 @@ class SpectralFunction(GraphFilter):
             raise ValueError(f"order must be at least 0 (the polynomial degree), got {order}")
         self._check_gain()
         self.order = order
-        self._coefficients = chebyshev_interpolation(order) @ self.gain(1 - chebyshev_nodes(order))
+        self._coefficients = chebyshev_interpolation(order) @ self._gains(1 - chebyshev_nodes(order))
 
     def _interpolant(self, lam: Tensor) -> Tensor:
         angles = torch.arccos((1 - lam).clamp(-1, 1)).unsqueeze(-1)
         return torch.cos(angles * torch.arange(self.order + 1)) @ self._coefficients
 
     def _gains(self, lam: Tensor) -> Tensor:
-        """``g`` at frequencies of any shape; those below 0 by rounding count as 0."""
-        lam = torch.where((lam < 0) & (lam > -_ROUNDING), 0.0, lam)
-        return self.gain(lam.flatten()).view_as(lam)
+        """``g`` at frequencies of any shape, in their data type."""
+        lam = _within(lam)
+        return self.gain(lam.flatten()).to(lam.dtype).view_as(lam)
 
     def _slopes(self, lam: Tensor) -> Tensor:
         """``g'``, by differentiating ``g`` itself; 0 where ``g`` is piecewise constant."""
-        return torch.func.jvp(self._gains, (lam,), (torch.ones_like(lam),))[1]
+        lam = _within(lam)
+        return torch.func.jvp(
+            lambda at: self.gain(at.flatten()).to(at.dtype).view_as(at), (lam,), (torch.ones_like(lam),)
+        )[1]
 
     def _check_gain(self) -> None:
         lam = torch.linspace(0, 2, _GRID, dtype=torch.float64)
         values = self.gain(lam)
         if not isinstance(values, Tensor):
             raise TypeError(f"a response returns a tensor, {self} returned {type(values).__name__}")
+        if values.is_complex():
+            raise TypeError(f"a response is real, {self} returned {values.dtype}")
         if values.shape != lam.shape:
             raise ValueError(
                 f"a response maps frequencies (F,) to gains (F,): {self} gave {tuple(values.shape)} for "
@@ -149,6 +155,12 @@ class SpectralFunction(GraphFilter):
 
     def __repr__(self) -> str:
         return self._name
+
+
+def _within(lam: Tensor) -> Tensor:
+    """Frequencies, those that left ``[0, 2]`` by rounding put back."""
+    inside = lam.clamp(0, 2)
+    return torch.where((lam - inside).abs() < _ROUNDING, inside, lam)
 
 
 class _Gains(NamedTuple):

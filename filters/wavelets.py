@@ -116,4 +116,4 @@ class _Itersine(SpectralFunction):
     def gain(self, lam: Tensor) -> Tensor:
         x = (lam - self.centre) / self.width
         inside = torch.sin(0.5 * torch.pi * torch.cos(torch.pi * x).square())
-        return torch.where(x.abs() <= 0.5, inside, 0.0)
+        return torch.where(x.abs() <= 0.5, inside, torch.zeros_like(inside))

@@ -14,7 +14,13 @@ from filters import Filter, GraphFilter, ShiftOperator, as_shift
 from filters.base import materialise
 from filters.shift import DiagonalShift, Signal
 from gsp_nonlocal.nodes import to_nodes
-from gsp_nonlocal.shifts.edges import Entries, Normalization, check_edges, laplacian_shift
+from gsp_nonlocal.shifts.edges import (
+    Entries,
+    Normalization,
+    check_edges,
+    equals_transpose,
+    laplacian_shift,
+)
 from gsp_nonlocal.shifts.neighbours import EdgeList, complete_edges, nearest_edges
 from gsp_nonlocal.shifts.sparse import SparseShift
 
@@ -29,8 +35,8 @@ def to_data(shift: ShiftOperator | Tensor, x: Tensor, *, neighbours: int | None 
 
     Args:
         shift: a shift ``(B, N, N)``, or a plain tensor.
-        x: node signals ``(B, N, C)``, or a feature map ``(B, C, *spatial)`` with at least two spatial
-        dimensions. neighbours: keep this number of the greatest entries of every row; by default all ``N²``,
+        x: node signals ``(B, N, C)``, or a map ``(B, C, *spatial)`` of two or three spatial dimensions.
+        neighbours: keep this number of the greatest entries of every row; by default all ``N²``,
             which is refused above :data:`COMPLETE_NODES` nodes (a sparse shift keeps its own edges, whatever
             its size).
 
@@ -47,7 +53,7 @@ def to_data(shift: ShiftOperator | Tensor, x: Tensor, *, neighbours: int | None 
     batch, count, _ = nodes.shape
     if shift.shape[-1] != count or shift.shape[0] not in (1, batch):
         raise ValueError(f"shift {tuple(shift.shape)} does not fit the node signals {tuple(nodes.shape)}")
-    edges = _edges(_as_many(shift, batch), neighbours)
+    edges = _edges_of_each(_edges(shift, neighbours), batch // shift.shape[0], count)
     graph = Data(x=nodes.flatten(0, 1), edge_index=edges.edge_index, edge_weight=edges.edge_weight)
     if batch == 1:
         return graph
@@ -75,7 +81,12 @@ def from_data(data: Data | Batch) -> tuple[SparseShift, Tensor]:
     source, target = data.edge_index
     weight = data.edge_weight
     weight = torch.ones(len(source), dtype=data.x.dtype, device=data.x.device) if weight is None else weight
-    entries = Entries(target, source, weight, False, None)
+    if not torch.isfinite(weight).all():
+        raise ValueError("data.edge_weight has NaN or infinite entries; remove those edges")
+    edges = check_edges(data.edge_index, weight.abs(), data.num_nodes, None, None, quiet=True)._replace(
+        weight=weight
+    )
+    entries = Entries(target, source, weight, equals_transpose(edges), None)
     return SparseShift.from_entries(entries, data.num_nodes), data.x.unsqueeze(0)
 
 
@@ -84,7 +95,9 @@ class SpectralConv(MessagePassing):
 
     ``y = H(S) x`` with ``S = SparseShift.from_edge_index(edge_index, edge_weight, …)``. Works in
     ``torch_geometric.nn.Sequential``, on batches of a ``NeighborLoader``, and under
-    ``torch_geometric.explain``, whose edge masks multiply the entries of ``S``.
+    ``torch_geometric.explain``, whose edge masks multiply the entries of ``S``; but filters that need a
+    symmetric shift, the fixed responses, take undirected graphs alone, and so neither masks nor sampled
+    neighbourhoods. The graph is built anew at every call.
 
     Args:
         filter: a graph filter.
@@ -122,8 +135,6 @@ class SpectralConv(MessagePassing):
         batch: Tensor | None = None,
     ) -> Tensor:
         """``(N, in) -> (N, out)``."""
-        if edge_weight is None:
-            edge_weight = torch.ones(edge_index.shape[1], dtype=x.dtype, device=x.device)
         edges = check_edges(edge_index, edge_weight, len(x), self.normalization, batch)
         entries = laplacian_shift(edges, self.normalization, self.lambda_max)
         shift = SparseShift.from_entries(self._masked(entries), len(x))
@@ -155,13 +166,15 @@ class PyGFilter(GraphFilter):
     has no response.
 
     Args:
-        conv: a convolution from ``torch_geometric.nn``, with ``in_channels`` and ``out_channels``.
+        conv: a convolution from ``torch_geometric.nn``, called ``conv(x, edge_index)``, with
+            ``edge_weight`` if it takes one, or ``conv(x, adj)``. One without parameters (``APPNP``,
+            ``LGConv``) takes any channels.
         complete_nodes: the limit, :data:`COMPLETE_NODES` by default.
         neighbours: edges of a node in larger graphs.
 
     Raises:
-        TypeError: if ``conv`` has no such channels, or takes neither ``edge_index`` nor ``adj``; by
-            :meth:`response`.
+        TypeError: if ``conv`` has parameters but no ``in_channels`` and ``out_channels``, or takes neither
+            ``edge_index`` nor ``adj``; by :meth:`response`.
         ValueError: at the call, for a dense convolution on a graph above the limit.
 
     Example:
@@ -193,9 +206,9 @@ class PyGFilter(GraphFilter):
                 f"{self} is no function of S alone, so it has no response and needs a graph with edges"
             )
         nodes = materialise(z)
-        shift = _as_many(shift, len(nodes))
-        y = self._dense(shift, nodes) if self._takes_matrix else self._on_edges(shift, nodes)
-        return shift.signal(y)
+        own = next(self.conv.parameters(), nodes).dtype
+        y = (self._dense if self._takes_matrix else self._on_edges)(shift.to(own), nodes.to(own))
+        return shift.signal(y.to(nodes.dtype))
 
     def _dense(self, shift: ShiftOperator, nodes: Tensor) -> Tensor:
         if shift.shape[-1] > self.complete_nodes:
@@ -203,11 +216,12 @@ class PyGFilter(GraphFilter):
                 f"{self} takes the matrix S, and {shift.shape[-1]} nodes are above the limit of "
                 f"{self.complete_nodes}; use its sparse counterpart, a smaller map, or raise complete_nodes"
             )
-        return self.conv(nodes, shift.to_dense())
+        return self.conv(nodes, shift.to_dense().expand(len(nodes), -1, -1))
 
     def _on_edges(self, shift: ShiftOperator, nodes: Tensor) -> Tensor:
         small = shift.shape[-1] <= self.complete_nodes
         edges = complete_edges(shift) if small else nearest_edges(shift, self.neighbours)
+        edges = _edges_of_each(edges, len(nodes) // shift.shape[0], shift.shape[-1])
         weight = {"edge_weight": edges.edge_weight} if self._takes_weight else {}
         flat = self.conv(nodes.flatten(0, 1), edges.edge_index, **weight)
         return flat.unflatten(0, nodes.shape[:2])
@@ -229,11 +243,13 @@ def _edges(shift: ShiftOperator, neighbours: int | None) -> EdgeList:
     return complete_edges(shift)
 
 
-def _as_many(shift: ShiftOperator, batch: int) -> ShiftOperator:
-    """A shift of batch 1 for ``batch`` signals, as that many graphs."""
-    if shift.shape[0] == batch:
-        return shift
-    return as_shift(shift.to_dense().expand(batch, -1, -1))
+def _edges_of_each(edges: EdgeList, copies: int, nodes: int) -> EdgeList:
+    """The edges of one graph of ``nodes`` nodes, for ``copies`` signals on it side by side."""
+    if copies == 1:
+        return edges
+    offset = nodes * torch.arange(copies, device=edges.edge_index.device).view(1, -1, 1)
+    places = (edges.edge_index.unsqueeze(1) + offset).flatten(1)
+    return EdgeList(places, edges.edge_weight.repeat(copies))
 
 
 def _part(whole: Data, index: int, nodes: int) -> Data:
@@ -247,8 +263,10 @@ def _part(whole: Data, index: int, nodes: int) -> Data:
     )
 
 
-def _channels(conv: nn.Module) -> tuple[int, int]:
-    """Channels in and out of a convolution; with heads that are joined, all of theirs."""
+def _channels(conv: nn.Module) -> tuple[int, int] | tuple[None, None]:
+    """Channels in and out of a convolution, of all heads that are joined; any, if it has no parameters."""
+    if not any(True for _ in conv.parameters()):
+        return None, None
     size_in, size_out = getattr(conv, "in_channels", None), getattr(conv, "out_channels", None)
     if not (isinstance(size_in, int) and isinstance(size_out, int) and size_in > 0):
         raise TypeError(

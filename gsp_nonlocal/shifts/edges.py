@@ -13,9 +13,7 @@ from torch import Tensor
 
 Normalization = Literal["sym", "rw"] | None
 _DENSE = 256  # graphs up to this size: their greatest eigenvalue by a dense solver
-_POWER_STEPS = 8
 _SLACK = 1e-5
-_TINY = 1e-30
 
 
 class Edges(NamedTuple):
@@ -44,17 +42,12 @@ class Laplacian(NamedTuple):
     edges: Edges
     diagonal: Tensor
     value: Tensor
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """``L x`` for ``x (N,)``."""
-        edges = self.edges
-        arriving = added(self.value * x[edges.source], edges.target, edges.num_nodes)
-        return self.diagonal * x - arriving
+    normalised: bool
 
 
 def laplacian_shift(edges: Edges, normalization: Normalization, lambda_max: float | Tensor | None) -> Entries:
     """The entries of ``S``; see ``SparseShift.from_edge_index``."""
-    laplacian, undirected = _laplacian(edges, normalization), _equals_transpose(edges)
+    laplacian, undirected = _laplacian(edges, normalization), equals_transpose(edges)
     symmetric = undirected and normalization != "rw"
     if normalization and lambda_max is None:  # λ_max = 2: S is the normalised adjacency
         return Entries(edges.target, edges.source, laplacian.value, symmetric, 1.0)
@@ -73,13 +66,13 @@ def laplacian_shift(edges: Edges, normalization: Normalization, lambda_max: floa
 def _laplacian(edges: Edges, normalization: Normalization) -> Laplacian:
     arriving = added(edges.weight, edges.target, edges.num_nodes)
     if normalization is None:
-        return Laplacian(edges, arriving, edges.weight)
+        return Laplacian(edges, arriving, edges.weight, False)
     one = torch.ones_like(arriving)
     if normalization == "rw":
-        return Laplacian(edges, one, edges.weight * _power(arriving, -1.0)[edges.target])
+        return Laplacian(edges, one, edges.weight * _power(arriving, -1.0)[edges.target], True)
     leaving = added(edges.weight, edges.source, edges.num_nodes)
     scales = _power(arriving, -0.5)[edges.target], _power(leaving, -0.5)[edges.source]
-    return Laplacian(edges, one, scales[0] * edges.weight * scales[1])
+    return Laplacian(edges, one, scales[0] * edges.weight * scales[1], True)
 
 
 def added(values: Tensor, index: Tensor, size: int) -> Tensor:
@@ -115,32 +108,27 @@ def _largest(laplacian: Laplacian, lambda_max: float | Tensor | None, undirected
 
 
 def _refuse_too_small(laplacian: Laplacian, given: Tensor, undirected: bool) -> None:
-    """Raise if a Rayleigh quotient, which is never above ``λ_max``, is above the number given."""
-    if not (given > 0).all():
-        raise ValueError(f"lambda_max must be positive, got {given.min():.4g}")
-    if not undirected:
+    """Raise if ``lambda_max`` is below an eigenvalue; they are computed where Gershgorin's bound is above."""
+    if not ((given > 0) & given.isfinite()).all():
+        raise ValueError(f"lambda_max must be a positive number, got {given.tolist()}")
+    if not undirected or (given >= _gershgorin(laplacian, len(given))).all():
         return
-    found = _rayleigh(laplacian, len(given))
+    found = _computed(laplacian, len(given))
     low = found > given * (1 + _SLACK)
     if low.any():
         graph = int(low.nonzero()[0])
         raise ValueError(
-            f"lambda_max={given[graph]:.6g} is too small for graph {graph}, whose Laplacian has an "
-            f"eigenvalue of at least {found[graph]:.6g}; leave it out to have it computed"
+            f"lambda_max={given[graph]:.6g} is too small for graph {graph}, whose Laplacian has the "
+            f"eigenvalue {found[graph]:.6g}; leave it out to have it computed"
         )
 
 
-def _rayleigh(laplacian: Laplacian, graphs: int) -> Tensor:
-    """``xᵀ L x / xᵀ x`` of every graph ``(G,)``, after a few power steps from a fixed start."""
-    batch = laplacian.edges.batch
-    x = torch.arange(len(batch), dtype=laplacian.value.dtype, device=batch.device).mul(37).sin()
-    found = x.new_zeros(graphs)
-    for _ in range(_POWER_STEPS):
-        y = laplacian(x)
-        squares, products, sizes = (added(v, batch, graphs) for v in (x * x, x * y, y * y))
-        found = torch.maximum(found, products / squares.clamp_min(_TINY))
-        x = y / sizes.sqrt().clamp_min(_TINY)[batch]
-    return found
+def _gershgorin(laplacian: Laplacian, graphs: int) -> Tensor:
+    """``max_i (L_ii + Σ_j |A_ij|)`` of every graph ``(G,)``, never below ``λ_max``; 2 where normalised."""
+    edges = laplacian.edges
+    discs = laplacian.diagonal + added(laplacian.value, edges.target, edges.num_nodes)
+    greatest = discs.new_zeros(graphs).scatter_reduce(0, edges.batch, discs, "amax")
+    return greatest.clamp(max=2.0) if laplacian.normalised else greatest
 
 
 def _computed(laplacian: Laplacian, graphs: int) -> Tensor:
@@ -160,15 +148,17 @@ def _computed(laplacian: Laplacian, graphs: int) -> Tensor:
 
 
 def _top(laplacian: csr_array, count: int) -> float:
+    if not laplacian.data.any():
+        return 1.0
     if count <= _DENSE:
         top = float(torch.linalg.eigvalsh(torch.from_numpy(laplacian.toarray()))[-1])
     else:
         start = np.sin(37.0 * np.arange(count))  # the same result at every call
         top = float(eigsh(laplacian, k=1, which="LA", return_eigenvectors=False, v0=start, tol=1e-10)[0])
-    return top if top > 0 else 1.0
+    return top
 
 
-def _equals_transpose(edges: Edges) -> bool:
+def equals_transpose(edges: Edges) -> bool:
     """Whether every edge has its reverse with the same weight; duplicates are added first."""
     n = edges.num_nodes
     sums = []
@@ -178,7 +168,8 @@ def _equals_transpose(edges: Edges) -> bool:
     (places, one), (others, other) = sums
     if not torch.equal(places, others):
         return False
-    return bool(torch.allclose(one, other, rtol=1e-6, atol=0))
+    rounding = 32 * torch.finfo(one.dtype).eps
+    return bool(torch.allclose(one, other, rtol=0, atol=rounding * float(one.amax()) if len(one) else 0))
 
 
 def check_edges(
@@ -187,8 +178,12 @@ def check_edges(
     num_nodes: int | None,
     normalization: Normalization,
     batch: Tensor | None,
+    quiet: bool = False,
 ) -> Edges:
-    """The edges, if they make a graph; errors name the value and the remedy."""
+    """The edges, if they make a graph; errors name the value and the remedy.
+
+    Self-loops and duplicates are kept, and said unless ``quiet``.
+    """
     if normalization not in ("sym", "rw", None):
         raise ValueError(f"unknown normalization {normalization!r}; choose 'sym', 'rw' or None")
     if edge_index.is_floating_point() or edge_index.is_complex() or edge_index.dtype == torch.bool:
@@ -209,8 +204,10 @@ def check_edges(
         )
     weight = torch.ones(source.shape, device=source.device) if edge_weight is None else edge_weight
     _check_weights(weight, source)
+    weight = weight.to(torch.promote_types(weight.dtype, torch.float32))  # degrees are sums over many edges
     edges = Edges(source, target, weight, nodes, _check_batch(batch, nodes, source, target))
-    _say_what_is_kept(edges)
+    if not quiet:
+        _say_what_is_kept(edges)
     return edges
 
 

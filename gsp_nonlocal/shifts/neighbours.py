@@ -35,9 +35,9 @@ def complete_edges(shift: ShiftOperator) -> EdgeList:
 
 
 def nearest_edges(shift: ShiftOperator, neighbours: int) -> EdgeList:
-    """The ``neighbours`` greatest entries of every row of ``S``, in ``O(N · neighbours)`` memory.
+    """The ``neighbours`` greatest entries of every row of ``S``, never ``N²`` numbers.
 
-    Rows are formed a few at a time; the choice carries no gradient, the weights do. A sparse shift keeps its
+    Rows are formed 256 at a time; the choice carries no gradient, the weights do. A sparse shift keeps its
     own edges.
     """
     if isinstance(shift, SparseShift):

@@ -32,6 +32,7 @@ class SparseShift(ShiftOperator):
 
     Made by :meth:`from_edge_index`. One graph, or several side by side in one block-diagonal matrix (PyG's
     batches): a shift of batch 1 over all ``N`` nodes. No closed resolvent: rational filters iterate.
+    Differentiable once.
 
     Args:
         rows: compressed row pointers ``(N + 1,)``, int64.
@@ -57,8 +58,13 @@ class SparseShift(ShiftOperator):
         spectral_bound: float | None = None,
     ) -> None:
         require_real_floating(values, "the values of a sparse shift")
-        self.pattern = Pattern(rows, columns)
-        self.values = values
+        _check_pattern(rows, columns, values)
+        self._put(Pattern(rows, columns), values, is_symmetric, spectral_bound)
+
+    def _put(
+        self, pattern: Pattern, values: Tensor, is_symmetric: bool, spectral_bound: float | None
+    ) -> None:
+        self.pattern, self.values = pattern, values
         self.is_symmetric = is_symmetric
         self.spectral_bound = spectral_bound
 
@@ -93,8 +99,10 @@ class SparseShift(ShiftOperator):
             edge_weight: ``(E,)``, non-negative; 1 by default.
             num_nodes: ``N``; by default the greatest node plus one.
             normalization: ``"sym"``, ``"rw"`` or ``None``.
-            lambda_max: a bound of the eigenvalues of ``L``: a number, or one for each graph of the batch
-            ``(G,)``. batch: graph of each node, ``(N,)``, ascending, as in PyG; by default one graph.
+            lambda_max: a bound of the eigenvalues of ``L``, a number, or one a graph ``(G,)``. It is
+                verified, by an eigen-solver where a bound from the degrees does not do; not on directed
+                graphs.
+            batch: graph of each node, ``(N,)``, ascending, as in PyG; by default one graph.
 
         Raises:
             TypeError: if an index is not an integer or a weight is not real floating-point.
@@ -150,6 +158,8 @@ class SparseShift(ShiftOperator):
         return dense.index_put(places, self.values, accumulate=True).unsqueeze(0)
 
     def to(self, dtype: torch.dtype) -> SparseShift:
+        if not isinstance(dtype, torch.dtype):
+            raise TypeError(f"a shift is cast to a torch.dtype, got {dtype!r}; build it on its device")
         return self if dtype == self.dtype else self._like(self.pattern, self.values.to(dtype))
 
     def __add__(self, other: ShiftOperator) -> ShiftOperator:
@@ -168,16 +178,28 @@ class SparseShift(ShiftOperator):
         return y.view(nodes, batch, channels).transpose(0, 1)
 
     def _like(self, pattern: Pattern, values: Tensor) -> SparseShift:
-        return SparseShift(
-            pattern.rows,
-            pattern.columns,
-            values,
-            is_symmetric=self.is_symmetric,
-            spectral_bound=self.spectral_bound,
-        )
+        other = SparseShift.__new__(SparseShift)  # a checked pattern is not checked again
+        other._put(pattern, values, self.is_symmetric, self.spectral_bound)
+        return other
 
     def __repr__(self) -> str:
         return f"SparseShift(shape={tuple(self.shape)}, edges={len(self.values)}, dtype={self.dtype})"
+
+
+def _check_pattern(rows: Tensor, columns: Tensor, values: Tensor) -> None:
+    """Raise a ``ValueError`` unless these are compressed rows: the kernels read memory by them."""
+    nodes = len(rows) - 1
+    fits = rows.dim() == columns.dim() == 1 and nodes >= 1 and columns.shape == values.shape
+    if not (fits and rows[0] == 0 and rows[-1] == len(columns) and (rows.diff() >= 0).all()):
+        raise ValueError(
+            f"rows {tuple(rows.shape)}, columns {tuple(columns.shape)}, values {tuple(values.shape)} are no "
+            "compressed rows: rows ascend from 0 to the number of entries; use SparseShift.from_edge_index"
+        )
+    if len(columns) and not 0 <= int(columns.min()) <= int(columns.max()) < nodes:
+        raise ValueError(
+            f"columns name nodes from {int(columns.min())} to {int(columns.max())}, but the graph has nodes "
+            f"0 to {nodes - 1}"
+        )
 
 
 class Pattern:

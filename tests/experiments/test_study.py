@@ -46,7 +46,8 @@ def test_families_are_compared_and_not_run_again(tmp_path, monkeypatch):
     assert all(name in page for name in chosen)
     assert (tmp_path / "families.png").stat().st_size > 1000
     responses = json.loads((tmp_path / "families_responses.json").read_text())
-    assert [len(responses[name]["0"]) for name in chosen] == [101, 101]
+    assert list(responses) == [f"colour, 2 steps, {name}, seed 0" for name in chosen]
+    assert {len(gain) for gain in responses.values()} == {101}
     monkeypatch.setattr(families, "train_cell", lambda *a, **k: pytest.fail("ran again"))
     assert families.run_families("colour", [0], tmp_path, 2, 4, chosen) == first
 

@@ -154,3 +154,51 @@ def test_other_packages_offer_filters_by_name(monkeypatch):
 def test_bad_input_is_named(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_eigenvalues_just_above_one_have_the_gradient_of_those_just_below():
+    """``λ = −1e-15`` by rounding is the frequency 0, with the slope that ``g`` has there."""
+    found = []
+    for factor in (1 + 1e-15, 1 - 1e-9):
+        matrix = (torch.full((4, 4), 0.25, dtype=torch.float64) * factor).requires_grad_()
+        y = Heat(1.0)(torch.eye(4).double()[None], DenseShift(matrix, is_symmetric=True))
+        (y * torch.arange(16.0).view(1, 4, 4)).sum().backward()
+        found.append(matrix.grad + matrix.grad.T)
+    assert relative(*found) < 1e-7
+
+
+def test_a_response_with_a_branch_point_at_the_end_of_the_spectrum():
+    generator = torch.Generator().manual_seed(1)
+    matrix = torch.zeros(64, 64)
+    matrix[:32, 32:] = torch.rand(32, 32, generator=generator)
+    matrix = matrix + matrix.T
+    degree = matrix.sum(1)
+    shift = DenseShift(matrix / (degree[:, None] * degree).sqrt(), is_symmetric=True)
+    f = SpectralFunction(lambda lam: (2 - lam).sqrt())
+    assert torch.isfinite(f(torch.ones(1, 64, 1), shift)).all()
+
+
+def test_gains_of_other_types_are_taken():
+    cut = SpectralFunction(lambda lam: lam < 1)
+    shift, z = SHIFTS["dense"](), signal()
+    assert relative(cut(z, shift), SpectralFunction(lambda lam: (lam < 1).to(lam))(z, shift)) == 0
+    with pytest.raises(TypeError, match="a response is real"):
+        SpectralFunction(lambda lam: lam * 1j)
+
+
+def test_half_precision_does_not_hide_asymmetry():
+    matrix = torch.tensor([[0.5, 0.5], [0.4, 0.6]])
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        with pytest.raises(ValueError, match="symmetric"):
+            Heat(1.0)(torch.eye(2)[None], matrix.to(dtype))
+
+
+def test_a_filter_with_other_terms_than_weights_is_refused():
+    class TooFew(filters.Filter):
+        def terms(self, shift, z):
+            yield z
+
+    with pytest.raises(ValueError, match=r"TooFew.terms yields 1 signals for 4 weights"):
+        TooFew(4, 5, order=3)(signal().float(), torch.eye(12))
+    with pytest.raises(TypeError, match=r"order must be an integer, got 2.0"):
+        Chebyshev(2, 2, order=2.0)

@@ -15,6 +15,7 @@ from torch_geometric.nn import (
     DenseGCNConv,
     GATv2Conv,
     GCNConv,
+    GINConv,
     SAGEConv,
     Sequential,
 )
@@ -102,7 +103,9 @@ def test_pyg_filters_train_inside_blocks():
     block = NonlocalBlock(8, gate=False, filter=lambda i, o: PyGFilter(GCNConv(i, o)) + Chebyshev(i, o))
     x = torch.randn(2, 8, 20, 20, requires_grad=True)
     block(x).square().sum().backward()
-    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in block.parameters())
+    moved = {name for name, p in block.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
+    biases = {name for name in dict(block.named_parameters()) if name.endswith("conv.bias")}  # under a norm
+    assert moved | biases == set(dict(block.named_parameters()))
 
 
 def test_any_filter_is_a_convolution_in_a_sequential():
@@ -200,7 +203,7 @@ def test_a_large_graph_is_never_given_all_its_edges():
     [
         (lambda: PyGFilter(GCNConv(4, 5)).response(torch.ones(3)), TypeError, "no response"),
         (lambda: PyGFilter(nn.Linear(4, 5)), TypeError, "no PyG convolution|numbers"),
-        (lambda: PyGFilter(APPNP(2, 0.1)), TypeError, "APPNP has in_channels=None"),
+        (lambda: PyGFilter(GINConv(nn.Linear(4, 5))), TypeError, "GINConv has in_channels=None"),
         (lambda: PyGFilter(GCNConv(4, 5), neighbours=0), ValueError, "at least 1, got 0"),
         (
             lambda: PyGFilter(DenseGCNConv(4, 5), complete_nodes=8)(torch.ones(1, 9, 4), torch.eye(9)),
@@ -216,3 +219,45 @@ def test_a_large_graph_is_never_given_all_its_edges():
 def test_bad_input_is_named(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    "conv", [GATv2Conv(4, 5), GCNConv(4, 5), APPNP(3, 0.1)], ids=lambda c: type(c).__name__
+)
+@pytest.mark.parametrize("graph", ["sparse", "low-rank, batch of one", "dense, batch of one"])
+@pytest.mark.parametrize("limit", [4, 100])
+def test_one_graph_serves_every_signal_of_a_batch(conv, graph, limit):
+    f, shift, z = PyGFilter(conv, complete_nodes=limit, neighbours=3), SHIFTS[graph](), signal()
+    alone = torch.cat([f(one.unsqueeze(0), shift) for one in z])
+    assert relative(f(z, shift), alone) < 1e-10
+
+
+def test_a_batch_on_one_large_graph_has_no_dense_matrix():
+    shift = LowRankShift(torch.rand(1, 3000, 4) / 300)
+    x = torch.randn(2, 3000, 2)
+    assert to_data(shift, x, neighbours=2).edge_index.shape == (2, 12000)
+    path = torch.stack([torch.arange(199_999), torch.arange(1, 200_000)])
+    sparse = SparseShift.from_edge_index(path)
+    assert PyGFilter(GCNConv(2, 2))(torch.randn(2, 200_000, 2), sparse).shape == (2, 200_000, 2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_convolution_computes_in_the_type_of_its_weights(dtype):
+    f, shift, z = PyGFilter(GCNConv(4, 5)), SHIFTS["dense"](), signal()
+    expected = f.double()(z, shift)
+    found = f.float()(z.to(dtype), shift.to(torch.float32))
+    assert found.dtype == dtype
+    assert relative(found.double(), expected) < (2e-2 if dtype == torch.bfloat16 else 1e-5)
+
+
+def test_fixed_responses_take_their_round_trip():
+    shift, z = SHIFTS["sparse"](), signal(batch=1)
+    back, x = from_data(to_data(shift, z))
+    assert relative(Heat(0.5)(x, back), Heat(0.5)(z, shift)) < 1e-12
+
+
+@pytest.mark.parametrize("source", [-1, 5, 5_000_000])
+def test_nodes_that_do_not_exist_are_refused(source):
+    data = Data(x=torch.ones(3, 2), edge_index=torch.tensor([[0, source], [1, 0]]), num_nodes=3)
+    with pytest.raises(ValueError, match="nodes 0 to 2"):
+        from_data(data)

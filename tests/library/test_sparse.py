@@ -20,6 +20,7 @@ build = SparseShift.from_edge_index
 DATA = Path(__file__).parents[1] / "data"
 PATH = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
 ONES = torch.ones(4)
+RING = to_undirected(torch.stack([torch.arange(400), (torch.arange(400) + 1) % 400]))
 
 
 def adjacency(edge_index, weight, nodes=NODES):
@@ -177,7 +178,7 @@ def test_isolated_nodes_and_no_edges_at_all():
         (lambda: build(PATH, ONES.long()), TypeError, "int64.*float"),
         (lambda: build(PATH, ONES[:2]), ValueError, r"\(4,\), got \(2,\)"),
         (lambda: build(PATH, lambda_max=0.9), ValueError, "lambda_max=0.9 is too small.*leave it out"),
-        (lambda: build(PATH, lambda_max=-1.0), ValueError, "positive, got -1"),
+        (lambda: build(PATH, lambda_max=-1.0), ValueError, "positive number, got"),
         (lambda: build(PATH, lambda_max=torch.ones(3)), ValueError, "each of the 1 graphs"),
         (lambda: build(PATH, normalization="both"), ValueError, "'both'; choose"),
         (lambda: build(PATH, num_nodes=2), ValueError, "0 to 2.*nodes 0 to 1"),
@@ -209,3 +210,70 @@ def test_minnesota_against_pygsp():
         f = Cayley(z.shape[-1], 2, order=3, zoom=zoom).double()
         exact = basis @ torch.einsum("nc,ncd->nd", basis.T @ z[0], f.response(1 - mu))
         assert relative(f(z, shift)[0], exact) < 1e-5
+
+
+@pytest.mark.parametrize("zoom", [1.0, 30.0, 1000.0])
+def test_columns_that_are_done_early_wait_for_the_others(zoom):
+    """One channel lives on a small component, another on one node: both end long before the third."""
+    path = lambda n: to_undirected(torch.stack([torch.arange(n - 1), torch.arange(1, n)]))  # noqa: E731
+    shift = build(torch.cat([path(4), path(200) + 4], dim=1), num_nodes=205)
+    z = torch.zeros(1, 205, 3)
+    z[0, :4, 0], z[0, 204, 1], z[0, :, 2] = 1.0, 1.0, torch.linspace(-1, 1, 205)
+    f = Cayley(3, 4, 2, zoom=zoom)
+    assert relative(f(z, shift), f.double()(z.double(), shift.to_dense().double())) < 1e-4
+
+
+@pytest.mark.parametrize("normalization", ["sym", "rw", None])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_degrees_of_half_precision_weights_are_summed_in_float32(normalization, dtype):
+    star = torch.stack([torch.zeros(5000, dtype=torch.long), torch.arange(1, 5001)])
+    star = torch.cat([star, star.flip(0)], dim=1)
+    half, full = (
+        build(star, torch.ones(10000, dtype=d), 5001, normalization, 5001.0) for d in (dtype, torch.float32)
+    )
+    assert torch.equal(half.values, full.values)
+
+
+def test_an_overflowing_gradient_reaches_the_gradient_scaler():
+    z = torch.randn(1, NODES, 4, requires_grad=True)
+    y = ARMA(4, 3)(z, build(*edges(), NODES))
+    y.backward(torch.full_like(y, float("inf")))
+    assert not torch.isfinite(z.grad).any()
+
+
+def test_weights_that_differ_by_rounding_are_symmetric():
+    points = torch.randn(60, 3)
+    weight = torch.exp(-(torch.cdist(points, points) ** 2) / 3)
+    pairs = torch.combinations(torch.arange(60)).T
+    places = torch.cat([pairs, pairs.flip(0)], dim=1)
+    rounded = weight[places[0], places[1]] * (1 + 1e-6 * torch.randn(places.shape[1]))
+    assert build(places, rounded, normalization=None).is_symmetric
+    assert not build(places, rounded * (1 + 1e-3 * torch.rand(places.shape[1]))).is_symmetric
+
+
+def test_a_large_graph_without_edges_is_the_identity():
+    shift = build(torch.empty(2, 0, dtype=torch.long), num_nodes=300, normalization=None)
+    assert torch.equal(shift.to_dense()[0], torch.eye(300))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: build(RING, normalization=None, lambda_max=3.9), ValueError, "eigenvalue 4"),
+        (lambda: build(PATH, lambda_max=float("inf")), ValueError, "positive number, got"),
+        (
+            lambda: SparseShift(torch.tensor([0, 1, 2]), torch.tensor([0, 7]), torch.ones(2)),
+            ValueError,
+            "7, but",
+        ),
+        (
+            lambda: SparseShift(torch.tensor([0, 2]), torch.tensor([0]), torch.ones(1)),
+            ValueError,
+            "compressed",
+        ),
+        (lambda: build(PATH).to("cuda"), TypeError, "torch.dtype, got 'cuda'"),
+    ],
+)
+def test_more_bad_input_is_named(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
