@@ -21,10 +21,10 @@ MODELS: dict[str, dict[str, Any]] = {
     "order 3": {"filter": "chebyshev", "order": 3},
 }
 FAMILIES: dict[str, dict[str, Any]] = {
-    name: {"filter": name, "order": None if name in ("aggregation", "diffusion") else 3}
+    name: {"filter": name, "order": 1 if name in ("aggregation", "diffusion") else 3}
     for name in filters.registry.names()
 }
-"""Every filter family by name, of order 3 where it has one."""
+"""Every filter family by name, of order 3; the two of a single term as the known blocks have them."""
 STEPS: dict[Cue, int] = {"colour": 1000, "class": 3000}
 BATCH: dict[Cue, int] = {"colour": 8, "class": 32}
 

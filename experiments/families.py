@@ -123,7 +123,7 @@ def markdown(cells: Sequence[Cell], times: dict[str, float]) -> str:
         [
             "# Filter families on cued scenes",
             "",
-            f"Cue: {cells[0].cue}; {cells[0].steps} steps; filters of order 3, where they have one.",
+            f"Cue: {cells[0].cue}; {cells[0].steps} steps; order 3; aggregation and diffusion of order 1.",
             "Test IoU (mean ± standard deviation over seeds, then each) of the best validation checkpoint.",
             "All share steps, hyperparameters and, by seed, batches; none was tuned. Time: a training step",
             "of the whole network, in turns within one run.",

@@ -11,8 +11,8 @@ filter                                terms                             response
 ``Cayley(in, out, order, zoom)``      ``z, Re C^j z, Im C^j z``         of ``C = (hλ − i)/(hλ + i)``
 ``ARMA(in, out, order)``              ``(I − ψ_k S)⁻¹ z``               ``Σ W_k / (1 − ψ_k μ)``
 ``Rational(in, out, order, poles)``   ``Q(L)⁻¹ T_k(S) z``               ``Σ T_k(μ) W_k / Q(λ)``
-``Aggregation(in, out)``              ``S z``                           ``μ W``
-``Diffusion(in, out)``                ``(S − I) z``                     ``−λ W``
+``Aggregation(in, out, order)``       ``S^K z``                         ``μ^K W``
+``Diffusion(in, out, order)``         ``(S − I)^K z``                   ``(−λ)^K W``
 ``SpectralFunction(g)``               fixed                             ``g(λ)``
 ``Heat``, ``Tikhonov``,               fixed                             ``exp(−τλ)``, ``1/(1 + αλ)``,
 ``IdealLowPass``, ``MexicanHat``                                        ``1{λ ≤ c}``, ``e s λ exp(−sλ)``

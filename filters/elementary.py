@@ -7,28 +7,26 @@ from filters.shift import ShiftOperator, Signal
 
 
 class _SingleTerm(Filter):
-    """``y = g(S) z W`` with one fixed ``g`` of degree 1."""
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels, order=1)
+    """``y = g(S)^K z W`` with one fixed ``g`` of degree 1."""
 
     @property
     def num_terms(self) -> int:
         return 1
 
-    def extra_repr(self) -> str:
-        return f"{self.in_channels}, {self.out_channels}"
-
 
 class Aggregation(_SingleTerm):
-    r"""``y = S z W``: every node collects from its neighbours. Response ``(1 − λ) W``.
+    r"""``y = S^K z W``: every node collects from those ``K`` steps away. Response ``(1 − λ)^K W``.
 
-    The filter of the nonlocal block (Wang et al. 2018), A² (Chen et al. 2018) and criss-cross attention
-    (Huang et al. 2019).
+    Order 1 is the filter of the nonlocal block (Wang et al. 2018), A² (Chen et al. 2018) and criss-cross
+    attention (Huang et al. 2019).
 
     Args:
         in_channels: channels of ``z (B, N, in)``.
         out_channels: channels of ``y (B, N, out)``.
+        order: ``K ≥ 0``.
+
+    Raises:
+        ValueError: if a number is out of range.
 
     Example:
         >>> import torch
@@ -37,17 +35,23 @@ class Aggregation(_SingleTerm):
     """
 
     def terms(self, shift: ShiftOperator, z: Signal) -> Iterator[Signal]:
-        yield shift(z)
+        for _ in range(self.order):
+            z = shift(z)
+        yield z
 
 
 class Diffusion(_SingleTerm):
-    r"""``y = (S − I) z W = −L z W``: one step of diffusion. Response ``−λ W``.
+    r"""``y = (S − I)^K z W = (−L)^K z W``: ``K`` steps of diffusion. Response ``(−λ)^K W``.
 
-    The filter of the nonlocal stage (Tao et al. 2018).
+    Order 1 is the filter of the nonlocal stage (Tao et al. 2018).
 
     Args:
         in_channels: channels of ``z (B, N, in)``.
         out_channels: channels of ``y (B, N, out)``.
+        order: ``K ≥ 0``.
+
+    Raises:
+        ValueError: if a number is out of range.
 
     Example:
         >>> import torch
@@ -56,4 +60,6 @@ class Diffusion(_SingleTerm):
     """
 
     def terms(self, shift: ShiftOperator, z: Signal) -> Iterator[Signal]:
-        yield shift(z) - z
+        for _ in range(self.order):
+            z = shift(z) - z
+        yield z

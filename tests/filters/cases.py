@@ -122,6 +122,8 @@ FAMILIES: dict[str, tuple[type[Filter], Terms]] = {
     "cayley": (Cayley, cayley_terms),
     "arma": (ARMA, arma_terms),
     "rational": (Rational, rational_terms),
+    "aggregation": (Aggregation, lambda order: lambda lam: [(1 - lam) ** order]),
+    "diffusion": (Diffusion, lambda order: lambda lam: [(-lam) ** order]),
 }
 """Every family with an order: its class, and the exact responses of its terms by order."""
 
@@ -139,8 +141,6 @@ VARIANTS: dict[str, FilterCase] = {
     "cayley-0": FilterCase(lambda: Cayley(IN, OUT, order=0), lambda lam: [torch.ones_like(lam)]),
     "arma-2, 6 iterations": FilterCase(lambda: ARMA(IN, OUT, order=2, iterations=6), arma_terms(2, 6)),
     "rational-2, three poles": FilterCase(lambda: Rational(IN, OUT, order=2, poles=3), rational_terms(2, 3)),
-    "aggregation": FilterCase(lambda: Aggregation(IN, OUT), lambda lam: [1 - lam]),
-    "diffusion": FilterCase(lambda: Diffusion(IN, OUT), lambda lam: [-lam]),
 }
 FIXED: dict[str, tuple[SpectralFunction, Callable[[Tensor], Tensor]]] = {
     "heat": (Heat(0.7), lambda lam: torch.exp(-0.7 * lam)),
