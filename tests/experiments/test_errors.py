@@ -3,9 +3,11 @@
 import pytest
 import torch
 
+import filters
 from experiments.checkpoints import WholeCheckpointIO, read_checkpoint
 from experiments.cli import main
 from experiments.files import replacing
+from experiments.tasks import Segmentation
 from tests.experiments.conftest import SMALL
 
 
@@ -18,11 +20,27 @@ def refused(capsys, *arguments):
     return " ".join(said.split())
 
 
+class Orderless(filters.Filter):
+    """A filter of someone else, without an order."""
+
+    def __init__(self, in_channels, out_channels):
+        super().__init__(in_channels, out_channels, order=0)
+
+    def terms(self, shift, z):
+        yield z
+
+
+def test_a_filter_without_an_order_says_how_to_configure_it(monkeypatch):
+    monkeypatch.setitem(filters.registry._entries, "orderless", Orderless)
+    with pytest.raises(ValueError, match=r"'orderless' with order=3.*order=null"):
+        Segmentation("orderless", order=3)
+    assert Segmentation("orderless", order=None)(torch.zeros(1, 3, 12, 12)).shape == (1, 12, 12)
+
+
 @pytest.mark.parametrize(
     ("option", "parts"),
     [
         ("--model.filter=foo", ["unknown filter 'foo'", "chebyshev"]),
-        ("--model.filter=aggregation", ["'aggregation' with order=3", "order=null"]),
         ("--model.order=-1", ["order", "-1"]),
         ("--data.cue=smell", ["smell", "colour", "class"]),
         ("--data.objects=30", ["objects=30", "enlarge canvas"]),
