@@ -153,6 +153,8 @@ def picture(responses: Responses) -> Figure:
         axes.spines[["top", "right"]].set_visible(False)
     for axes in list(panels):
         axes.set_visible(False)
+    for axes in figure.axes[max(0, len(responses) - _COLUMNS) : len(responses)]:
+        axes.tick_params(labelbottom=True)
     figure.axes[0].legend(frameon=False, fontsize=8)
     figure.supxlabel("graph frequency λ")
     figure.supylabel("mean gain of the learned filter")
