@@ -5,14 +5,7 @@ import json
 import pytest
 import torch
 
-import experiments.families as families
 import experiments.study as study
-from experiments.benchmark.filter_sections import (
-    compare_families,
-    complete_graph,
-    exact_cayley,
-    sparse_products,
-)
 from experiments.benchmark.measure import Step, median_ratio, peak_memory, time_in_turns
 from experiments.benchmark.output import write_results
 from experiments.benchmark.reference import TextbookSNL
@@ -36,20 +29,6 @@ def test_finished_cells_are_not_run_again(tmp_path, monkeypatch):
     again = study.run_study(["colour"], [0, 1], tmp_path, steps=2, eval_scenes=4)
     assert ran == [("colour", model, 1) for model in MODELS]
     assert again[:3] == first == read_cells(tmp_path / "cued_scenes.csv")[:3]
-
-
-def test_families_are_compared_and_not_run_again(tmp_path, monkeypatch):
-    chosen = ["aggregation", "cayley"]
-    first = families.run_families("colour", [0], tmp_path, steps=2, eval_scenes=4, families=chosen)
-    assert [cell.model for cell in first] == chosen
-    page = (tmp_path / "families.md").read_text()
-    assert all(name in page for name in chosen)
-    assert (tmp_path / "families.png").stat().st_size > 1000
-    responses = json.loads((tmp_path / "families_responses.json").read_text())
-    assert list(responses) == [f"colour, 2 steps, {name}, seed 0" for name in chosen]
-    assert {len(gain) for gain in responses.values()} == {101}
-    monkeypatch.setattr(families, "train_cell", lambda *a, **k: pytest.fail("ran again"))
-    assert families.run_families("colour", [0], tmp_path, 2, 4, chosen) == first
 
 
 def test_a_table_with_other_columns_is_refused_before_any_training(tmp_path, capsys):
@@ -96,12 +75,7 @@ def test_all_sections_of_the_benchmark_run_and_are_written(tmp_path):
         "blocks": list(compare_blocks([(1, 8, 16, 16)], rounds=1)),
         "orders": list(compare_orders(256, 8, rounds=1)),
         "growth": list(growth([8])),
-        "families": list(compare_families(64, 4, rounds=1)),
-        "exact Cayley": list(exact_cayley(64, 4, rounds=1)),
-        "sparse": list(sparse_products(50, 200, 4, rounds=1)),
-        "complete graph": list(complete_graph(16, 4, rounds=1)),
     }
-    assert float(results["exact Cayley"][0]["relative difference"]) < 1e-10
     paths = write_results(results, {"processor": "a test"}, tmp_path)
     assert [p.stat().st_size > 100 for p in paths] == [True] * 3
     assert json.loads(paths[0].read_text())["blocks"][0]["map"] == "1×8×16×16"
