@@ -22,10 +22,10 @@ from rich.console import Console
 from experiments.benchmark.measure import Step, time_in_turns
 from experiments.comparison import BATCH, FAMILIES, STEPS, Cell, train_cell
 from experiments.data.scenes import Cue
-from experiments.files import check_writable, replacing
-from experiments.machine import describe_machine
+from experiments.files import replacing
+from experiments.machine import machine_table
 from experiments.messages import hush
-from experiments.table import read_cells, summarise, write_cells
+from experiments.table import check_table, is_done, read_cells, summarise, write_cells
 from experiments.tasks import Segmentation
 from gsp_nonlocal import NonlocalBlock
 from gsp_nonlocal.spectral import block_response
@@ -48,9 +48,7 @@ def run_families(
     cells, responses = read_cells(folder / "families.csv"), _read_responses(folder)
     budget = STEPS[cue] if steps is None else steps
     for seed, family in product(seeds, families):
-        if any(
-            (cell.model, cell.seed, cell.cue, cell.steps) == (family, seed, cue, budget) for cell in cells
-        ):
+        if is_done(cells, cue, family, seed, budget):
             console.print(f"seed {seed}, {family}: done before")
             continue
         console.rule(f"cue {cue}, seed {seed}, {family}, {budget} steps")
@@ -118,7 +116,6 @@ def markdown(cells: Sequence[Cell], times: dict[str, float]) -> str:
         f"| {times[s.model]:.1f} |"
         for s in sorted(summarise(cells), key=lambda s: -s.mean)
     ]
-    machine = [f"| {name} | {value} |" for name, value in describe_machine().items()]
     return "\n".join(
         [
             "# Filter families on cued scenes",
@@ -131,11 +128,7 @@ def markdown(cells: Sequence[Cell], times: dict[str, float]) -> str:
             "| filter | test IoU | each seed | parameters | ms a step |",
             "|---|---|---|---|---|",
             *rows,
-            "",
-            "| machine | |",
-            "|---|---|",
-            *machine,
-            "",
+            *machine_table(),
         ]
     )
 
@@ -185,8 +178,7 @@ def main(args: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(args)
     hush()
     try:
-        check_writable(chosen.output)
-        read_cells(Path(chosen.output) / "families.csv")
+        check_table(Path(chosen.output) / "families.csv")
     except ValueError as error:
         parser.error(str(error))
     run_families(chosen.cue, chosen.seeds, chosen.output, chosen.steps, families=chosen.families)

@@ -26,3 +26,9 @@ def _processor() -> str:
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def machine_table() -> list[str]:
+    """The description as lines of a Markdown table, between empty lines."""
+    rows = [f"| {name} | {value} |" for name, value in describe_machine().items()]
+    return ["", "| machine | |", "|---|---|", *rows, ""]

@@ -16,11 +16,11 @@ from rich.console import Console
 
 from experiments.comparison import MODELS, STEPS, Cell, train_cell
 from experiments.data.scenes import Cue
-from experiments.files import check_writable, replacing
-from experiments.machine import describe_machine
+from experiments.files import replacing
+from experiments.machine import machine_table
 from experiments.messages import hush
 from experiments.plots import plot_bars
-from experiments.table import read_cells, summarise, write_cells
+from experiments.table import check_table, is_done, read_cells, summarise, write_cells
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -38,7 +38,7 @@ def run_study(
     console = Console()
     for cue, seed, model in product(cues, seeds, MODELS):
         budget = STEPS[cue] if steps is None else steps
-        if any((cell.cue, cell.model, cell.seed, cell.steps) == (cue, model, seed, budget) for cell in cells):
+        if is_done(cells, cue, model, seed, budget):
             console.print(f"cue {cue}, seed {seed}, {model}: done before")
             continue
         console.rule(f"cue {cue}, seed {seed}, {model}, {budget} steps")
@@ -59,7 +59,6 @@ def markdown(cells: Sequence[Cell]) -> str:
         f"| {s.cue} | {s.model} | {s.mean:.3f} ± {s.std:.3f} | {s.seeds} | {s.seconds:.0f} |"
         for s in summarise(cells)
     ]
-    machine = [f"| {name} | {value} |" for name, value in describe_machine().items()]
     return "\n".join(
         [
             "# Cued scenes",
@@ -71,11 +70,7 @@ def markdown(cells: Sequence[Cell]) -> str:
             "| cue | model | test IoU | seeds | seconds a training |",
             "|---|---|---|---|---|",
             *rows,
-            "",
-            "| machine | |",
-            "|---|---|",
-            *machine,
-            "",
+            *machine_table(),
         ]
     )
 
@@ -90,8 +85,7 @@ def main(args: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(args)
     hush()
     try:
-        check_writable(chosen.output)
-        read_cells(Path(chosen.output) / "cued_scenes.csv")
+        check_table(Path(chosen.output) / "cued_scenes.csv")
     except ValueError as error:
         parser.error(str(error))
     cells = run_study(chosen.cue, chosen.seeds, chosen.output, chosen.steps)

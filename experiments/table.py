@@ -8,7 +8,7 @@ from statistics import mean, stdev
 from typing import NamedTuple
 
 from experiments.comparison import Cell
-from experiments.files import replacing
+from experiments.files import check_writable, replacing
 
 
 def read_cells(path: str | Path) -> list[Cell]:
@@ -25,6 +25,21 @@ def read_cells(path: str | Path) -> list[Cell]:
     if any(row.keys() != kinds.keys() for row in rows):
         raise ValueError(f"'{path}' has other columns than {', '.join(kinds)}; move it away")
     return [Cell(**{name: _KINDS[str(kinds[name])](value) for name, value in row.items()}) for row in rows]
+
+
+def check_table(path: Path) -> None:
+    """Make sure, before any work, that the table can be written and, if it is there, gone on with.
+
+    Raises:
+        ValueError: If the folder cannot be written, or the file is another table.
+    """
+    check_writable(path.parent)
+    read_cells(path)
+
+
+def is_done(cells: Iterable[Cell], cue: str, model: str, seed: int, steps: int) -> bool:
+    """Whether a cell of this cue, model, seed and budget is among ``cells``."""
+    return any((c.cue, c.model, c.seed, c.steps) == (cue, model, seed, steps) for c in cells)
 
 
 def write_cells(cells: Iterable[Cell], path: str | Path) -> None:

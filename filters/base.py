@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from filters.linear import require_real_floating
 from filters.mixing import mix_channels
 from filters.shift import (
     DiagonalShift,
@@ -15,7 +16,6 @@ from filters.shift import (
     Signal,
     as_shift,
     recognised,
-    require_real_floating,
 )
 
 

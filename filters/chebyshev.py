@@ -38,7 +38,7 @@ class Chebyshev(PolynomialFilter):
     """
 
     def recurrence(self, k: int) -> tuple[float, float, float]:
-        return (1.0, 0.0, 0.0) if k == 0 else (2.0, 0.0, 1.0)
+        return chebyshev_recurrence(k)
 
 
 class ChebyshevInterpolation(Chebyshev):
@@ -72,6 +72,11 @@ class ChebyshevInterpolation(Chebyshev):
 
     def mixing(self, weight: Tensor) -> Tensor:
         return change_basis(chebyshev_interpolation(self.order), weight)
+
+
+def chebyshev_recurrence(k: int) -> tuple[float, float, float]:
+    """``T_1 = x T_0``, then ``T_{k+1} = 2 x T_k − T_{k−1}``."""
+    return (1.0, 0.0, 0.0) if k == 0 else (2.0, 0.0, 1.0)
 
 
 def chebyshev_nodes(order: int) -> Tensor:

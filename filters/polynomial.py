@@ -1,10 +1,12 @@
 """Polynomial filters whose basis has a three-term recurrence."""
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from filters.base import Filter
 from filters.shift import ShiftOperator, Signal
+
+Recurrence = Callable[[int], tuple[float, float, float]]
 
 
 class PolynomialFilter(Filter):
@@ -19,14 +21,19 @@ class PolynomialFilter(Filter):
         """``(α_k, β_k, γ_k)`` for ``k = 0, 1, …``; ``γ_0`` is not used."""
 
     def terms(self, shift: ShiftOperator, z: Signal) -> Iterator[Signal]:
-        yield z
-        previous, current = None, z
-        for k in range(self.order):
-            alpha, beta, gamma = self.recurrence(k)
-            following = shift(current) if alpha == 1 else alpha * shift(current)
-            if beta:
-                following = following + beta * current
-            if gamma and previous is not None:
-                following = following - (previous if gamma == 1 else gamma * previous)
-            previous, current = current, following
-            yield current
+        return three_terms(self.recurrence, self.order, shift, z)
+
+
+def three_terms(recurrence: Recurrence, order: int, shift: ShiftOperator, z: Signal) -> Iterator[Signal]:
+    """Yield ``P_0(S) z, …, P_order(S) z`` of the polynomials with this recurrence."""
+    yield z
+    previous, current = None, z
+    for k in range(order):
+        alpha, beta, gamma = recurrence(k)
+        following = shift(current) if alpha == 1 else alpha * shift(current)
+        if beta:
+            following = following + beta * current
+        if gamma and previous is not None:
+            following = following - (previous if gamma == 1 else gamma * previous)
+        previous, current = current, following
+        yield current

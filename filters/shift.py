@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from filters.linear import factorised, is_symmetric, on_parts, require_real_floating
 from filters.mixing import is_channel_first
 from filters.solve import iterate_resolvent
 
@@ -282,24 +283,6 @@ def recognised(matrix: Tensor) -> DenseShift:
     return shift
 
 
-def is_symmetric(matrix: Tensor) -> bool:
-    """Whether ``matrix = matrixᵀ`` up to a few units of rounding of its largest entry."""
-    if matrix.numel() == 0:
-        return True
-    own, single = (torch.finfo(dtype).eps for dtype in (matrix.dtype, torch.float32))
-    tolerance = max(32 * min(own, single), own) * matrix.abs().amax()
-    return bool((matrix - matrix.mT).abs().amax() <= tolerance)
-
-
-def require_real_floating(tensor: Tensor, what: str) -> None:
-    """Raise a ``TypeError`` unless ``tensor`` is real and floating-point."""
-    if not tensor.is_floating_point():
-        raise TypeError(
-            f"{what} must be a real floating-point tensor, got {tensor.dtype}; "
-            "convert it first, for example with .float()"
-        )
-
-
 def require_same_nodes(one: ShiftOperator, other: ShiftOperator) -> None:
     """Raise a ``ValueError`` unless both shifts act on the same number of nodes."""
     if one.shape[-1] != other.shape[-1]:
@@ -313,43 +296,3 @@ def added_bounds(one: ShiftOperator, other: ShiftOperator) -> float | None:
     if one.spectral_bound is None or other.spectral_bound is None:
         return None
     return one.spectral_bound + other.spectral_bound
-
-
-def on_parts(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
-    """A real linear ``function`` applied to a tensor that may be complex, part by part."""
-    if not z.is_complex():
-        return function(z)
-    return torch.complex(function(z.real), function(z.imag))
-
-
-def matmul_real(matrix: Tensor, z: Tensor) -> Tensor:
-    """``matrix @ z`` for a real matrix and a real or complex ``z``, without a complex copy."""
-    return on_parts(lambda part: matrix @ part, z)
-
-
-def factorised(system: Tensor) -> Callable[[Tensor], Tensor]:
-    """``z ↦ system⁻¹ z``: one LU factorisation ``(B, R, R)``, any number of right sides ``(B, R, C)``."""
-    if system.is_complex() and torch.compiler.is_compiling():
-        return _factorised_as_real(system)
-    factors, pivots = torch.linalg.lu_factor(system)
-
-    def solve(z: Tensor) -> Tensor:
-        batch = max(z.shape[0], factors.shape[0])
-        lu, order = factors.expand(batch, -1, -1), pivots.expand(batch, -1)
-        if z.is_complex() and not lu.is_complex():
-            return on_parts(lambda part: torch.linalg.lu_solve(lu, order, part), z)
-        return torch.linalg.lu_solve(lu, order, z.to(lu.dtype))
-
-    return solve
-
-
-def _factorised_as_real(system: Tensor) -> Callable[[Tensor], Tensor]:
-    """The same by ``[[Re, −Im], [Im, Re]]``, twice the size: compilers do without complex factorisations."""
-    rows = [torch.cat(pair, -1) for pair in ((system.real, -system.imag), (system.imag, system.real))]
-    small = factorised(torch.cat(rows, dim=-2))
-
-    def solve(z: Tensor) -> Tensor:
-        parts = (z.real, z.imag) if z.is_complex() else (z, torch.zeros_like(z))
-        return torch.complex(*small(torch.cat(parts, dim=-2)).chunk(2, dim=-2))
-
-    return solve

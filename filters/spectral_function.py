@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from filters.base import GraphFilter, materialise
-from filters.chebyshev import Chebyshev, chebyshev_interpolation, chebyshev_nodes
+from filters.chebyshev import chebyshev_interpolation, chebyshev_nodes, chebyshev_recurrence
+from filters.polynomial import three_terms
 from filters.shift import DiagonalShift, ShiftOperator, Signal
 
 _GRID = 4096
@@ -28,7 +29,7 @@ class SpectralFunction(GraphFilter):
     .. math::
         ‖g(L) z − p(L) z‖ ≤ \max_{λ ∈ [0, 2]} |g(λ) − p(λ)| \; ‖z‖,
 
-    a number that :attr:`error` gives, measured at 4096 frequencies. Gradients flow into ``z`` and into the
+    a number that ``error`` gives, measured at 4096 frequencies. Gradients flow into ``z`` and into the
     shift (Daleckii–Krein formula: eigenvalues may coincide); ``g`` itself is fixed.
 
     A subclass may write :meth:`gain` instead of passing ``g``.
@@ -38,6 +39,9 @@ class SpectralFunction(GraphFilter):
             operations, through which its slope is found.
         order: degree of the interpolant where no exact way exists.
         name: what ``repr`` shows.
+
+    Attributes:
+        error: ``max |g(λ) − p(λ)|`` over 4096 frequencies in ``[0, 2]``: what an approximation may lose.
 
     Raises:
         TypeError: if ``g`` gives no tensor.
@@ -69,12 +73,6 @@ class SpectralFunction(GraphFilter):
         """``g(λ)``, ``(F,) -> (F,)``."""
         return self.g(lam)
 
-    @property
-    def error(self) -> float:
-        """``max |g(λ) − p(λ)|`` over 4096 frequencies in ``[0, 2]``: what an approximation may lose."""
-        lam = torch.linspace(0, 2, _GRID, dtype=torch.float64)
-        return float((self._gains(lam) - self._interpolant(lam)).abs().max())
-
     def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
         if isinstance(shift, DiagonalShift):
             return self._gains(1 - shift.eigenvalues).unsqueeze(-1) * z
@@ -98,26 +96,28 @@ class SpectralFunction(GraphFilter):
         return _Apply.apply(z, shifted, basis, gains)
 
     def _approximate(self, shift: ShiftOperator, z: Signal) -> Signal:
-        self._warn_if_poor(shift)
-        terms = Chebyshev(1, 1, order=self.order).terms(shift, z)
-        weighted = [float(c) * term for c, term in zip(self._coefficients, terms, strict=True)]
-        return sum(weighted[1:], start=weighted[0])
-
-    def _warn_if_poor(self, shift: ShiftOperator) -> None:
-        if self.error > _POOR * float(self._gains(torch.linspace(0, 2, _GRID)).abs().max()):
+        if self._is_poor:
             warnings.warn(
                 f"{self} on {type(shift).__name__} is approximated by a polynomial of degree {self.order}, "
                 f"off by up to {self.error:.1e}; raise order, choose a smoother response, or use "
                 "shift.to_dense()",
                 stacklevel=2,
             )
+        terms = three_terms(chebyshev_recurrence, self.order, shift, z)
+        weighted = [c * term for c, term in zip(self._coefficients.tolist(), terms, strict=True)]
+        return sum(weighted[1:], start=weighted[0])
 
     def _interpolate(self, order: int) -> None:
+        """Find the interpolant, and how far it is from the response: once, not at every call."""
         if order < 0:
             raise ValueError(f"order must be at least 0 (the polynomial degree), got {order}")
         self._check_gain()
         self.order = order
         self._coefficients = chebyshev_interpolation(order) @ self._gains(1 - chebyshev_nodes(order))
+        lam = torch.linspace(0, 2, _GRID, dtype=torch.float64)
+        gains = self._gains(lam)
+        self.error = float((gains - self._interpolant(lam)).abs().max())
+        self._is_poor = self.error > _POOR * float(gains.abs().max())
 
     def _interpolant(self, lam: Tensor) -> Tensor:
         angles = torch.arccos((1 - lam).clamp(-1, 1)).unsqueeze(-1)

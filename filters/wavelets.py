@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +43,6 @@ class WaveletFrame(nn.Module):
         if not bands:
             raise ValueError("a frame needs at least one band")
         self.bands = nn.ModuleList(bands)
-        self._gains = [band.gain for band in bands]
 
     def frame_bounds(self) -> tuple[float, float]:
         """``(A, B)``, over 4096 frequencies in ``[0, 2]``."""
@@ -76,7 +76,8 @@ class WaveletFrame(nn.Module):
         return SpectralFunction(lambda lam: 1 / self._total(lam), name="1 / Σ g²")(adjoint, shift)
 
     def _total(self, lam: Tensor) -> Tensor:
-        return torch.stack([gain(lam) ** 2 for gain in self._gains]).sum(0)
+        bands = cast("list[SpectralFunction]", list(self.bands))
+        return torch.stack([band.gain(lam) ** 2 for band in bands]).sum(0)
 
 
 def itersine(bands: int = 6, order: int = 60) -> WaveletFrame:

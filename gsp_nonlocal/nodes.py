@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from filters.linear import require_real_floating
 from filters.mixing import mix_channels
-from filters.shift import require_real_floating
 
 
 def to_nodes(x: Tensor) -> Tensor:

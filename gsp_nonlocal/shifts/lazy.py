@@ -9,9 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from filters.linear import matmul_real, on_parts
 from filters.mixing import is_channel_first, mix_channels
 from filters.operand import TensorMultiple
-from filters.shift import Scalar, matmul_real, on_parts
+from filters.shift import Scalar
 
 if TYPE_CHECKING:
     from gsp_nonlocal.shifts.low_rank import LowRankShift

@@ -8,16 +8,13 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from filters.linear import factorised, matmul_real, on_parts, require_real_floating
 from filters.shift import (
     DenseShift,
     Scalar,
     ShiftOperator,
     Signal,
     added_bounds,
-    factorised,
-    matmul_real,
-    on_parts,
-    require_real_floating,
     require_same_nodes,
 )
 from gsp_nonlocal.shifts.lazy import Base, LowRankSignal

@@ -10,12 +10,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from filters.linear import on_parts, require_real_floating
 from filters.shift import (
     DenseShift,
     ShiftOperator,
     Signal,
-    on_parts,
-    require_real_floating,
     require_same_nodes,
 )
 from gsp_nonlocal.shifts.edges import Entries, Normalization, check_edges, laplacian_shift

@@ -10,7 +10,7 @@ import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from torch import Tensor, nn
 
-from filters.shift import require_real_floating
+from filters.linear import require_real_floating
 from gsp_nonlocal.spectral import pictures
 from gsp_nonlocal.spectral.sections import section
 from gsp_nonlocal.spectral.trace import block_shifts, evaluation, find_blocks

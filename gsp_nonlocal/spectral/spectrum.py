@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from filters.shift import is_symmetric
+from filters.linear import is_symmetric
 from gsp_nonlocal.shifts import DiagonalShift, LowRankShift, ShiftOperator, as_shift
 
 Eigenpairs = tuple[Tensor, Tensor | None]

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch_geometric.data import Batch, Data
 from torch_geometric.explain import Explainer, GNNExplainer
+from torch_geometric.loader import NeighborLoader
 from torch_geometric.nn import (
     APPNP,
     ARMAConv,
@@ -156,10 +157,9 @@ def test_a_sampled_neighbourhood_of_directed_edges():
 
 
 def test_a_neighbor_loader_batch():
-    loader = pytest.importorskip("torch_geometric.loader").NeighborLoader
     data = Data(x=torch.randn(30, 3), edge_index=GRAPH)
     try:
-        batches = list(loader(data, num_neighbors=[3, 3], batch_size=10))
+        batches = list(NeighborLoader(data, num_neighbors=[3, 3], batch_size=10))
     except ImportError as error:
         pytest.skip(f"PyG's NeighborLoader needs pyg-lib or torch-sparse: {error}")
     conv = SpectralConv(Chebyshev(3, 4, order=2))
