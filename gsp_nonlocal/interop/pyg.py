@@ -222,6 +222,9 @@ class PyGFilter(GraphFilter):
         small = shift.shape[-1] <= self.complete_nodes
         edges = complete_edges(shift) if small else nearest_edges(shift, self.neighbours)
         edges = _edges_of_each(edges, len(nodes) // shift.shape[0], shift.shape[-1])
+        if self._takes_weight:  # an edge of weight 0 is none: PyG's degree 0 has a gradient of NaN
+            kept = edges.edge_weight != 0
+            edges = EdgeList(edges.edge_index[:, kept], edges.edge_weight[kept])
         weight = {"edge_weight": edges.edge_weight} if self._takes_weight else {}
         flat = self.conv(nodes.flatten(0, 1), edges.edge_index, **weight)
         return flat.unflatten(0, nodes.shape[:2])
