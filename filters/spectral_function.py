@@ -46,7 +46,8 @@ class SpectralFunction(GraphFilter):
     Raises:
         TypeError: if ``g`` gives no tensor.
         ValueError: if ``order`` is negative; if ``g`` gives another shape, or NaN or infinite values on
-            ``[0, 2]``; at the call, if the shift is not symmetric.
+            ``[0, 2]``; at the call, if the shift is not symmetric, or if there is neither an exact way nor a
+            bound ``|μ| ≤ 1`` of its spectrum.
 
     References:
         Shuman, Vandergheynst, Frossard (2011) for the interpolation; Daleckii, Krein (1965) for the
@@ -96,6 +97,14 @@ class SpectralFunction(GraphFilter):
         return _Apply.apply(z, shifted, basis, gains)
 
     def _approximate(self, shift: ShiftOperator, z: Signal) -> Signal:
+        bound = shift.spectral_bound
+        if bound is None or bound > 1 + _ROUNDING:
+            raise ValueError(
+                f"{self} on {type(shift).__name__} is approximated by a polynomial on λ ∈ [0, 2], and the "
+                f"spectrum of this shift is {'not known to be' if bound is None else 'only'} bounded"
+                f"{'' if bound is None else f' by |μ| ≤ {bound:g}'}; scale it to |μ| ≤ 1, use a symmetric "
+                "normalisation, or shift.to_dense()"
+            )
         if self._is_poor:
             warnings.warn(
                 f"{self} on {type(shift).__name__} is approximated by a polynomial of degree {self.order}, "

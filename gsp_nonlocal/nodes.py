@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch import Tensor, nn
 
@@ -32,29 +34,120 @@ def to_map(nodes: Tensor, spatial: torch.Size) -> Tensor:
     return nodes.mT.unflatten(2, spatial)
 
 
+class Vertices(Protocol):
+    """What the nodes of the graph are, given the values ``z (B, N, r)`` at the positions of a map."""
+
+    name: str
+
+    def fold(self, z: Tensor) -> Tensor:
+        """``z (B, N, r)`` as a signal on the nodes."""
+
+    def unfold(self, y: Tensor, num_positions: int) -> Tensor:
+        """A signal on the nodes as values ``(B, N, C)`` at the positions: the inverse of :meth:`fold`."""
+
+    def channels(self, inner_channels: int, channels: int) -> tuple[int, int]:
+        """Channels in and out of a filter on these nodes."""
+
+
+class Positions:
+    """A node is a position; its signal has ``r`` channels."""
+
+    name = "N"
+
+    def fold(self, z: Tensor) -> Tensor:
+        """``z`` itself."""
+        return z
+
+    def unfold(self, y: Tensor, num_positions: int) -> Tensor:
+        """``y`` itself."""
+        return y
+
+    def channels(self, inner_channels: int, channels: int) -> tuple[int, int]:
+        """``(r, C)``: the filter leads back to the channels of the map."""
+        return inner_channels, channels
+
+
+class PositionsAndChannels:
+    r"""A node is a channel of a position: ``N r / g`` nodes in each of ``g`` groups, with scalar signals.
+
+    Args:
+        groups: ``g``; it divides ``r``.
+
+    References:
+        Yue et al. (2018), *Compact Generalized Non-local Network*.
+
+    Example:
+        >>> PositionsAndChannels(2).fold(torch.zeros(3, 10, 8)).shape
+        torch.Size([6, 40, 1])
+    """
+
+    def __init__(self, groups: int = 1) -> None:
+        if groups < 1:
+            raise ValueError(f"groups must be at least 1, got {groups}")
+        self.groups = groups
+        self.name = "N·C" if groups == 1 else f"N·C/{groups}, {groups} times"
+
+    def fold(self, z: Tensor) -> Tensor:
+        """``(B, N, r) -> (B g, N r / g, 1)``."""
+        batch, positions, channels = z.shape
+        return z.mT.reshape(batch * self.groups, positions * channels // self.groups, 1)
+
+    def unfold(self, y: Tensor, num_positions: int) -> Tensor:
+        """``(B g, N r / g, 1) -> (B, N, r)``."""
+        return y.reshape(y.shape[0] // self.groups, -1, num_positions).mT
+
+    def channels(self, inner_channels: int, channels: int) -> tuple[int, int]:
+        """``(1, 1)``: signals are scalar."""
+        if inner_channels % self.groups or channels % self.groups:
+            raise ValueError(
+                f"groups={self.groups} must divide channels={channels} and inner_channels={inner_channels}"
+            )
+        return 1, 1
+
+
+class Bias(nn.Module):
+    """``y = x + b`` for ``x (B, C, N)`` and a learned ``b (C)``, at first 0.
+
+    Args:
+        channels: ``C``, at least 1.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, C, N) -> (B, C, N)``."""
+        return x + self.bias.to(x.dtype).unsqueeze(-1)
+
+
 class PointwiseProjection(nn.Module):
-    """``Y = X W``: a 1×1 convolution without bias, on node signals of maps of any dimension.
+    """``Y = X W + b``: a 1×1 convolution, on node signals of maps of any dimension.
 
     Args:
         in_channels: channels of ``X (B, N, in)``, at least 1.
         out_channels: channels of ``Y (B, N, out)``, at least 1.
+        bias: whether there is a ``b``.
 
     Raises:
         ValueError: if a number is below 1, or if the input has another number of channels.
     """
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, bias: bool = False) -> None:
         super().__init__()
         for name, value in {"in_channels": in_channels, "out_channels": out_channels}.items():
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         self.weight = nn.Parameter(torch.empty(in_channels, out_channels))
+        self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw ``W`` uniformly in ``±1/√in``, as PyTorch's convolutions do."""
+        """Draw ``W`` and ``b`` uniformly in ``±1/√in``, as PyTorch's convolutions do."""
         bound = self.weight.shape[0] ** -0.5
         nn.init.uniform_(self.weight, -bound, bound)
+        if self.bias is not None:
+            nn.init.uniform_(self.bias, -bound, bound)
 
     def forward(self, nodes: Tensor) -> Tensor:
         """``(B, N, in) -> (B, N, out)``."""
@@ -63,7 +156,8 @@ class PointwiseProjection(nn.Module):
                 f"expected {self.weight.shape[0]} channels, got {nodes.shape[-1]} "
                 f"(node signal of shape {tuple(nodes.shape)})"
             )
-        return mix_channels(nodes, self.weight)
+        mixed = mix_channels(nodes, self.weight)
+        return mixed if self.bias is None else mixed + self.bias.to(mixed.dtype)
 
     def extra_repr(self) -> str:
         """What ``repr`` shows of the settings."""

@@ -1,40 +1,31 @@
-"""Degrees and symmetric normalisation of the ReLU-dot affinity, densely or on its exact factors."""
+"""From edge weights to a shift: symmetrisation and normalisation, for any kind of weights."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from gsp_nonlocal.shifts import DenseShift, Form, LowRankShift, ShiftOperator, choose_form
+from filters.shift import DenseShift, ShiftOperator
+from gsp_nonlocal.shifts import AttentionShift, ExponentialShift, LowRankShift, SumShift, scaled
+from gsp_nonlocal.shifts.exponential import exponential_product
+
+Symmetrization = Literal["none", "average"]
+"""``M`` as it is, or ``½ (M + Mᵀ)``."""
+
+Normalization = Literal["none", "mean", "random_walk", "symmetric"]
+"""``M``; ``M / N``; ``D⁻¹ M``; ``D^{-1/2} M D'^{-1/2}`` with the sums ``D`` of rows and ``D'`` of columns.
+
+The last two need weights ``≥ 0``, and have a spectrum in the unit disk: ``D⁻¹ M`` is row-stochastic, and the
+greatest singular value of ``D^{-1/2} M D'^{-1/2}`` is 1. A node without edges stays without.
+"""
 
 
-def relu_dot_shift(embeddings: Float[Tensor, "B N R"], form: Form = "auto") -> ShiftOperator:
-    r"""``Â = D^{-1/2} ½(q kᵀ + k qᵀ) D^{-1/2}`` with ``[q, k] = relu(embeddings)``, exactly.
-
-    The degrees ``d = ½ (q (kᵀ1) + k (qᵀ1))`` take ``N r`` operations. With ``E = D^{-1/2} [q, k]`` and
-    ``J = ½ [[0, I], [I, 0]]`` the affinity *is* low-rank: ``Â = E J Eᵀ``, one factor of size ``N × 2r``.
-    Its eigenvalues lie in ``[−1, 1]``. The diagonal of ``q kᵀ`` stays, and counts in the degree.
-
-    Args:
-        embeddings: ``[X θ, X φ]`` side by side, ``(B, N, 2r)``.
-        form: ``"low_rank"``, ``"dense"``, or ``"auto"`` for the cheaper one by counted FLOPs.
-
-    Returns:
-        A symmetric shift with spectral bound 1: a :class:`LowRankShift` or a :class:`DenseShift`.
-        The low-rank factors are differentiable once; ``"dense"`` any number of times.
-
-    References:
-        Zhu et al. (2021) for the affinity; the factors are exact algebra, not an approximation.
-    """
-    nodes, rank = embeddings.shape[-2:]
-    if choose_form(form, nodes, rank // 2) == "dense":
-        return DenseShift(_dense_affinity(embeddings.relu()), is_symmetric=True, spectral_bound=1.0)
-    factor, _, _ = NormalisedReLU.apply(embeddings)
-    return LowRankShift(factor, core=swap_halves(factor), is_symmetric=True, spectral_bound=1.0)
+def inverse_degree(degree: Tensor) -> Tensor:
+    """``d⁻¹``, and 0 where ``d ≤ 0`` (an isolated node), with finite gradients everywhere."""
+    isolated = degree <= 0
+    return degree.masked_fill(isolated, 1.0).reciprocal().masked_fill(isolated, 0.0)
 
 
 def inverse_sqrt_degree(degree: Tensor) -> Tensor:
@@ -51,58 +42,88 @@ def inverse_sqrt_degree(degree: Tensor) -> Tensor:
     return degree.masked_fill(isolated, 1.0).rsqrt().masked_fill(isolated, 0.0)
 
 
-def swap_halves(features: Float[Tensor, "B N R"]) -> Float[Tensor, "R R"]:
-    """``J = ½ [[0, I], [I, 0]]`` of the size, type and device of ``features (B, N, 2r)``."""
-    rank = features.shape[-1]
-    identity = torch.eye(rank, dtype=features.dtype, device=features.device)
-    return 0.5 * identity.roll(rank // 2, dims=0)
+def normalise(
+    weights: ShiftOperator,
+    symmetrization: Symmetrization,
+    normalization: Normalization,
+    *,
+    is_symmetric: bool,
+    spectral_bound: float | None,
+) -> ShiftOperator:
+    """The shift of ``weights``; ``is_symmetric`` and ``spectral_bound`` are what the affinity promises."""
+    if symmetrization == "average":
+        weights = averaged(weights)
+    ones = torch.ones(1, weights.shape[-1], 1, dtype=weights.dtype, device=weights.device)
+    left, right = _diagonals(weights, normalization, ones)
+    return scaled(weights, left, right, is_symmetric=is_symmetric, spectral_bound=spectral_bound)
 
 
-def _dense_affinity(features: Float[Tensor, "B N R"]) -> Float[Tensor, "B N N"]:
-    query, key = features.chunk(2, dim=-1)
-    product = query @ key.mT
-    symmetric = 0.5 * (product + product.mT)
-    scale = inverse_sqrt_degree(symmetric.sum(dim=-1, keepdim=True))
-    return scale * symmetric * scale.mT
+def _diagonals(weights: ShiftOperator, normalization: Normalization, ones: Tensor) -> tuple[Tensor, Tensor]:
+    if normalization == "none":
+        return ones, ones
+    if normalization == "mean":
+        return ones / ones.shape[1], ones
+    rows = weights(ones)
+    if normalization == "random_walk":
+        return inverse_degree(rows), ones
+    columns = rows if weights.is_symmetric else weights.T(ones)
+    return inverse_sqrt_degree(rows), inverse_sqrt_degree(columns)
 
 
-class NormalisedReLU(torch.autograd.Function):
-    r"""``E = D^{-1/2} F``, ``F = relu(P)``, with ``d = ½ F o`` and ``o = swap(Fᵀ 1)``, halves swapped.
+def averaged(weights: ShiftOperator) -> ShiftOperator:
+    """``½ (M + Mᵀ)``, dense or low-rank where ``M`` is."""
+    if isinstance(weights, DenseShift):
+        return DenseShift(0.5 * (weights.matrix + weights.matrix.mT), is_symmetric=True)
+    if isinstance(weights, LowRankShift):
+        halved = LowRankShift(0.5 * weights.left, weights.right, weights.core)
+        total = halved + halved.T
+        total.is_symmetric = True
+        return total
+    half = torch.full((1, weights.shape[-1], 1), 0.5, dtype=weights.dtype, device=weights.device)
+    both = SumShift([weights, weights.T], is_symmetric=True)
+    return scaled(both, half, torch.ones_like(half), is_symmetric=True)
 
-    With ``s = d^{-1/2}``, cotangent ``Ē``, ``t = rowsum(Ē ∘ E)``, the gradient needs ``E``, ``s`` and ``o``:
 
-    .. math::
-        \bar d = -\tfrac12 s^2 t, \quad v = -\tfrac12 E^\top (s\,t), \quad
-        \bar P = [E > 0] \circ (s\,\bar E + \tfrac12 \bar d\,o^\top + \tfrac12 1\,\mathrm{swap}(v)^\top).
+def normalise_exponential(
+    query: Tensor,
+    key: Tensor,
+    symmetrization: Symmetrization,
+    normalization: Normalization,
+) -> ShiftOperator:
+    r"""The shift of ``M_ij = exp(q_iᵀ k_j)``, with weights and degrees below overflow at any scale.
 
-    This takes half the passes over memory, and half the memory, of the same steps left to autograd. Where
-    a node is isolated, ``E`` vanishes although ``F`` may not; the gradient is 0 there in truth: all ``F``
-    that such a node could meet are 0.
+    A row's sum is kept as ``e^{m_i} t_i`` with its greatest exponent ``m_i``, so that only differences are
+    exponentiated: ``M_ij / √(d_i d'_j) = exp(q_iᵀ k_j − ½ m_i − ½ m'_j) / √(t_i t'_j)``.
+
+    Args:
+        query: ``q (B, N, R)``.
+        key: ``k (B, N, R)``; the same tensor as ``query`` for weights that are symmetric by themselves.
+        symmetrization: see :data:`Symmetrization`.
+        normalization: ``"random_walk"`` or ``"symmetric"``.
     """
-
-    @staticmethod
-    def forward(embeddings: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """``P (B, N, 2r) -> E (B, N, 2r), s (B, N, 1), o (B, 1, 2r)``."""
-        features = embeddings.relu()
-        opposite = _swap(features.sum(dim=-2, keepdim=True))
-        scale = inverse_sqrt_degree(0.5 * (opposite @ features.mT)).mT
-        return features * scale, scale, opposite
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor, Tensor]) -> None:
-        """Keep what :meth:`backward` reads."""
-        ctx.save_for_backward(*output)
-        ctx.mark_non_differentiable(*output[1:])
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor, *ignored: Tensor) -> Tensor:
-        """The gradient of the class's docstring."""
-        factor, scale, opposite = ctx.saved_tensors
-        weighted = -0.25 * scale * (grad * factor).sum(dim=-1, keepdim=True)
-        total = (grad * scale).addcmul_(scale * weighted, opposite).add_(_swap(weighted.mT @ factor))
-        return torch.ops.aten.threshold_backward(total, factor, 0.0)
+    average = symmetrization == "average" and query is not key
+    if normalization == "random_walk" and not average:
+        return AttentionShift(query, key)
+    rows, above = _sums(query, key)
+    columns, aside = (rows, above) if query is key else _sums(key, query)
+    if not average:
+        weights = ExponentialShift(query, key, above / 2, aside / 2, is_symmetric=query is key)
+        return _between(weights, rows.rsqrt(), columns.rsqrt(), is_symmetric=query is key)
+    greatest = torch.maximum(above, aside)
+    degree = 0.5 * (rows * (above - greatest).exp() + columns * (aside - greatest).exp())
+    if normalization == "random_walk":
+        terms = [ExponentialShift(query, key, greatest), ExponentialShift(key, query, greatest)]
+        return _between(SumShift(terms), 0.5 / degree, torch.ones_like(degree), is_symmetric=False)
+    weights = ExponentialShift(query, key, greatest / 2, greatest / 2)
+    both = SumShift([weights, weights.T], is_symmetric=True)
+    return _between(both, 0.5 * degree.rsqrt(), degree.rsqrt(), is_symmetric=True)
 
 
-def _swap(row: Tensor) -> Tensor:
-    return row.roll(row.shape[-1] // 2, dims=-1)
+def _between(weights: ShiftOperator, left: Tensor, right: Tensor, *, is_symmetric: bool) -> ShiftOperator:
+    return scaled(weights, left, right, is_symmetric=is_symmetric, spectral_bound=1.0)
+
+
+def _sums(query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+    """``t_i = Σ_j exp(q_iᵀ k_j − m_i)`` and ``m_i``, each ``(B, N, 1)``."""
+    _, sums, greatest = exponential_product(query, key, key[..., :0])
+    return sums, greatest

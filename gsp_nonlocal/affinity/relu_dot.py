@@ -1,30 +1,38 @@
 """The affinity of the spectral nonlocal block."""
 
-import torch
-from torch import Tensor, nn
+from collections.abc import Sequence
+from typing import Any
 
-from gsp_nonlocal.affinity.normalization import relu_dot_shift
-from gsp_nonlocal.nodes import PointwiseProjection
-from gsp_nonlocal.shifts import Form, ShiftOperator
+import torch
+from torch import Tensor
+
+from gsp_nonlocal.affinity.base import PairwiseAffinity
+from gsp_nonlocal.affinity.normalization import Normalization, Symmetrization
+from gsp_nonlocal.affinity.relu_dot_factors import relu_dot_shift
+from gsp_nonlocal.shifts import DenseShift, Form, LowRankShift, ShiftOperator, choose_form
 from gsp_nonlocal.shifts.form import require_form
 
 
-class ReLUDot(nn.Module):
-    r"""``Â = D^{-1/2} M̂ D^{-1/2}``, ``M̂ = ½(M + Mᵀ)``, ``M = relu(X θ) relu(X φ)ᵀ``.
+class ReLUDot(PairwiseAffinity):
+    r"""``M = relu(X θ) relu(X φ)ᵀ``; by default ``Â = D^{-1/2} M̂ D^{-1/2}``, ``M̂ = ½(M + Mᵀ)``.
 
-    Symmetric, spectrum in ``[−1, 1]``, rank at most ``2r``. The affinity is computed in float32 or
-    better, also under autocast.
+    By default symmetric, spectrum in ``[−1, 1]``, rank at most ``2r``. Time and memory ``N``. The affinity is
+    computed in float32 or better, also under autocast.
 
     Args:
         channels: ``C`` of the node features ``X (B, N, C)``.
         inner_channels: ``r``, the width of the embeddings ``θ`` and ``φ``; at least 1.
         form: ``"auto"``, ``"dense"`` or ``"low_rank"``: how the shift is kept.
+        symmetrization: ``"none"`` or ``"average"``.
+        normalization: any.
+        choices: ``bias``, see :class:`PairwiseAffinity`.
 
     Raises:
-        ValueError: for an unknown form.
+        ValueError: for an unknown form or choice.
 
     References:
-        Zhu, She, Li, Lu, Kang, Hu, Wang (2021), *Unifying Nonlocal Blocks for Neural Networks*.
+        Zhu, She, Li, Lu, Kang, Hu, Wang (2021), *Unifying Nonlocal Blocks for Neural Networks*. Without
+        symmetrisation and normalisation: their variant of Chen et al. (2018), *A²-Nets*.
 
     Example:
         >>> shift = ReLUDot(16, 8)(torch.randn(2, 100, 16))
@@ -32,19 +40,45 @@ class ReLUDot(nn.Module):
         (torch.Size([2, 100, 100]), 1.0)
     """
 
-    def __init__(self, channels: int, inner_channels: int, *, form: Form = "auto") -> None:
-        super().__init__()
-        require_form(form)
-        self.form = form
-        self.theta_phi = PointwiseProjection(channels, 2 * inner_channels)
+    formula = "relu(θ_i)ᵀrelu(φ_j)"
 
-    def forward(self, nodes: Tensor) -> ShiftOperator:
+    def __init__(
+        self,
+        channels: int,
+        inner_channels: int,
+        *,
+        form: Form = "auto",
+        symmetrization: Symmetrization = "average",
+        normalization: Normalization = "symmetric",
+        **choices: Any,
+    ) -> None:
+        require_form(form)
+        super().__init__(
+            channels,
+            inner_channels,
+            symmetrization=symmetrization,
+            normalization=normalization,
+            **choices,
+        )
+        self.form = form
+
+    def forward(self, nodes: Tensor, spatial: Sequence[int] | None = None) -> ShiftOperator:
         """The shift on ``N`` nodes of ``nodes (B, N, C)``."""
         embeddings = self.theta_phi(nodes)
         with torch.autocast(device_type=nodes.device.type, enabled=False):
             embeddings = embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
-            return relu_dot_shift(embeddings, self.form)
+            if (self.symmetrization, self.normalization) == ("average", "symmetric"):
+                return relu_dot_shift(embeddings, self.form)
+            query, key = embeddings.relu().chunk(2, dim=-1)
+            return self.graph(query, key, ())
+
+    def graph(self, query: Tensor, key: Tensor, spatial: Sequence[int]) -> ShiftOperator:
+        nodes, rank = query.shape[-2:]
+        weights: ShiftOperator = LowRankShift(query, key, is_symmetric=False)
+        if choose_form(self.form, nodes, rank) == "dense":
+            weights = DenseShift(query @ key.mT)
+        return self.normalised(weights)
 
     def extra_repr(self) -> str:
         """What ``repr`` shows of the settings."""
-        return f"form={self.form!r}"
+        return f"form={self.form!r}, {super().extra_repr()}"

@@ -9,12 +9,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from filters import Chebyshev, GraphFilter, ShiftOperator
-from gsp_nonlocal.affinity import ReLUDot
+from gsp_nonlocal.affinity import Affinity, ReLUDot
 from gsp_nonlocal.blocks.gate import GatedResidual
-from gsp_nonlocal.nodes import PointwiseProjection, to_map, to_nodes
+from gsp_nonlocal.nodes import PointwiseProjection, Positions, Vertices, to_map, to_nodes
 
 FilterFactory = Callable[[int, int], GraphFilter]
-AffinityFactory = Callable[[int, int], nn.Module]
+AffinityFactory = Callable[[int, int], Affinity]
+ValueFactory = Callable[[int, int], nn.Module]
 NormFactory = Callable[[int], nn.Module]
 
 
@@ -28,13 +29,18 @@ class NonlocalBlock(nn.Module):
     Args:
         channels: ``C`` of the map ``x (B, C, *spatial)``, at least 1.
         inner_channels: width ``r`` of embeddings and values; by default ``channels // 2``, at least 1.
-        affinity: called ``affinity(channels, inner_channels)``; gives a module from node features
-            ``(B, N, C)`` to a shift.
+        affinity: called ``affinity(channels, inner_channels)``; gives an :class:`Affinity`, a module from
+            node features ``(B, N, C)`` to a shift.
         filter: called ``filter(inner_channels, channels)``; gives a graph filter, for example
             ``functools.partial(Chebyshev, order=3)``.
         norm: called ``norm(channels)``; acts on ``(B, C, N)``, for example ``nn.BatchNorm1d``.
         activation: called without arguments, after the norm.
         stages: number of units that share one shift, at least 1.
+        recurrence: how often the block is applied, with the same weights and a new shift each time.
+        value: called ``value(channels, inner_channels)``, for the values ``X W_g``; ``None`` for ``X``
+            itself, the filter is then called ``filter(channels, channels)``.
+        unit_affinity: an affinity of each unit's own, of its own input; its shift is added to the shared one.
+        vertices: what a node is; by default a position. The filter is called with its channels.
         gate: ``True`` for the zero-initialised gate ``γ``, one a unit; ``False`` for the plain residual
             ``x + σ(norm(·))`` and the initialisation of the paper.
 
@@ -63,21 +69,31 @@ class NonlocalBlock(nn.Module):
         norm: NormFactory = nn.BatchNorm1d,
         activation: Callable[[], nn.Module] = nn.ReLU,
         stages: int = 1,
+        recurrence: int = 1,
+        value: ValueFactory | None = PointwiseProjection,
+        unit_affinity: AffinityFactory | None = None,
+        vertices: Vertices | None = None,
         gate: bool = True,
     ) -> None:
         super().__init__()
-        inner = max(channels // 2, 1) if inner_channels is None else inner_channels
-        for name, value in {"channels": channels, "inner_channels": inner, "stages": stages}.items():
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-        self.channels, self.inner_channels = channels, inner
+        inner = default_inner_channels(channels) if inner_channels is None else inner_channels
+        numbers = {"channels": channels, "inner_channels": inner, "stages": stages, "recurrence": recurrence}
+        for name, number in numbers.items():
+            if number < 1:
+                raise ValueError(f"{name} must be at least 1, got {number}")
+        self.channels, self.inner_channels, self.recurrence = channels, inner, recurrence
+        self.vertices: Vertices = Positions() if vertices is None else vertices
+        width = channels if value is None else inner
+        sizes = self.vertices.channels(width, channels)
         self.affinity = affinity(channels, inner)
         self.stages = nn.ModuleList(
             NonlocalUnit(
-                PointwiseProjection(channels, inner),
-                filter(inner, channels),
+                nn.Identity() if value is None else value(channels, inner),
+                filter(*sizes),
                 norm(channels),
                 activation(),
+                affinity=None if unit_affinity is None else unit_affinity(channels, inner),
+                vertices=self.vertices,
                 gate=gate,
             )
             for _ in range(stages)
@@ -85,14 +101,15 @@ class NonlocalBlock(nn.Module):
 
     def shift(self, x: Tensor) -> ShiftOperator:
         """The graph shift over the positions of ``x (B, C, *spatial)``."""
-        return self.affinity(self._nodes(x))
+        return self.affinity(self._nodes(x), x.shape[2:])
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, *spatial) -> (B, C, *spatial)``."""
         nodes = self._nodes(x)
-        shift = self.affinity(nodes)
-        for unit in self.stages:
-            nodes = unit(nodes, shift)
+        for _ in range(self.recurrence):
+            shift = self.affinity(nodes, x.shape[2:])
+            for unit in self.stages:
+                nodes = unit(nodes, shift)
         return to_map(nodes, x.shape[2:])
 
     def _nodes(self, x: Tensor) -> Tensor:
@@ -109,8 +126,16 @@ class NonlocalBlock(nn.Module):
         return f"channels={self.channels}, inner_channels={self.inner_channels}"
 
 
+def default_inner_channels(channels: int) -> int:
+    """Half of the channels, at least 1."""
+    return max(channels // 2, 1)
+
+
 class NonlocalUnit(nn.Module):
-    r"""One stage: ``X ← X + γ · σ(norm(filter(X W_g, S)))`` on node signals ``X (B, N, C)``."""
+    r"""One stage: ``X ← X + γ · σ(norm(filter(X W_g, S + S')))`` on node signals ``X (B, N, C)``.
+
+    ``S`` is the block's shift, and ``S'`` that of the unit's own affinity, if it has one.
+    """
 
     def __init__(
         self,
@@ -119,15 +144,22 @@ class NonlocalUnit(nn.Module):
         norm: nn.Module,
         activation: nn.Module,
         *,
+        affinity: Affinity | None = None,
+        vertices: Vertices | None = None,
         gate: bool,
     ) -> None:
         super().__init__()
         self.value, self.filter, self.norm, self.activation = value, filter, norm, activation
+        self.affinity, self.vertices = affinity, Positions() if vertices is None else vertices
         self.gate = nn.Parameter(torch.zeros(())) if gate else None
 
     def forward(self, nodes: Float[Tensor, "B N C"], shift: ShiftOperator) -> Float[Tensor, "B N C"]:
         """``(B, N, C)`` and a shift over ``N`` nodes ``-> (B, N, C)``."""
-        filtered = self.filter(self.value(nodes), shift)
+        if self.affinity is not None:
+            shift = shift + self.affinity(nodes)
+        filtered = self.vertices.unfold(
+            self.filter(self.vertices.fold(self.value(nodes)), shift), nodes.shape[1]
+        )
         update = self.activation(self.norm(filtered.mT))
         if self.gate is None:
             return nodes + update.mT

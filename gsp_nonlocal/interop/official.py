@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from filters.registry import Registry
-from gsp_nonlocal.blocks import SNL, NonlocalBlock
+from gsp_nonlocal.blocks import A2, ANL, CC, CGNL, DNL, NL, NS, SNL, UNNORMALISED, NonlocalBlock
+from gsp_nonlocal.interop.translation import (
+    Rule,
+    affine,
+    batch_norm,
+    pointwise,
+    require_keys,
+    reshaped,
+    terms,
+    translate,
+    vectors,
+)
 from gsp_nonlocal.models import PreResNet
 
 State = Mapping[str, Tensor]
 
 
-def load_block(kind: str, state_dict: State) -> NonlocalBlock:
-    """A block with the weights of the authors' ``Stage``; channels and stages are found in the state.
+def load_block(kind: str, state_dict: State, **options: Any) -> NonlocalBlock:
+    """A block with the weights of the authors' module; channels and stages are found in the state.
 
     Args:
-        kind: ``"snl"``.
-        state_dict: tensors ``t.weight``, ``p.weight``, ``stages.i.{g,w_1,w_2}.weight``, ``stages.i.bn.*``.
+        kind: one of ``a2 anl cc cgnl dnl nl ns snl``.
+        state_dict: tensors under the authors' keys.
+        options: for ``snl``, ``subtract=True`` where ``W_2 Â z`` is subtracted, as their segmentation head
+            does; for ``cgnl``, ``groups=`` (required), ``order=2``, ``gamma=1e-4``; for ``cc``,
+            ``recurrence=1``; for ``anl``, ``sizes=(1, 3, 6, 8)``.
 
     Returns:
-        The block, in training mode, without a gate (the authors' plain residual).
+        The block, in training mode, with the authors' residual: without a gate, but for ``cc``.
 
     Raises:
         ValueError: for an unknown kind, or a state whose keys do not fit (missing and surplus keys named).
+        TypeError: for an unknown option, or for ``cgnl`` without ``groups``.
     """
-    return kinds.get(kind)(state_dict)
+    block, rules, ignored = kinds.get(kind)(state_dict, **options)
+    state = translate(rules, state_dict, f"the authors' {kind}", ignored)
+    _load(block, state)
+    return block
 
 
 def load_network(state_dict: State) -> PreResNet:
@@ -37,7 +57,7 @@ def load_network(state_dict: State) -> PreResNet:
         ValueError: if the keys do not fit (missing and surplus keys named).
     """
     block_state, backbone = _split_network(state_dict)
-    _require(backbone, ["conv.weight", "fc2.weight"], "network")
+    require_keys(backbone, ["conv.weight", "fc2.weight"], "the authors' network")
     units = len({key.split(".")[1] for key in backbone if key.startswith("layer1.")})
     network = PreResNet(
         6 * units + 2,
@@ -50,40 +70,109 @@ def load_network(state_dict: State) -> PreResNet:
     return network
 
 
-def _snl(state: State) -> NonlocalBlock:
-    _require(state, ["t.weight", "p.weight"], "block")
-    stages = len({key.split(".")[1] for key in state if key.startswith("stages.")})
-    inner, channels = state["t.weight"].shape[:2]
-    block = SNL(channels, inner, stages=max(stages, 1), gate=False)
-    embeddings = [_pointwise(state[f"{name}.weight"]) for name in ("t", "p")]
-    translated = {"affinity.theta_phi.weight": torch.cat(embeddings, dim=1)}
-    for index in range(max(stages, 1)):
-        translated |= _snl_unit(state, f"stages.{index}.")
-    surplus = {k: v for k, v in state.items() if k not in _snl_keys(stages)}
-    _load(block, {**translated, **surplus})
-    return block
+Translated = tuple[NonlocalBlock, list[Rule], tuple[str, ...]]
 
 
-def _snl_unit(state: State, prefix: str) -> dict[str, Tensor]:
-    _require(state, [prefix + f"{name}.weight" for name in ("g", "w_1", "w_2", "bn")], "block")
-    mixing = [_pointwise(state[f"{prefix}{name}.weight"]) for name in ("w_1", "w_2")]
-    norm = {k.replace(".bn.", ".norm."): v for k, v in state.items() if k.startswith(prefix + "bn.")}
-    return {
-        f"{prefix}value.weight": _pointwise(state[f"{prefix}g.weight"]),
-        f"{prefix}filter.weight": torch.stack(mixing),
-        **norm,
-    }
+def _stage(
+    make: Callable[..., NonlocalBlock], unit: Callable[[str], Iterable[Rule]], state: State
+) -> Translated:
+    """A block of the authors' ``Stage``: embeddings ``t`` and ``p``, units ``stages.i``."""
+    channels, inner = _sizes(state, "t.weight")
+    stages = max(len({key.split(".")[1] for key in state if key.startswith("stages.")}), 1)
+    rules = [pointwise("affinity.theta_phi.weight", "t.weight", "p.weight")]
+    for index in range(stages):
+        rules += unit(f"stages.{index}.")
+    return make(channels, inner, stages, gate=False), rules, ()
 
 
-def _snl_keys(stages: int) -> set[str]:
-    norm = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-    unit = [f"{n}.weight" for n in ("g", "w_1", "w_2")] + [f"bn.{n}" for n in norm]
-    return {"t.weight", "p.weight"} | {f"stages.{i}.{k}" for i in range(stages) for k in unit}
+def _unit(prefix: str, sign: float = 1.0) -> list[Rule]:
+    """Values, one mixing and a batch norm."""
+    return [
+        pointwise(f"{prefix}value.weight", f"{prefix}g.weight"),
+        terms(f"{prefix}filter.weight", f"{prefix}w_2.weight", signs=(sign,)),
+        *batch_norm(f"{prefix}norm", f"{prefix}bn"),
+    ]
 
 
-def _pointwise(weight: Tensor) -> Tensor:
-    """A 1×1 convolution's ``(out, in, 1, 1)`` as a mixing matrix ``(in, out)``."""
-    return weight.flatten(1).mT
+def _disentangled(prefix: str) -> list[Rule]:
+    return [*_unit(prefix), pointwise(f"{prefix}affinity.mask.weight", f"{prefix}w_m.weight")]
+
+
+def _snl(state: State, *, subtract: bool = False) -> Translated:
+    def unit(prefix: str) -> list[Rule]:
+        value, _, *norm = _unit(prefix)
+        weights = (f"{prefix}w_1.weight", f"{prefix}w_2.weight")
+        return [
+            value,
+            terms(f"{prefix}filter.weight", *weights, signs=(1.0, -1.0 if subtract else 1.0)),
+            *norm,
+        ]
+
+    return _stage(SNL, unit, state)
+
+
+def _nl(state: State) -> Translated:
+    return _stage(NL, _unit, state)
+
+
+def _ns(state: State) -> Translated:
+    return _stage(NS, partial(_unit, sign=-1.0), state)  # theirs is (I − S), ours (S − I)
+
+
+def _a2(state: State) -> Translated:
+    return _stage(partial(A2, affinity=UNNORMALISED), _unit, state)
+
+
+def _dnl(state: State) -> Translated:
+    return _stage(partial(DNL, whiten=False), _disentangled, state)
+
+
+def _cc(state: State, *, recurrence: int = 1) -> Translated:
+    channels, inner = _sizes(state, "query_conv.weight")
+    rules = [
+        pointwise("affinity.theta_phi.weight", "query_conv.weight", "key_conv.weight"),
+        vectors("affinity.theta_phi.bias", "query_conv.bias", "key_conv.bias"),
+        terms("stages.0.filter.weight", "value_conv.weight"),
+        vectors("stages.0.norm.bias", "value_conv.bias"),
+        reshaped("stages.0.gate", "gamma", (), (1,)),
+    ]
+    return CC(channels, inner, recurrence=recurrence), rules, ()
+
+
+def _anl(state: State, **options: Any) -> Translated:
+    channels, inner = _sizes(state, "stages.0.f_key.0.weight")
+    theirs = "stages.0."
+    rules = [
+        pointwise("affinity.embedding.weight", f"{theirs}f_key.0.weight"),
+        vectors("affinity.embedding.bias", f"{theirs}f_key.0.bias"),
+        *batch_norm("affinity.norm", f"{theirs}f_key.1"),
+        pointwise("stages.0.value.weight", f"{theirs}f_value.weight"),
+        vectors("stages.0.value.bias", f"{theirs}f_value.bias"),
+        terms("stages.0.filter.weight", f"{theirs}W.weight"),
+        vectors("stages.0.norm.bias", f"{theirs}W.bias"),
+    ]
+    unused = ("conv_bn_dropout.", f"{theirs}f_query.")  # never run; the same module as f_key
+    return ANL(channels, inner, gate=False, **options), rules, unused
+
+
+def _cgnl(state: State, *, groups: int, **options: Any) -> Translated:
+    channels, inner = _sizes(state, "t.weight")
+    shape = (channels, inner // groups, 1)
+    rules = [
+        pointwise("affinity.theta_phi.weight", "t.weight", "p.weight"),
+        pointwise("stages.0.value.weight", "g.weight"),
+        reshaped("stages.0.norm.0.weight", "z.weight", shape, (*shape, 1)),
+        *affine("stages.0.norm.1", "gn"),
+        Rule("stages.0.filter.weight", (), lambda parts: torch.ones(1, 1, 1), lambda weight: ()),
+    ]
+    return CGNL(channels, inner, groups=groups, gate=False, **options), rules, ()
+
+
+def _sizes(state: State, key: str) -> tuple[int, int]:
+    """Channels and inner channels, by the embedding ``key``."""
+    require_keys(state, [key], "the authors' block")
+    inner, channels = state[key].shape[:2]
+    return channels, inner
 
 
 def _split_network(state: State) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -105,25 +194,23 @@ def _before_block(key: str) -> str:
     return f"layer3.{int(index) - 1}.{name}"
 
 
-def _require(state: State, keys: list[str], what: str) -> None:
-    missing = [key for key in keys if key not in state]
-    if missing:
-        raise ValueError(
-            f"not the state of the authors' {what}: missing {', '.join(missing)}; "
-            f"it has {', '.join(sorted(state)[:8]) or 'no keys'} ..."
-        )
-
-
 def _load(module: nn.Module, state: State) -> None:
-    result = module.load_state_dict(dict(state), strict=False)
-    missing = [k for k in result.missing_keys if not k.endswith("num_batches_tracked")]
-    if missing or result.unexpected_keys:
+    expected = {k for k in module.state_dict() if not k.endswith("num_batches_tracked")}
+    missing, surplus = sorted(expected - set(state)), sorted(set(state) - set(module.state_dict()))
+    if missing or surplus:
         raise ValueError(
             "the state does not fit: "
-            f"missing {', '.join(missing) or 'nothing'}; "
-            f"surplus {', '.join(result.unexpected_keys) or 'nothing'}"
+            f"missing {', '.join(missing) or 'nothing'}; surplus {', '.join(surplus) or 'nothing'}"
         )
+    module.load_state_dict(dict(state), strict=False)
 
 
-kinds: Registry[Callable[[State], NonlocalBlock]] = Registry("kind of block")
+kinds: Registry[Callable[..., Translated]] = Registry("kind of block")
+kinds.register("a2", _a2)
+kinds.register("anl", _anl)
+kinds.register("cc", _cc)
+kinds.register("cgnl", _cgnl)
+kinds.register("dnl", _dnl)
+kinds.register("nl", _nl)
+kinds.register("ns", _ns)
 kinds.register("snl", _snl)

@@ -9,14 +9,8 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from filters.linear import factorised, matmul_real, on_parts, require_real_floating
-from filters.shift import (
-    DenseShift,
-    Scalar,
-    ShiftOperator,
-    Signal,
-    added_bounds,
-    require_same_nodes,
-)
+from filters.shift import Scalar, ShiftOperator, Signal, added_bounds, require_same_nodes
+from gsp_nonlocal.shifts.implicit import add
 from gsp_nonlocal.shifts.lazy import Base, LowRankSignal
 
 
@@ -159,7 +153,7 @@ class LowRankShift(ShiftOperator):
 
     def __add__(self, other: ShiftOperator) -> ShiftOperator:
         if not isinstance(other, LowRankShift):
-            return DenseShift(self.to_dense(), is_symmetric=self.is_symmetric) + other
+            return add(self, other)
         require_same_nodes(self, other)
         factors = zip(_plain_factors(self), _plain_factors(other), strict=True)
         left, right = (torch.cat(pair, dim=-1) for pair in factors)

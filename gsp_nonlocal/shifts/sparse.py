@@ -11,13 +11,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from filters.linear import on_parts, require_real_floating
-from filters.shift import (
-    DenseShift,
-    ShiftOperator,
-    Signal,
-    require_same_nodes,
-)
+from filters.shift import ShiftOperator, Signal
 from gsp_nonlocal.shifts.edges import Entries, Normalization, check_edges, laplacian_shift
+from gsp_nonlocal.shifts.implicit import add
 
 _CHUNK = 2**24  # numbers of a temporary in the gradient of the weights
 
@@ -162,8 +158,7 @@ class SparseShift(ShiftOperator):
         return self if dtype == self.dtype else self._like(self.pattern, self.values.to(dtype))
 
     def __add__(self, other: ShiftOperator) -> ShiftOperator:
-        require_same_nodes(self, other)
-        return DenseShift(self.to_dense(), is_symmetric=self.is_symmetric) + other
+        return add(self, other)
 
     @property
     def edge_index(self) -> Int[Tensor, "2 E"]:

@@ -35,10 +35,19 @@ from filters import (
     SpectralFunction,
     Tikhonov,
 )
-from gsp_nonlocal.affinity import relu_dot_shift
-from gsp_nonlocal.shifts import LowRankShift, SparseShift
+from gsp_nonlocal.affinity import (
+    Affinity,
+    CrissCross,
+    EmbeddedGaussian,
+    GlobalContext,
+    PyramidAttention,
+    relu_dot_shift,
+)
+from gsp_nonlocal.affinity.normalization import normalise_exponential
+from gsp_nonlocal.shifts import AttentionShift, HingeShift, LowRankShift, SparseShift, scaled
 
 NODES, IN, OUT, BATCH = 12, 4, 5, 2
+GRID = (3, 4)
 
 
 class FilterCase(NamedTuple):
@@ -201,6 +210,39 @@ def edges(seed: int = 4) -> tuple[Tensor, Tensor]:
     return torch.cat([upper, upper.flip(0)], dim=1), weights[kept].repeat(2)
 
 
+def embeddings(rank: int = 3) -> tuple[Tensor, Tensor]:
+    """Signed ``q`` and ``k``."""
+    return signal(rank, seed=11), signal(rank, seed=12)
+
+
+def of_affinity(make: Callable[[int, int], Affinity]) -> ShiftOperator:
+    """The shift that an affinity with fixed random weights gives on a grid."""
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        affinity = make(IN, 3).double()
+    return affinity(signal(seed=5), GRID)
+
+
+def hinges() -> tuple[Tensor, Tensor]:
+    """``u`` and ``v`` with ties."""
+    return signal(1, seed=11).round(decimals=1), signal(1, seed=12).round(decimals=1)
+
+
+def halved(shift: ShiftOperator) -> ShiftOperator:
+    """``½ S``, with its promises."""
+    bound = None if shift.spectral_bound is None else shift.spectral_bound / 2
+    return scaled(shift, *constants(0.5), is_symmetric=shift.is_symmetric, spectral_bound=bound)
+
+
+def constants(left: float) -> tuple[Tensor, Tensor]:
+    """Two constant diagonals ``(1, N, 1)``, the second of ones."""
+    ones = torch.ones(1, NODES, 1, dtype=torch.float64)
+    return left * ones, ones
+
+
+CLOSED = ("low-rank", "dense", "diagonal", "sum of", "pyramid")
+"""How the names of those graphs begin whose resolvents are closed; on others a filter iterates."""
+
 SHIFTS: dict[str, Callable[[], ShiftOperator]] = {
     "low-rank": lambda: relu_dot_shift(features(), "low_rank"),
     "low-rank, channel-first": lambda: relu_dot_shift(channel_first(features()), "low_rank"),
@@ -216,6 +258,24 @@ SHIFTS: dict[str, Callable[[], ShiftOperator]] = {
     "sparse, not normalised": lambda: SparseShift.from_edge_index(*edges(), NODES, None),
     "diagonal": lambda: DiagonalShift(torch.linspace(-1, 1, NODES, dtype=torch.float64)),
     "sum of low-rank": lambda: relu_dot_shift(features(), "low_rank") + LowRankShift(features(seed=3) / 20),
+    "attention": lambda: AttentionShift(*embeddings(), scale=0.7),
+    "attention, channel-first": lambda: AttentionShift(*map(channel_first, embeddings())),
+    "attention, transposed": lambda: AttentionShift(*embeddings()).T,
+    "exponential, symmetric": lambda: normalise_exponential(*embeddings(), "average", "symmetric"),
+    "exponential, averaged walk": lambda: normalise_exponential(*embeddings(), "average", "random_walk"),
+    "hinge": lambda: scaled(HingeShift(*hinges()), *constants(1 / NODES)),
+    "criss-cross": lambda: of_affinity(CrissCross),
+    "criss-cross, symmetric": lambda: of_affinity(
+        partial(CrissCross, symmetrization="average", normalization="symmetric")
+    ),
+    "pooled attention": lambda: of_affinity(partial(EmbeddedGaussian, sub_sample="average")),
+    "pyramid": lambda: of_affinity(partial(PyramidAttention, sizes=(1, 2))),
+    "sum, attention and context": lambda: (
+        halved(AttentionShift(*embeddings())) + halved(of_affinity(GlobalContext))
+    ),
+    "sum, low-rank and sparse": lambda: (
+        halved(relu_dot_shift(features(), "low_rank")) + halved(SparseShift.from_edge_index(*edges(), NODES))
+    ),
     "sum of kinds": lambda: (
         relu_dot_shift(features(), "low_rank")
         + DenseShift(0.1 * torch.eye(NODES, dtype=torch.float64), is_symmetric=True)

@@ -9,6 +9,7 @@ from filters import Chebyshev, DenseShift, Filter, Identity
 from filters.shift import DiagonalShift
 from gsp_nonlocal.affinity import relu_dot_shift
 from tests.filters.cases import (
+    CLOSED,
     FILTERS,
     FIXED,
     IN,
@@ -41,7 +42,7 @@ def dense(shift):
 def accepts(name, graph, symmetric):
     """Whether the filter takes this graph, and exactly: no polynomial comes close to a jump."""
     needs_symmetry = symmetric or FILTERS[name].make().requires_symmetric
-    approximated = name == "low-pass" and graph.startswith("sparse")
+    approximated = name == "low-pass" and not graph.startswith(CLOSED)
     return (SHIFTS[graph]().is_symmetric or not needs_symmetry) and not approximated
 
 
@@ -51,8 +52,8 @@ def pairs(symmetric=False):
 
 
 def tolerance(graph):
-    """Sparse graphs have no closed resolvent: there a filter may iterate to 1e-12 of the residual."""
-    return 1e-9 if graph.startswith("sparse") else 1e-11
+    """Where a graph has no closed resolvent, a filter may iterate to 1e-12 of the residual."""
+    return 1e-11 if graph.startswith(CLOSED) else 1e-9
 
 
 @pytest.mark.parametrize(("name", "graph"), pairs())

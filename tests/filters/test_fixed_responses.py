@@ -23,7 +23,8 @@ from filters import (
     WaveletFrame,
     itersine,
 )
-from tests.filters.cases import SHIFTS, relative, signal
+from gsp_nonlocal.shifts import ExponentialShift
+from tests.filters.cases import CLOSED, SHIFTS, embeddings, relative, signal
 
 MONOMIAL = "Monomial(4, 5, order=2, restart=0.1)"
 SYMMETRIC = [name for name in SHIFTS if SHIFTS[name]().is_symmetric]
@@ -60,12 +61,25 @@ def test_the_error_of_an_approximation_bounds_what_it_loses():
     assert 1e-4 < lost <= sharp.error * (1 + 1e-9)
 
 
+def test_a_spectrum_without_a_bound_is_refused():
+    """Outside of its interval a polynomial is no approximation of anything."""
+    graph = SHIFTS["sparse"]()
+    for shift, message in ((graph + graph, r"only bounded by \|μ\| ≤ 2"), (unbounded(), "not known")):
+        with pytest.raises(ValueError, match=message):
+            Heat(1.0)(signal(), shift)
+
+
+def unbounded():
+    q, _ = embeddings()
+    return ExponentialShift(q, q, is_symmetric=True)
+
+
 @pytest.mark.parametrize("graph", [name for name in SYMMETRIC if not name.startswith("sum")])
 def test_a_tight_frame_keeps_energy_and_gives_the_signal_back(graph):
     frame, shift, z = itersine(5), SHIFTS[graph](), signal()
     coefficients = frame(z, shift)
     assert coefficients.shape == (*z.shape[:2], 5, z.shape[2])
-    exact = 1e-10 if not graph.startswith("sparse") else 2e-2  # a polynomial of degree 60
+    exact = 1e-10 if graph.startswith(CLOSED) else 2e-2  # a polynomial of degree 60
     assert abs(coefficients.norm() / z.norm() - 1) < exact
     assert relative(frame.reconstruct(coefficients, shift), z) < exact
 

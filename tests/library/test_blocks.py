@@ -144,8 +144,12 @@ def test_a_block_survives_copy_and_disk():
         (lambda: SNL(6, order=-2), ValueError, "order.*-2"),
         (lambda: SNL(6, form="sparse"), ValueError, "auto, dense, low_rank"),
         (lambda: SNL(6, kind="nl"), TypeError, "kind"),
-        (lambda: blocks.get("snnl"), ValueError, "unknown block 'snnl'; choose one of: snl"),
-        (lambda: affinities.get("dot"), ValueError, "unknown affinity 'dot'; choose one of: relu_dot"),
+        (
+            lambda: blocks.get("snnl"),
+            ValueError,
+            "unknown block 'snnl'; choose one of: a2, anl, cc, cgnl, dnl, gc, nl, ns, snl",
+        ),
+        (lambda: affinities.get("dot"), ValueError, "unknown affinity 'dot'; choose one of: concatenation"),
     ],
 )
 def test_bad_input_is_named(call, error, message):

@@ -1,54 +1,50 @@
 """Values and gradients of the authors' public code, from their own weights."""
 
-from pathlib import Path
-
-import numpy as np
 import pytest
 import torch
 
-from gsp_nonlocal.interop.official import load_block, load_network
+from gsp_nonlocal.interop.official import kinds, load_block, load_network
 from tests.filters.cases import relative
+from tests.library.golden import check_golden, check_gradients, load
 
-DATA = Path(__file__).parents[1] / "data"
+BLOCKS = {
+    **{f"{kind}_stages{n}": (kind, {}) for kind in ("snl", "nl", "ns", "a2", "dnl") for n in (1, 3)},
+    "cc": ("cc", {}),
+    "anl": ("anl", {}),
+    **{f"cgnl_groups{n}": ("cgnl", {"groups": n}) for n in (1, 2)},
+}
+"""Every block of the authors' code: file, kind, options."""
 
 
-def load(name: str) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """Arrays of one file, and the authors' state among them."""
-    with np.load(DATA / f"{name}.npz", allow_pickle=False) as file:
-        arrays = {key: torch.from_numpy(file[key]) for key in file.files}
-    return arrays, {k.removeprefix("state/"): v for k, v in arrays.items() if k.startswith("state/")}
-
-
-def our_gradients(block) -> dict[str, torch.Tensor]:
-    """Gradients under the authors' names and shapes."""
-    theta, phi = block.affinity.theta_phi.weight.grad.chunk(2, dim=1)
-    found = {"t.weight": theta.mT, "p.weight": phi.mT}
-    for i, unit in enumerate(block.stages):
-        w_1, w_2 = unit.filter.weight.grad
-        own = {"g": unit.value.weight.grad.mT, "w_1": w_1.mT, "w_2": w_2.mT, "bn": unit.norm.weight.grad}
-        found |= {f"stages.{i}.{name}.weight": value for name, value in own.items()}
-        found[f"stages.{i}.bn.bias"] = unit.norm.bias.grad
-    return found
+@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize("mode", ["eval", "train"])
+def test_a_block_is_the_authors_block(name, mode):
+    kind, options = BLOCKS[name]
+    arrays, state = load(f"official_{name}_2x16x6x5")
+    block = load_block(kind, state, **options).train(mode == "train")
+    check_golden(block, arrays, mode)
+    if mode == "eval":
+        rules = kinds.get(kind)(state, **options)[1]
+        check_gradients(block, rules, arrays)
 
 
 @pytest.mark.parametrize("form", ["low_rank", "dense"])
-@pytest.mark.parametrize("stages", [1, 3])
-@pytest.mark.parametrize("mode", ["eval", "train"])
-def test_snl_is_the_authors_snl(form, stages, mode):
-    arrays, state = load(f"official_snl_stages{stages}_2x16x6x5")
-    block = load_block("snl", state).train(mode == "train")
+@pytest.mark.parametrize("kind", ["snl", "a2"])
+def test_forms_of_the_relu_affinity_agree_with_the_authors(form, kind):
+    arrays, state = load(f"official_{kind}_stages3_2x16x6x5")
+    block = load_block(kind, state).train()
     block.affinity.form = form
-    x = arrays["x"].requires_grad_()
-    y = block(x)
-    (y * arrays["cotangent"]).sum().backward()
-    assert relative(y, arrays[f"y_{mode}"]) < 2e-5
-    assert relative(x.grad, arrays[f"grad_x_{mode}"]) < 2e-5
-    if mode == "eval":
-        ours = our_gradients(block)
-        expected = {k.removeprefix("grad_eval/"): v for k, v in arrays.items() if k.startswith("grad_eval/")}
-        assert ours.keys() == expected.keys()
-        for name, gradient in expected.items():
-            assert relative(ours[name], gradient.reshape(ours[name].shape)) < 2e-5, name
+    check_golden(block, arrays, "train")
+
+
+def test_the_segmentation_heads_sign():
+    """It subtracts what the classification code adds."""
+    arrays, state = load("official_snl_stages1_2x16x6x5")
+    negated = {k: -v if k.endswith("w_2.weight") else v for k, v in state.items()}
+    assert torch.equal(
+        load_block("snl", negated, subtract=True).eval()(arrays["x"]),
+        load_block("snl", state).eval()(arrays["x"]),
+    )
 
 
 def test_the_whole_network_gives_the_authors_logits():
@@ -73,7 +69,7 @@ def without(state, key):
     [
         (lambda s: without(s, "p.weight"), "missing p.weight"),
         (lambda s: without(s, "stages.0.w_2.weight"), "missing stages.0.w_2.weight"),
-        (lambda s: without(s, "stages.0.bn.running_var"), "missing stages.0.norm.running_var"),
+        (lambda s: without(s, "stages.0.bn.running_var"), "missing stages.0.bn.running_var"),
         (lambda s: {**s, "stages.0.extra": s["p.weight"]}, "surplus stages.0.extra"),
         (lambda s: {}, "no keys"),
     ],
@@ -85,7 +81,13 @@ def test_states_that_do_not_fit_name_the_keys(change, message):
 
 
 def test_unknown_kinds_and_foreign_networks():
-    with pytest.raises(ValueError, match="unknown kind of block 'gnl'; choose one of: snl"):
+    with pytest.raises(
+        ValueError, match="unknown kind of block 'gnl'; choose one of: a2, anl, cc, cgnl, dnl, nl, ns, snl"
+    ):
         load_block("gnl", {})
     with pytest.raises(ValueError, match=r"missing conv.weight, fc2.weight"):
         load_network({"features.0.weight": torch.ones(1)})
+    with pytest.raises(TypeError, match="groups"):
+        load_block("cgnl", load("official_cgnl_groups1_2x16x6x5")[1])
+    with pytest.raises(ValueError, match="groups=3 must divide"):
+        load_block("cgnl", load("official_cgnl_groups1_2x16x6x5")[1], groups=3)

@@ -1,0 +1,163 @@
+"""What affinities have in common: embeddings, and the choices that turn weights into a shift."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, get_args
+
+import torch
+from torch import Tensor, nn
+
+from filters.shift import ShiftOperator
+from gsp_nonlocal.affinity.normalization import Normalization, Symmetrization, normalise
+from gsp_nonlocal.nodes import PointwiseProjection
+from gsp_nonlocal.shifts import Pool
+from gsp_nonlocal.shifts.pooled import PoolKind, require_pool
+
+
+class Affinity(nn.Module, ABC):
+    """A module from the node features of a map to the shift of its graph.
+
+    It is called ``affinity(nodes (B, N, C), spatial)``; only graphs that know the arrangement of the
+    positions read ``spatial``. Weights, degrees and shifts are computed in float32 or better, also under
+    autocast.
+
+    Attributes:
+        formula: the shift's entries, for people.
+        edges: which positions are joined.
+        time: growth of the time of ``S z`` with the number of positions ``N``.
+        memory: the same for memory.
+        is_symmetric: whether every shift is symmetric by construction.
+        spectral_bound: a proven bound of ``|μ|`` for every shift, or ``None``.
+    """
+
+    formula: str
+    edges: str = "all pairs"
+    time: str = "N"
+    memory: str = "N"
+    is_symmetric: bool = False
+    spectral_bound: float | None = 1.0
+
+    @abstractmethod
+    def forward(self, nodes: Tensor, spatial: Sequence[int] | None = None) -> ShiftOperator:
+        """The shift on ``N`` nodes of ``nodes (B, N, C)``, a map of size ``spatial``, or ``(N,)``."""
+
+
+class PairwiseAffinity(Affinity):
+    r"""``S = normalise(symmetrise(M))``, ``M_ij = κ(θ_i, φ_j)``, ``θ = X W_θ``, ``φ = X W_φ``.
+
+    A kernel is a subclass that writes :meth:`graph`, and says what its weights allow.
+
+    Args:
+        channels: ``C`` of the node features ``X (B, N, C)``.
+        inner_channels: ``r``, the width of the embeddings ``θ`` and ``φ``; at least 1.
+        symmetrization: ``"none"``, or ``"average"`` for ``½ (M + Mᵀ)``.
+        normalization: ``"none"``, ``"mean"`` (``1/N``), ``"random_walk"`` or ``"symmetric"``.
+        bias: whether the embeddings have one.
+        sub_sample: ``"max"`` or ``"average"``: edges start at positions pooled by 2, ``N / 4`` of them on
+            an image. With ``"max"`` the block is no graph filter any more (see :class:`PooledShift`).
+
+    Raises:
+        ValueError: for a number below 1, an unknown choice, or choices that do not go together.
+    """
+
+    normalizations: ClassVar[tuple[Normalization, ...]] = get_args(Normalization)
+    refusal: ClassVar[str] = ""
+    pooled_normalization: ClassVar[Normalization] = "mean"
+
+    def __init__(
+        self,
+        channels: int,
+        inner_channels: int,
+        *,
+        symmetrization: Symmetrization = "none",
+        normalization: Normalization = "none",
+        bias: bool = False,
+        sub_sample: PoolKind | None = None,
+    ) -> None:
+        super().__init__()
+        self.symmetrization, self.normalization = symmetrization, normalization
+        self.sub_sample = sub_sample
+        self._check_choices()
+        if sub_sample is not None:
+            self._check_pooling(sub_sample)
+        self.embed(channels, inner_channels, bias)
+
+    def embed(self, channels: int, inner_channels: int, bias: bool) -> None:
+        """Make the embedding ``[θ, φ]``."""
+        self.theta_phi = PointwiseProjection(channels, 2 * inner_channels, bias=bias)
+
+    def embeddings(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
+        """``θ`` and ``φ``, each ``(B, N, r)``."""
+        query, key = self.theta_phi(nodes).chunk(2, dim=-1)
+        return query, key
+
+    @abstractmethod
+    def graph(self, query: Tensor, key: Tensor, spatial: Sequence[int]) -> ShiftOperator:
+        """The shift of the embeddings, in their data type."""
+
+    def normalised(self, weights: ShiftOperator) -> ShiftOperator:
+        """The shift of the weights ``M``, by the affinity's choices."""
+        return normalise(
+            weights,
+            self.symmetrization,
+            self.normalization,
+            is_symmetric=self.is_symmetric,
+            spectral_bound=self.spectral_bound,
+        )
+
+    def pooled(self, query: Tensor, key: Tensor, pool: Pool) -> ShiftOperator:
+        """The shift whose edges start at pooled positions."""
+        raise ValueError(f"{type(self).__name__} has no sub_sample; leave it out")
+
+    def forward(self, nodes: Tensor, spatial: Sequence[int] | None = None) -> ShiftOperator:
+        spatial = nodes.shape[1:2] if spatial is None else spatial
+        query, key = self.embeddings(nodes)
+        with torch.autocast(device_type=nodes.device.type, enabled=False):
+            dtype = torch.promote_types(query.dtype, torch.float32)
+            same = query is key
+            query = query.to(dtype)
+            key = query if same else key.to(dtype)
+            if self.sub_sample is None:
+                return self.graph(query, key, spatial)
+            return self.pooled(query, key, Pool(self.sub_sample, tuple(spatial)))
+
+    @property
+    def is_symmetric(self) -> bool:  # type: ignore[override]
+        """Whether the choices make every shift symmetric."""
+        return self.symmetrization == "average" and self.normalization != "random_walk"
+
+    @property
+    def spectral_bound(self) -> float | None:  # type: ignore[override]
+        """1 where the normalisation proves it."""
+        return 1.0 if self.normalization in ("random_walk", "symmetric") else None
+
+    def extra_repr(self) -> str:
+        """What ``repr`` shows of the settings."""
+        pooling = "" if self.sub_sample is None else f", sub_sample={self.sub_sample!r}"
+        return f"symmetrization={self.symmetrization!r}, normalization={self.normalization!r}{pooling}"
+
+    def _check_choices(self) -> None:
+        for name, value, choices in (
+            ("symmetrization", self.symmetrization, get_args(Symmetrization)),
+            ("normalization", self.normalization, get_args(Normalization)),
+        ):
+            if value not in choices:
+                raise ValueError(f"unknown {name} {value!r}; choose one of: {', '.join(choices)}")
+        if self.normalization not in self.normalizations:
+            raise ValueError(
+                f"{type(self).__name__} does not go with normalization={self.normalization!r}: "
+                f"{self.refusal}; choose one of: {', '.join(self.normalizations)}"
+            )
+
+    def _check_pooling(self, kind: PoolKind) -> None:
+        require_pool(kind)
+        if type(self).pooled is PairwiseAffinity.pooled:
+            raise ValueError(f"{type(self).__name__} has no sub_sample; leave it out")
+        if (self.symmetrization, self.normalization) != ("none", self.pooled_normalization):
+            raise ValueError(
+                f"sub_sample={kind!r} makes the weights rectangular, which have no transpose to average with "
+                'and no symmetric normalisation; use symmetrization="none" and '
+                f"normalization={self.pooled_normalization!r}"
+            )

@@ -1,0 +1,94 @@
+"""Row-stochastic affinities of low rank: a global context, and attention to a pyramid of pooled positions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from filters.shift import ShiftOperator
+from gsp_nonlocal.affinity.base import Affinity
+from gsp_nonlocal.nodes import PointwiseProjection
+from gsp_nonlocal.shifts import LowRankShift
+from gsp_nonlocal.shifts.pooled import pyramid
+
+
+class GlobalContext(Affinity):
+    r"""``S = 1 uᵀ``, ``u = softmax(X w)`` over the positions: every position sees the same. Rank 1.
+
+    The eigenvalues are 1 and 0. Time and memory ``N``.
+
+    Args:
+        channels: ``C`` of the node features ``X (B, N, C)``.
+        inner_channels: not used; affinities are all called alike.
+
+    References:
+        Cao, Xu, Lin, Wei, Hu (2019), *GCNet*; the unary term of Yin et al. (2020), *DNL*.
+
+    Example:
+        >>> GlobalContext(16)(torch.randn(2, 100, 16)).rank
+        1
+    """
+
+    formula = "softmax_j(wᵀx)"
+
+    def __init__(self, channels: int, inner_channels: int | None = None) -> None:
+        super().__init__()
+        self.mask = PointwiseProjection(channels, 1)
+
+    def forward(self, nodes: Tensor, spatial: Sequence[int] | None = None) -> ShiftOperator:
+        logits = self.mask(nodes)
+        with torch.autocast(device_type=nodes.device.type, enabled=False):
+            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+            weights = logits.softmax(dim=1)
+            ones = torch.ones_like(weights)
+            return LowRankShift(ones, weights, is_symmetric=False, spectral_bound=self.spectral_bound)
+
+
+class PyramidAttention(Affinity):
+    r"""``S = softmax(κ(q) / √r) P``: attention from ``N`` positions to ``M`` pooled ones, ``P (M × N)``.
+
+    ``q = relu(norm(X W + b))`` are the queries, and ``P q`` the keys: ``S = softmax(q (P q)ᵀ / √r) P``, rank
+    at most ``M``. Rows sum to 1. Time and memory ``N M``, linear in ``N``.
+
+    Args:
+        channels: ``C`` of the node features.
+        inner_channels: ``r``.
+        sizes: levels of the pyramid; ``M = Σ s^d`` in ``d`` dimensions, 110 by default on an image.
+
+    Raises:
+        ValueError: if there is no level, or one below 1.
+
+    References:
+        Zhu et al. (2019), *Asymmetric Non-local Neural Networks for Semantic Segmentation* (APNB).
+
+    Example:
+        >>> PyramidAttention(16, 8)(torch.randn(2, 12 * 12, 16), (12, 12)).rank
+        110
+    """
+
+    formula = "softmax_m(q_iᵀ(Pq)_m/√r) P_mj"
+    edges = "to a pyramid"
+
+    def __init__(self, channels: int, inner_channels: int, *, sizes: Sequence[int] = (1, 3, 6, 8)) -> None:
+        super().__init__()
+        if not sizes or min(sizes) < 1:
+            raise ValueError(f"sizes are levels of at least 1 position a side, got {tuple(sizes)}")
+        self.sizes = tuple(sizes)
+        self.embedding = PointwiseProjection(channels, inner_channels, bias=True)
+        self.norm = nn.BatchNorm1d(inner_channels)
+
+    def forward(self, nodes: Tensor, spatial: Sequence[int] | None = None) -> ShiftOperator:
+        query = self.norm(self.embedding(nodes).mT).relu().mT
+        with torch.autocast(device_type=nodes.device.type, enabled=False):
+            query = query.to(torch.promote_types(query.dtype, torch.float32))
+            pooling = pyramid(nodes.shape[1:2] if spatial is None else spatial, self.sizes, query)
+            exponents = query.shape[-1] ** -0.5 * (query @ (pooling @ query).mT)
+            left = exponents.softmax(dim=-1)
+            right = pooling.mT.expand(left.shape[0], -1, -1)
+            return LowRankShift(left, right, is_symmetric=False, spectral_bound=self.spectral_bound)
+
+    def extra_repr(self) -> str:
+        """What ``repr`` shows of the settings."""
+        return f"sizes={self.sizes}"

@@ -1,0 +1,85 @@
+"""The nonlocal block of timm (``NonLocalAttn``), read. timm itself is not needed."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from torch import nn
+
+from filters import Aggregation
+from gsp_nonlocal.affinity import EmbeddedGaussian
+from gsp_nonlocal.blocks import NonlocalBlock
+from gsp_nonlocal.interop.translation import (
+    State,
+    batch_norm,
+    pointwise,
+    require_keys,
+    terms,
+    translate,
+    vectors,
+)
+from gsp_nonlocal.nodes import Bias, PointwiseProjection
+
+
+def convert(module: nn.Module) -> NonlocalBlock:
+    """Our block with the weights and settings of a ``NonLocalAttn``: the same values and gradients.
+
+    Args:
+        module: a ``NonLocalAttn`` of timm with batch norm.
+
+    Returns:
+        The block, in the module's mode, data type and device.
+
+    Raises:
+        TypeError: for another module, or another norm.
+        ValueError: for a state whose keys do not fit.
+    """
+    settings: Any = module
+    if type(module).__name__ != "NonLocalAttn":
+        raise TypeError(f"expected a NonLocalAttn of timm, got {type(module).__name__}")
+    if not isinstance(settings.norm, nn.BatchNorm2d):
+        raise TypeError(f"only batch norm can be read; this block has {type(settings.norm).__name__}")
+    norm = settings.norm
+    block = load_block(module.state_dict(), scale=settings.scale, eps=norm.eps, momentum=norm.momentum)
+    return block.to(next(module.parameters())).train(module.training)
+
+
+def load_block(
+    state_dict: State, *, scale: float | None = None, eps: float = 1e-5, momentum: float | None = 0.1
+) -> NonlocalBlock:
+    """Our block with the weights of timm's ``state_dict``; channels are found in it.
+
+    Args:
+        state_dict: tensors under timm's keys.
+        scale: factor of the exponents; by default ``1/√C``, as timm has it.
+        eps: of the batch norm.
+        momentum: of the batch norm.
+
+    Raises:
+        ValueError: for a state whose keys do not fit (missing and surplus keys named).
+    """
+    require_keys(state_dict, ["t.weight"], "a timm block")
+    inner, channels = state_dict["t.weight"].shape[:2]
+    batch = partial(nn.BatchNorm1d, eps=eps, momentum=momentum)
+    block = NonlocalBlock(
+        channels,
+        inner,
+        affinity=partial(EmbeddedGaussian, scale=channels**-0.5 if scale is None else scale, bias=True),
+        filter=Aggregation,
+        norm=lambda c: nn.Sequential(Bias(c), batch(c)),
+        activation=nn.Identity,
+        value=partial(PointwiseProjection, bias=True),
+        gate=False,
+    )
+    rules = [
+        pointwise("affinity.theta_phi.weight", "t.weight", "p.weight"),
+        vectors("affinity.theta_phi.bias", "t.bias", "p.bias"),
+        pointwise("stages.0.value.weight", "g.weight"),
+        vectors("stages.0.value.bias", "g.bias"),
+        terms("stages.0.filter.weight", "z.weight"),
+        vectors("stages.0.norm.0.bias", "z.bias"),
+        *batch_norm("stages.0.norm.1", "norm"),
+    ]
+    block.load_state_dict(translate(rules, state_dict, "a timm block"), strict=False)
+    return block

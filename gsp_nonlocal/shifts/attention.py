@@ -1,0 +1,92 @@
+"""Softmax attention as a graph: every row is a probability distribution."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from gsp_nonlocal.shifts.exponential import (
+    CHUNK,
+    ExponentialShift,
+    exponential_product,
+    product_like,
+    require_matching,
+)
+from gsp_nonlocal.shifts.implicit import ImplicitShift
+from gsp_nonlocal.shifts.pooled import Product
+from gsp_nonlocal.shifts.scaled import ScaledShift
+
+
+class AttentionShift(ImplicitShift):
+    r"""``S = softmax(scale · q kᵀ)`` over the rows. Time ``N² (R + C)``, memory ``N (R + C)``.
+
+    ``S`` is row-stochastic: ``S 1 = 1`` and ``|μ| ≤ 1``. It is not symmetric; its eigenvalues may be complex.
+    On a GPU the product is PyTorch's fused attention. Elsewhere it is a plain softmax where all weights fit
+    into one chunk, and :func:`exponential_product` else: each was measured to be the fastest there. Above one
+    chunk it is differentiable once.
+
+    Args:
+        query: ``q (B, N, R)``.
+        key: ``k (B, N, R)``.
+        scale: factor of the exponents.
+
+    Raises:
+        ValueError: if queries and keys have different shapes.
+
+    References:
+        Wang, Girshick, Gupta, He (2018), *Non-local Neural Networks*.
+
+    Example:
+        >>> S = AttentionShift(torch.randn(2, 100, 8), torch.randn(2, 100, 8), scale=8**-0.5)
+        >>> torch.allclose(S @ torch.ones(2, 100, 1), torch.ones(2, 100, 1))
+        True
+    """
+
+    def __init__(self, query: Tensor, key: Tensor, scale: float = 1.0) -> None:
+        require_matching(query, key)
+        super().__init__(query, is_symmetric=False, spectral_bound=1.0)
+        self.query, self.key, self.scale = query, key, scale
+
+    def apply(self, z: Tensor) -> Tensor:
+        return attend(self.scale * self.query, self.key, z)
+
+    @property
+    def T(self) -> ScaledShift:  # noqa: N802
+        return self._scaled().T
+
+    def to_dense(self) -> Tensor:
+        return torch.softmax(self.scale * self.query @ self.key.mT, dim=-1)
+
+    def to(self, dtype: torch.dtype) -> AttentionShift:
+        return AttentionShift(self.query.to(dtype), self.key.to(dtype), self.scale)
+
+    def _scaled(self) -> ScaledShift:
+        """``diag(t)⁻¹ W`` with the row sums ``t`` of the weights ``W``."""
+        query = self.scale * self.query
+        _, sums, row = exponential_product(query, self.key, self.key[..., :0])
+        weights = ExponentialShift(query, self.key, row)
+        return ScaledShift(weights, 1 / sums, torch.ones_like(sums), spectral_bound=1.0)
+
+
+def attend(query: Tensor, key: Tensor, z: Tensor) -> Tensor:
+    """``softmax(q kᵀ) z`` for ``q (B, N, R)``, ``k (B, M, R)``, ``z (B, M, C)``, the fastest way."""
+    batch = max(query.shape[0], key.shape[0], z.shape[0])
+    query, key, z = (part.expand(batch, -1, -1) for part in (query, key, z))
+    if query.is_cuda:
+        q, k, v = (part.unsqueeze(1) for part in (query, key, z))
+        return scaled_dot_product_attention(q, k, v, scale=1.0).squeeze(1)
+    if batch * query.shape[1] * key.shape[1] <= CHUNK:
+        return product_like(z, torch.softmax(query @ key.mT, dim=-1), z)
+    product, sums, _ = exponential_product(query, key, z)
+    return product / sums
+
+
+def attention_products(query: Tensor, key: Tensor) -> tuple[Product, Product]:
+    """``z ↦ A z`` and ``y ↦ Aᵀ y`` for ``A = softmax(q kᵀ)``, ``(N × M)``."""
+
+    def adjoint(y: Tensor) -> Tensor:
+        _, sums, row = exponential_product(query, key, key[..., :0])
+        return exponential_product(key, query, y / sums, column=row, row=torch.zeros_like(key[..., :1]))[0]
+
+    return lambda z: attend(query, key, z), adjoint

@@ -1,0 +1,188 @@
+"""Graphs of exponential weights, by chunks of rows: never N² numbers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from filters.mixing import is_channel_first
+from gsp_nonlocal.shifts.implicit import ImplicitShift
+
+CHUNK = 2**20
+"""Weights that exist at once: 4 MiB in float32, which a processor's cache holds."""
+
+
+class ExponentialShift(ImplicitShift):
+    r"""``S_ij = exp(q_iᵀ k_j − a_i − b_j)``. Time ``N² (R + C)``, memory ``N (R + C)``.
+
+    The offsets ``a`` and ``b`` keep the exponents from overflowing. They are constants: no gradient flows
+    into them. (Where the weights are normalised, they cancel.)
+
+    Args:
+        query: ``q (B, N, R)``.
+        key: ``k (B, N, R)``.
+        row: ``a (B, N, 1)``; by default 0.
+        column: ``b (B, N, 1)``; by default 0.
+        is_symmetric: promise that ``S = Sᵀ``.
+        spectral_bound: a bound of ``|μ|``, if one is known.
+
+    Raises:
+        ValueError: if the shapes do not fit.
+
+    Example:
+        >>> q = torch.randn(1, 50, 4)
+        >>> S = ExponentialShift(q, q, is_symmetric=True)
+        >>> torch.allclose(S @ torch.ones(1, 50, 1), (q @ q.mT).exp().sum(-1, keepdim=True))
+        True
+    """
+
+    def __init__(
+        self,
+        query: Tensor,
+        key: Tensor,
+        row: Tensor | None = None,
+        column: Tensor | None = None,
+        *,
+        is_symmetric: bool = False,
+        spectral_bound: float | None = None,
+    ) -> None:
+        require_matching(query, key)
+        super().__init__(query, is_symmetric=is_symmetric, spectral_bound=spectral_bound)
+        self.query, self.key = query, key
+        self.row = torch.zeros_like(query[..., :1]) if row is None else row.detach()
+        self.column = torch.zeros_like(key[..., :1]) if column is None else column.detach()
+
+    def apply(self, z: Tensor) -> Tensor:
+        return exponential_product(self.query, self.key, z, self.row, self.column)[0]
+
+    @property
+    def T(self) -> ExponentialShift:  # noqa: N802
+        return self._like(self.key, self.query, self.column, self.row)
+
+    def to_dense(self) -> Tensor:
+        return (self.query @ self.key.mT - self.row - self.column.mT).exp()
+
+    def to(self, dtype: torch.dtype) -> ExponentialShift:
+        return self._like(*(part.to(dtype) for part in (self.query, self.key, self.row, self.column)))
+
+    def _like(self, query: Tensor, key: Tensor, row: Tensor, column: Tensor) -> ExponentialShift:
+        return ExponentialShift(
+            query, key, row, column, is_symmetric=self.is_symmetric, spectral_bound=self.spectral_bound
+        )
+
+
+def require_matching(query: Tensor, key: Tensor) -> None:
+    """Raise a ``ValueError`` unless ``query`` and ``key`` have one common shape ``(B, N, R)``."""
+    if query.dim() != 3 or query.shape != key.shape:
+        raise ValueError(
+            "queries and keys have one common shape (B, N, R), "
+            f"got {tuple(query.shape)} and {tuple(key.shape)}"
+        )
+
+
+def exponential_product(
+    query: Float[Tensor, "#B N R"],
+    key: Float[Tensor, "#B M R"],
+    z: Float[Tensor, "#B M C"],
+    row: Tensor | None = None,
+    column: Tensor | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    r"""``W z`` and ``W 1`` for ``W_ij = exp(q_iᵀ k_j − a_i − b_j)``, by chunks of rows.
+
+    The backward pass computes the weights anew, chunk by chunk. Differentiable once.
+
+    Args:
+        query: ``q (B, N, R)``.
+        key: ``k (B, M, R)``.
+        z: signal ``(B, M, C)``.
+        row: constants ``a (B, N, 1)``; by default the greatest exponent of each row.
+        column: constants ``b (B, M, 1)``; by default 0.
+
+    Returns:
+        ``W z (B, N, C)``, ``W 1 (B, N, 1)``, ``a (B, N, 1)``.
+    """
+    batch = max(query.shape[0], key.shape[0], z.shape[0])
+    q, k, z = (part.expand(batch, -1, -1) for part in (query, key, z))
+    row = None if row is None else row.expand(batch, -1, -1)
+    column = None if column is None else column.expand(batch, -1, -1)
+    return _ExponentialProduct.apply(q, k, z, row, column)
+
+
+class _ExponentialProduct(torch.autograd.Function):
+    r"""``y = W z``, ``t = W 1``; backward, with ``D = W ∘ (ȳ zᵀ + t̄ 1ᵀ)``: ``z̄ = Wᵀ ȳ``, ``q̄ = D k``,
+    ``k̄ = Dᵀ q``."""
+
+    @staticmethod
+    def forward(
+        query: Tensor, key: Tensor, z: Tensor, row: Tensor | None, column: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        products, sums, offsets = [], [], []
+        for rows in _chunks(query, key):
+            weights, offset = _weights(query[:, rows], key, None if row is None else row[:, rows], column)
+            products.append(product_like(z, weights, z))
+            sums.append(weights.sum(dim=-1, keepdim=True))
+            offsets.append(offset)
+        return _stacked(products, like=z), torch.cat(sums, 1), torch.cat(offsets, 1)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        """Keep what :meth:`backward` reads."""
+        query, key, z, _, column = inputs
+        ctx.save_for_backward(query, key, z, output[2], column)
+        ctx.mark_non_differentiable(output[2])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor, grad_sums: Tensor, *ignored: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of the class's docstring."""
+        query, key, z, row, column = ctx.saved_tensors
+        grad_query: list[Tensor] = []
+        grad_key, grad_z = torch.zeros_like(key), torch.zeros_like(z)
+        for rows in _chunks(query, key):
+            q, g = query[:, rows], grad[:, rows]
+            weights, _ = _weights(q, key, row[:, rows], column)
+            if ctx.needs_input_grad[2]:
+                grad_z += product_like(z, weights.mT, g)
+            if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
+                inner = torch.bmm(g, z.mT).add_(grad_sums[:, rows]).mul_(weights)
+                grad_query.append(product_like(query, inner, key))
+                grad_key += product_like(key, inner.mT, q)
+        stacked = _stacked(grad_query, like=query) if grad_query else None
+        return stacked, grad_key, grad_z, None, None
+
+
+def _chunks(query: Tensor, key: Tensor) -> Iterator[slice]:
+    nodes = query.shape[1]
+    step = max(CHUNK // (query.shape[0] * key.shape[1]), min(nodes, 32))
+    for start in range(0, nodes, step):
+        yield slice(start, start + step)
+
+
+def _weights(
+    query: Tensor, key: Tensor, row: Tensor | None, column: Tensor | None
+) -> tuple[Float[Tensor, "B n M"], Float[Tensor, "B n 1"]]:
+    """The weights of some rows, and the offsets of these rows."""
+    exponents = torch.bmm(query, key.mT)
+    if column is not None:
+        exponents.sub_(column.mT)
+    offset = exponents.amax(dim=-1, keepdim=True) if row is None else row
+    return exponents.sub_(offset).exp_(), offset
+
+
+def product_like(like: Tensor, one: Tensor, other: Tensor) -> Tensor:
+    """``one @ other`` in the memory layout of ``like``."""
+    if not is_channel_first(like):
+        return torch.bmm(one, other)
+    return torch.bmm(other.mT, one.mT).mT
+
+
+def _stacked(parts: list[Tensor], like: Tensor) -> Tensor:
+    """The parts, one after the other along the nodes, in the memory layout of ``like``."""
+    if not is_channel_first(like):
+        return torch.cat(parts, dim=1)
+    return torch.cat([part.mT for part in parts], dim=2).mT

@@ -1,0 +1,93 @@
+"""Graphs whose weight is a hinge of a sum, by sorting: exact, and linear in N but for the sort."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from gsp_nonlocal.shifts.implicit import ImplicitShift
+from gsp_nonlocal.shifts.pooled import Product
+
+
+class HingeShift(ImplicitShift):
+    r"""``S_ij = relu(u_i + v_j)``. Time ``N (C + log N)``, memory ``N C``: see :func:`hinge_product`.
+
+    Args:
+        row: ``u (B, N, 1)``.
+        column: ``v (B, N, 1)``.
+        is_symmetric: promise that ``S = Sᵀ``.
+        spectral_bound: a bound of ``|μ|``, if one is known.
+
+    Raises:
+        ValueError: if the shapes do not fit.
+
+    Example:
+        >>> S = HingeShift(torch.tensor([[[1.0], [-3.0]]]), torch.tensor([[[0.0], [5.0]]]))
+        >>> S.to_dense()
+        tensor([[[1., 6.],
+                 [0., 2.]]])
+    """
+
+    def __init__(
+        self,
+        row: Tensor,
+        column: Tensor,
+        *,
+        is_symmetric: bool = False,
+        spectral_bound: float | None = None,
+    ) -> None:
+        if row.dim() != 3 or row.shape[-1] != 1 or row.shape != column.shape:
+            raise ValueError(
+                f"row and column have one common shape (B, N, 1), got {tuple(row.shape)} "
+                f"and {tuple(column.shape)}"
+            )
+        super().__init__(row, is_symmetric=is_symmetric, spectral_bound=spectral_bound)
+        self.row, self.column = row, column
+
+    def apply(self, z: Tensor) -> Tensor:
+        return hinge_product(self.row, self.column, z)
+
+    @property
+    def T(self) -> HingeShift:  # noqa: N802
+        return self._like(self.column, self.row)
+
+    def to_dense(self) -> Tensor:
+        return (self.row + self.column.mT).relu()
+
+    def to(self, dtype: torch.dtype) -> HingeShift:
+        return self._like(self.row.to(dtype), self.column.to(dtype))
+
+    def _like(self, row: Tensor, column: Tensor) -> HingeShift:
+        return HingeShift(row, column, is_symmetric=self.is_symmetric, spectral_bound=self.spectral_bound)
+
+
+def hinge_product(
+    row: Float[Tensor, "#B N 1"], column: Float[Tensor, "#B M 1"], z: Float[Tensor, "#B M C"]
+) -> Float[Tensor, "_ N C"]:
+    r"""``y_i = Σ_j relu(u_i + v_j) z_j``, exactly.
+
+    With ``v`` in descending order, the ``n_i`` first of the ``v_j`` exceed ``−u_i``; so
+    ``y_i = u_i Σ_{j<n_i} z_j + Σ_{j<n_i} v_j z_j``: two running sums, read at one place for each node.
+    """
+    batch = max(row.shape[0], column.shape[0], z.shape[0])
+    row, column, z = (part.expand(batch, -1, -1) for part in (row, column, z))
+    ordered, order = column.sort(dim=1, descending=True)
+    z = z.gather(1, order.expand(-1, -1, z.shape[-1]))
+    above = torch.searchsorted(-ordered.mT.detach().contiguous(), row.mT.detach().contiguous()).mT
+    count = above.expand(-1, -1, z.shape[-1])
+    return row * _running_sum(z).gather(1, count) + _running_sum(ordered * z).gather(1, count)
+
+
+def _running_sum(z: Float[Tensor, "B M C"]) -> Tensor:
+    """``Σ_{j<n} z_j`` for ``n = 0 … M``, shape ``(B, M + 1, C)``."""
+    return torch.cat([torch.zeros_like(z[:, :1]), z.cumsum(dim=1)], dim=1)
+
+
+def hinge_products(row: Tensor, column: Tensor) -> tuple[Product, Product]:
+    """``z ↦ W z`` and ``y ↦ Wᵀ y`` for ``W_ij = relu(u_i + v_j) / M``, ``(N × M)``."""
+    count = column.shape[1]
+    return (
+        lambda z: hinge_product(row, column, z) / count,
+        lambda y: hinge_product(column, row, y) / count,
+    )

@@ -1,0 +1,111 @@
+"""Shifts that are known by their products alone: the common part, and sums."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from filters.linear import on_parts
+from filters.shift import DenseShift, ShiftOperator, Signal, added_bounds, require_same_nodes
+
+
+class ImplicitShift(ShiftOperator):
+    """A shift that writes :meth:`apply` for real tensors; sums of it with others stay implicit.
+
+    Args:
+        like: a tensor ``(B, N, …)`` of the operator's data type, on its device.
+        is_symmetric: promise that ``S = Sᵀ``.
+        spectral_bound: a bound of ``|μ|``, if one is known.
+    """
+
+    def __init__(self, like: Tensor, *, is_symmetric: bool, spectral_bound: float | None) -> None:
+        batch, nodes = like.shape[:2]
+        self._shape = torch.Size((batch, nodes, nodes))
+        self._dtype, self._device = like.dtype, like.device
+        self.is_symmetric, self.spectral_bound = is_symmetric, spectral_bound
+
+    @abstractmethod
+    def apply(self, z: Tensor) -> Tensor:
+        """``S z`` for a real tensor ``z (B, N, C)``."""
+
+    @property
+    def shape(self) -> torch.Size:
+        return self._shape
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self._dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self._device
+
+    def __call__(self, z: Signal) -> Signal:
+        return on_parts(self.apply, z)
+
+    def __add__(self, other: ShiftOperator) -> ShiftOperator:
+        return add(self, other)
+
+
+class SumShift(ImplicitShift):
+    r"""``S_1 + S_2 + …``: shifts on the same nodes, each applied in its own way.
+
+    Args:
+        terms: at least one shift.
+        is_symmetric: promise that the sum is symmetric; by default, whether every term is.
+        spectral_bound: a bound of ``|μ|``; by default the sum of the bounds of symmetric terms.
+
+    Raises:
+        ValueError: without terms, or if they act on different graphs.
+
+    Example:
+        >>> ones = DenseShift(torch.ones(3, 3))
+        >>> SumShift([ones, DenseShift(torch.eye(3))]) @ torch.ones(1, 3, 1)
+        tensor([[[4.],
+                 [4.],
+                 [4.]]])
+    """
+
+    def __init__(
+        self,
+        terms: Sequence[ShiftOperator],
+        *,
+        is_symmetric: bool | None = None,
+        spectral_bound: float | None = None,
+    ) -> None:
+        if not terms:
+            raise ValueError("a sum of shifts needs at least one term, got none")
+        for term in terms[1:]:
+            require_same_nodes(terms[0], term)
+        batch, nodes = max(term.shape[0] for term in terms), terms[0].shape[-1]
+        like = torch.empty(0, dtype=terms[0].dtype, device=terms[0].device).expand(batch, nodes, 0)
+        symmetric = all(term.is_symmetric for term in terms) if is_symmetric is None else is_symmetric
+        super().__init__(like, is_symmetric=symmetric, spectral_bound=spectral_bound)
+        self.terms = tuple(terms)
+
+    def apply(self, z: Tensor) -> Tensor:
+        return sum((term(z) for term in self.terms[1:]), start=self.terms[0](z))
+
+    @property
+    def T(self) -> SumShift:  # noqa: N802
+        return self._like([term.T for term in self.terms])
+
+    def to_dense(self) -> Tensor:
+        return sum((term.to_dense() for term in self.terms[1:]), start=self.terms[0].to_dense())
+
+    def to(self, dtype: torch.dtype) -> SumShift:
+        return self._like([term.to(dtype) for term in self.terms])
+
+    def _like(self, terms: Sequence[ShiftOperator]) -> SumShift:
+        return SumShift(terms, is_symmetric=self.is_symmetric, spectral_bound=self.spectral_bound)
+
+
+def add(one: ShiftOperator, other: ShiftOperator) -> ShiftOperator:
+    """``S + S'``: dense where one of them is dense already, a sum of terms else."""
+    require_same_nodes(one, other)
+    if isinstance(other, DenseShift):
+        return other + one
+    return SumShift([one, other], spectral_bound=added_bounds(one, other))

@@ -1,0 +1,186 @@
+"""Graphs whose edges start at pooled positions: rectangular weights after a pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gsp_nonlocal.shifts.implicit import ImplicitShift
+
+PoolKind = Literal["max", "average"]
+Product = Callable[[Tensor], Tensor]
+
+_POOLS: dict[str, dict[int, Callable[..., Tensor]]] = {
+    "max": {1: functional.max_pool1d, 2: functional.max_pool2d, 3: functional.max_pool3d},
+    "average": {1: functional.avg_pool1d, 2: functional.avg_pool2d, 3: functional.avg_pool3d},
+}
+
+
+@dataclass(frozen=True)
+class Pool:
+    r"""Pooling of a map's node signals by 2 a direction (3-D: not in time), ``(B, N, C) → (B, M, C)``.
+
+    Args:
+        kind: ``"max"`` or ``"average"``.
+        spatial: size of the map, ``N = ∏ spatial``.
+
+    Raises:
+        ValueError: for another kind, or a map that is smaller than a window.
+
+    Example:
+        >>> Pool("average", (4, 6))(torch.ones(2, 24, 3)).shape
+        torch.Size([2, 6, 3])
+    """
+
+    kind: PoolKind
+    spatial: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        require_pool(self.kind)
+        if any(size < window for size, window in zip(self.spatial, self.window, strict=True)):
+            raise ValueError(
+                f"a map of size {self.spatial} is smaller than the pooling window {self.window}; "
+                "use sub_sample=None, or put the block where maps are larger"
+            )
+
+    @property
+    def window(self) -> tuple[int, ...]:
+        """Side lengths of the window, which are its strides as well."""
+        return (1, 2, 2) if len(self.spatial) == 3 else (2,) * len(self.spatial)
+
+    @property
+    def pooled(self) -> tuple[int, ...]:
+        """Size of the pooled map."""
+        return tuple(size // window for size, window in zip(self.spatial, self.window, strict=True))
+
+    def __call__(self, z: Tensor) -> Tensor:
+        pool = _POOLS[self.kind][len(self.spatial)]
+        return pool(z.mT.unflatten(2, self.spatial), self.window).flatten(2).mT
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """``Pᵀ y`` of average pooling ``P``: every pooled value, shared equally among its window."""
+        grid = y.mT.unflatten(2, self.pooled)
+        padding: list[int] = []
+        for axis, window in enumerate(self.window):
+            grid = grid.repeat_interleave(window, dim=2 + axis) / window
+            padding = [0, self.spatial[axis] - grid.shape[2 + axis], *padding]
+        return functional.pad(grid, padding).flatten(2).mT
+
+    def matrix(self, like: Tensor) -> Tensor:
+        """``P (1, M, N)`` of average pooling."""
+        nodes = int(torch.Size(self.spatial).numel())
+        return self(torch.eye(nodes, dtype=like.dtype, device=like.device).unsqueeze(0))
+
+
+def require_pool(kind: str) -> None:
+    """Raise a ``ValueError`` unless ``kind`` is a :data:`PoolKind`."""
+    if kind not in get_args(PoolKind):
+        raise ValueError(f"unknown pooling {kind!r}; choose one of: {', '.join(get_args(PoolKind))}")
+
+
+class PooledShift(ImplicitShift):
+    r"""``S z = W P z``: weights ``W (N × M)`` from ``M`` pooled positions, after the pooling ``P``.
+
+    With average pooling this is a graph of rank ``M`` as any other. **Max pooling is not linear**: with it
+    ``S z`` is what the known implementations compute, but no matrix does the same, so there is no transpose,
+    no spectrum and no response: such a block leaves the graph-filter view.
+
+    Args:
+        products: gives from queries and keys the functions ``z ↦ W z`` and ``y ↦ Wᵀ y``.
+        query: what the ``N`` positions are known by, ``(B, N, R)``.
+        key: what the ``M`` pooled positions are known by, ``(B, M, R)``.
+        pool: ``P``.
+        spectral_bound: a bound of ``|μ|``, if one is known.
+    """
+
+    def __init__(
+        self,
+        products: Callable[[Tensor, Tensor], tuple[Product, Product]],
+        query: Tensor,
+        key: Tensor,
+        pool: Pool,
+        *,
+        spectral_bound: float | None = None,
+    ) -> None:
+        super().__init__(query, is_symmetric=False, spectral_bound=spectral_bound)
+        self.products, self.query, self.key, self.pool = products, query, key, pool
+        self.product, self.adjoint = products(query, key)
+
+    def apply(self, z: Tensor) -> Tensor:
+        return self.product(self.pool(z))
+
+    @property
+    def T(self) -> TransposedShift:  # noqa: N802
+        self._require_linear()
+        return TransposedShift(self, lambda y: self.pool.adjoint(self.adjoint(y)))
+
+    def to_dense(self) -> Tensor:
+        self._require_linear()
+        return self.product(self.pool.matrix(self.query)).expand(self.shape)
+
+    def to(self, dtype: torch.dtype) -> PooledShift:
+        query, key = self.query.to(dtype), self.key.to(dtype)
+        return PooledShift(self.products, query, key, self.pool, spectral_bound=self.spectral_bound)
+
+    def _require_linear(self) -> None:
+        if self.pool.kind == "max":
+            raise ValueError(
+                "max pooling of values is not linear, so this shift has no matrix, transpose or spectrum; "
+                'use sub_sample="average"'
+            )
+
+
+class TransposedShift(ImplicitShift):
+    """``Sᵀ`` of a shift, by a product of its own."""
+
+    def __init__(self, inner: PooledShift, product: Product) -> None:
+        super().__init__(inner.query, is_symmetric=False, spectral_bound=inner.spectral_bound)
+        self.inner, self.product = inner, product
+
+    def apply(self, z: Tensor) -> Tensor:
+        return self.product(z)
+
+    @property
+    def T(self) -> PooledShift:  # noqa: N802
+        return self.inner
+
+    def to_dense(self) -> Tensor:
+        return self.inner.to_dense().mT
+
+    def to(self, dtype: torch.dtype) -> TransposedShift:
+        return self.inner.to(dtype).T
+
+
+def pyramid(spatial: Sequence[int], sizes: Sequence[int], like: Tensor) -> Tensor:
+    r"""``P (M, N)``: average pooling of a map to ``s`` positions a side, for each ``s`` of ``sizes``.
+
+    ``M = Σ s^d``. Windows are those of PyTorch's adaptive pooling; where a map has fewer positions than
+    ``s``, they overlap.
+
+    Args:
+        spatial: size of the map, of any dimension ``d``.
+        sizes: the levels, for example ``(1, 3, 6, 8)``.
+        like: a tensor of the data type and device wanted.
+
+    References:
+        Zhu et al. (2019), *Asymmetric Non-local Neural Networks for Semantic Segmentation*.
+    """
+    levels = []
+    for size in sizes:
+        level = torch.ones(1, 1, dtype=like.dtype, device=like.device)
+        for length in spatial:
+            eye = torch.eye(length, dtype=like.dtype, device=like.device)
+            level = torch.kron(level, functional.adaptive_avg_pool1d(eye, size).mT)
+        levels.append(level)
+    return torch.cat(levels)
+
+
+def factor_products(query: Tensor, key: Tensor) -> tuple[Product, Product]:
+    """``z ↦ W z`` and ``y ↦ Wᵀ y`` for ``W = q kᵀ / M``, ``(N × M)``."""
+    count = key.shape[1]
+    return lambda z: query @ (key.mT @ z) / count, lambda y: key @ (query.mT @ y) / count

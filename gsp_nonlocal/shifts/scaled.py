@@ -1,0 +1,84 @@
+"""Shifts between two diagonals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from filters.shift import DenseShift, ShiftOperator
+from gsp_nonlocal.shifts.implicit import ImplicitShift
+from gsp_nonlocal.shifts.low_rank import LowRankShift
+
+
+class ScaledShift(ImplicitShift):
+    r"""``diag(l) · S · diag(r)``: a shift between two diagonals, as degrees normalise it.
+
+    Args:
+        inner: ``S``.
+        left: ``l (B, N, 1)``.
+        right: ``r (B, N, 1)``.
+        is_symmetric: promise that the product is symmetric.
+        spectral_bound: a bound of ``|μ|``, if one is known.
+
+    Example:
+        >>> S = ScaledShift(DenseShift(torch.ones(2, 2)), torch.full((1, 2, 1), 0.5), torch.ones(1, 2, 1))
+        >>> S @ torch.ones(1, 2, 1)
+        tensor([[[1.],
+                 [1.]]])
+    """
+
+    def __init__(
+        self,
+        inner: ShiftOperator,
+        left: Tensor,
+        right: Tensor,
+        *,
+        is_symmetric: bool = False,
+        spectral_bound: float | None = None,
+    ) -> None:
+        nodes = inner.shape[-1]
+        for name, scale in {"left": left, "right": right}.items():
+            if scale.dim() != 3 or scale.shape[-2:] != (nodes, 1):
+                raise ValueError(f"{name} has shape (B, {nodes}, 1), got {tuple(scale.shape)}")
+        batch = max(inner.shape[0], left.shape[0], right.shape[0])
+        like = left.expand(batch, -1, -1)
+        super().__init__(like, is_symmetric=is_symmetric, spectral_bound=spectral_bound)
+        self.inner, self.left, self.right = inner, left, right
+
+    def apply(self, z: Tensor) -> Tensor:
+        return self.left * self.inner(self.right * z)
+
+    @property
+    def T(self) -> ScaledShift:  # noqa: N802
+        return self._like(self.inner.T, self.right, self.left)
+
+    def to_dense(self) -> Tensor:
+        return self.left * self.inner.to_dense() * self.right.mT
+
+    def to(self, dtype: torch.dtype) -> ScaledShift:
+        return self._like(self.inner.to(dtype), self.left.to(dtype), self.right.to(dtype))
+
+    def _like(self, inner: ShiftOperator, left: Tensor, right: Tensor) -> ScaledShift:
+        return ScaledShift(
+            inner, left, right, is_symmetric=self.is_symmetric, spectral_bound=self.spectral_bound
+        )
+
+
+def scaled(
+    shift: ShiftOperator,
+    left: Tensor,
+    right: Tensor,
+    *,
+    is_symmetric: bool = False,
+    spectral_bound: float | None = None,
+) -> ShiftOperator:
+    """``diag(l) S diag(r)`` for ``l, r (B, N, 1)``; the diagonals go into a matrix or factors that are
+    there."""
+    promises: dict[str, Any] = {"is_symmetric": is_symmetric, "spectral_bound": spectral_bound}
+    if isinstance(shift, DenseShift):
+        return DenseShift(left * shift.matrix * right.mT, **promises)
+    if isinstance(shift, LowRankShift):
+        return LowRankShift(left * shift.left, right * shift.right, shift.core, **promises)
+    return ScaledShift(shift, left, right, **promises)

@@ -1,0 +1,341 @@
+"""Laws of the affinities: what they promise holds, every form is the same graph, choices fit or say why."""
+
+from functools import partial
+from itertools import product
+from math import factorial
+
+import pytest
+import torch
+from torch.autograd import gradcheck
+
+from gsp_nonlocal.affinity import (
+    RBF,
+    Affinity,
+    Concatenation,
+    CrissCross,
+    DotProduct,
+    DoubleSoftmax,
+    EmbeddedGaussian,
+    Gaussian,
+    GlobalContext,
+    PairwiseAffinity,
+    PyramidAttention,
+    ReLUDot,
+    TaylorRBF,
+    registry,
+)
+from gsp_nonlocal.affinity.normalization import inverse_degree, inverse_sqrt_degree
+from gsp_nonlocal.nodes import PositionsAndChannels
+from gsp_nonlocal.shifts import DenseShift
+from tests.filters.cases import relative
+
+BATCH, CHANNELS, INNER, GRID = 2, 5, 3, (4, 6)
+NODES = GRID[0] * GRID[1]
+SYMMETRIZATIONS = ("none", "average")
+NORMALIZATIONS = ("none", "mean", "random_walk", "symmetric")
+
+
+def relu_dot(affinity, nodes):
+    q, k = affinity.embeddings(nodes)
+    return q.relu() @ k.relu().mT
+
+
+def exponential(affinity, nodes):
+    q, k = affinity.embeddings(nodes)
+    return torch.exp(affinity.scale * q @ k.mT)
+
+
+def rbf(affinity, nodes):
+    q, k = affinity.embeddings(nodes)
+    return torch.exp(-affinity.gamma * torch.cdist(q, k).square())
+
+
+def taylor(affinity, nodes):
+    q, k = affinity.embeddings(nodes)
+    beta = torch.exp(-affinity.gamma * (q.square().sum(-1, keepdim=True) + k.square().sum(-1)[:, None]))
+    x = 2 * affinity.gamma * q @ k.mT
+    return beta * sum(x**p / factorial(p) for p in range(affinity.order + 1))
+
+
+def concatenation(affinity, nodes):
+    q, k = affinity.embeddings(nodes)
+    pairs = torch.cat(torch.broadcast_tensors(q[:, :, None], k[:, None]), dim=-1)
+    return (pairs @ affinity.weight).relu()
+
+
+def double_softmax(affinity, nodes):
+    q, k = affinity.embeddings(nodes)
+    return q.softmax(-1) @ k.softmax(-2).mT
+
+
+def criss_cross(affinity, nodes):
+    q, k = affinity.embeddings(nodes)
+    rows, columns = (index.flatten() for index in torch.meshgrid(*map(torch.arange, GRID), indexing="ij"))
+    joined = (rows[:, None] == rows) | (columns[:, None] == columns)
+    return torch.exp(q @ k.mT) * joined
+
+
+KERNELS = {
+    "relu_dot": (ReLUDot, relu_dot),
+    "relu_dot, low-rank": (partial(ReLUDot, form="low_rank"), relu_dot),
+    "dot_product": (DotProduct, lambda a, x: torch.matmul(a.embeddings(x)[0], a.embeddings(x)[1].mT)),
+    "double_softmax": (DoubleSoftmax, double_softmax),
+    "taylor_rbf": (partial(TaylorRBF, order=3, gamma=0.3), taylor),
+    "concatenation": (Concatenation, concatenation),
+    "gaussian": (partial(Gaussian, scale=None), exponential),
+    "embedded_gaussian": (EmbeddedGaussian, exponential),
+    "embedded_gaussian, whitened": (partial(EmbeddedGaussian, whiten=True), exponential),
+    "rbf": (RBF, rbf),
+    "criss_cross": (CrissCross, criss_cross),
+}
+"""Every pairwise affinity, and its weights as its equation reads, densely."""
+
+FIXED = {
+    "global_context": GlobalContext,
+    "pyramid": partial(PyramidAttention, sizes=(1, 2)),
+}
+
+
+def combinations():
+    """Every kernel with every pair of choices that it takes."""
+    for name, symmetrization, normalization in product(KERNELS, SYMMETRIZATIONS, NORMALIZATIONS):
+        kind = KERNELS[name][0]
+        kind = kind.func if isinstance(kind, partial) else kind
+        if normalization in kind.normalizations:
+            yield name, symmetrization, normalization
+
+
+def build(name, symmetrization=None, normalization=None):
+    torch.manual_seed(0)
+    kind = FIXED[name] if name in FIXED else KERNELS[name][0]
+    choices = {} if name in FIXED else {"symmetrization": symmetrization, "normalization": normalization}
+    return kind(CHANNELS, INNER, **choices).double()
+
+
+def nodes(scale=1.0):
+    generator = torch.Generator().manual_seed(1)
+    return scale * torch.randn(BATCH, NODES, CHANNELS, generator=generator, dtype=torch.float64)
+
+
+def ties():
+    return nodes()[:, :1].expand(-1, NODES, -1)
+
+
+def dominant():
+    values = nodes()
+    values[:, 3] *= 1e3
+    return values
+
+
+INPUTS = {
+    "random": nodes,
+    "small": lambda: nodes(1e-4),
+    "large": lambda: nodes(1e2),
+    "scale 1e4": lambda: nodes(1e4),
+    "zeros": lambda: torch.zeros(BATCH, NODES, CHANNELS, dtype=torch.float64),
+    "ties": ties,
+    "one dominant node": dominant,
+}
+table = pytest.mark.parametrize(("name", "symmetrization", "normalization"), list(combinations()))
+
+
+def textbook(weights, symmetrization, normalization):
+    """Symmetrisation and normalisation as their equations read."""
+    if symmetrization == "average":
+        weights = (weights + weights.mT) / 2
+    rows, columns = weights.sum(-1, keepdim=True), weights.sum(-2, keepdim=True)
+    return {
+        "none": lambda: weights,
+        "mean": lambda: weights / weights.shape[-1],
+        "random_walk": lambda: inverse_degree(rows) * weights,
+        "symmetric": lambda: inverse_sqrt_degree(rows) * weights * inverse_sqrt_degree(columns),
+    }[normalization]()
+
+
+def test_the_table_holds_every_affinity_that_has_a_name():
+    kinds = {
+        k.func if isinstance(k, partial) else k for k in [*FIXED.values(), *(k for k, _ in KERNELS.values())]
+    }
+    assert kinds == {registry.get(name) for name in registry.names()}
+
+
+@table
+def test_an_affinity_is_its_equation(name, symmetrization, normalization):
+    affinity, x = build(name, symmetrization, normalization), nodes()
+    expected = textbook(KERNELS[name][1](affinity, x), symmetrization, normalization)
+    shift = affinity(x, GRID)
+    assert relative(shift.to_dense(), expected) < 1e-10
+    z = nodes(0.5)
+    assert relative(shift @ z, expected @ z) < 1e-10
+    assert relative(shift.T @ z, expected.mT @ z) < 1e-10
+
+
+@table
+@pytest.mark.parametrize("given", INPUTS)
+def test_what_an_affinity_promises_holds(name, symmetrization, normalization, given):
+    affinity, x = build(name, symmetrization, normalization), INPUTS[given]()
+    check_promises(affinity, affinity(x, GRID), x)
+
+
+@pytest.mark.parametrize("name", FIXED)
+@pytest.mark.parametrize("given", INPUTS)
+def test_what_a_fixed_affinity_promises_holds(name, given):
+    affinity, x = build(name).eval(), INPUTS[given]()
+    shift = affinity(x, GRID)
+    check_promises(affinity, shift, x)
+    ones = torch.ones(1, NODES, 1, dtype=torch.float64)
+    assert relative(shift @ ones, ones.expand(BATCH, -1, -1)) < 1e-12
+
+
+def check_promises(affinity: Affinity, shift, x):
+    dense = shift.to_dense()
+    assert dense.isfinite().all()
+    assert relative(shift @ x, dense @ x) < 1e-10
+    assert (shift.is_symmetric, shift.spectral_bound) == (affinity.is_symmetric, affinity.spectral_bound)
+    scale = dense.abs().max().clamp_min(1e-30)
+    if shift.is_symmetric:
+        assert (dense - dense.mT).abs().max() <= 1e-12 * scale
+    if shift.spectral_bound is not None:
+        balanced = dense.where(dense.abs() > 1e-200, 0.0)  # LAPACK cannot balance smaller numbers
+        assert torch.linalg.eigvals(balanced).abs().max() <= shift.spectral_bound + 1e-6
+
+
+@table
+def test_gradients(name, symmetrization, normalization):
+    affinity = build(name, symmetrization, normalization)
+    x = nodes()[:1, :6].clone().requires_grad_()
+    parameters = [p.detach().clone().requires_grad_() for p in affinity.parameters()]
+
+    def run(x, *values):
+        state = dict(zip(dict(affinity.named_parameters()), values, strict=True))
+        shift = torch.func.functional_call(affinity, state, (x, (2, 3)))
+        z = torch.linspace(-1, 1, 12, dtype=torch.float64).view(1, 6, 2)
+        return shift @ z, shift.T @ z
+
+    assert gradcheck(run, (x, *parameters), fast_mode=True)
+
+
+@pytest.mark.parametrize("chunk", [8, 200])
+@pytest.mark.parametrize("name", ["gaussian", "embedded_gaussian", "rbf"])
+@pytest.mark.parametrize("symmetrization", SYMMETRIZATIONS)
+@pytest.mark.parametrize("normalization", ["random_walk", "symmetric"])
+def test_chunks_change_no_value_and_no_gradient(monkeypatch, chunk, name, symmetrization, normalization):
+    outcomes = []
+    for size in (2**20, chunk):
+        monkeypatch.setattr("gsp_nonlocal.shifts.exponential.CHUNK", size)
+        monkeypatch.setattr("gsp_nonlocal.shifts.attention.CHUNK", size)
+        affinity, x = build(name, symmetrization, normalization), nodes().requires_grad_()
+        y = affinity(x, GRID) @ x.square()
+        y.square().sum().backward()
+        outcomes.append([y, x.grad, *(p.grad for p in affinity.parameters())])
+    for value, expected in zip(*outcomes, strict=True):
+        assert relative(value, expected) < 1e-11
+
+
+@pytest.mark.parametrize("name", ["gaussian", "embedded_gaussian", "rbf"])
+def test_memory_is_linear_in_the_number_of_positions(name):
+    """40,000 positions: the weights alone would take 6.4 GB, and be in no tensor."""
+    affinity = KERNELS[name][0](CHANNELS, INNER)
+    with Largest() as largest:
+        y = affinity(torch.randn(1, 40_000, CHANNELS), (200, 200)) @ torch.randn(1, 40_000, 1)
+    assert y.isfinite().all()
+    assert largest.numel <= 2 * 2**20
+
+
+class Largest(torch.utils._python_dispatch.TorchDispatchMode):
+    """The greatest number of elements of any tensor."""
+
+    numel = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        tensors = result if isinstance(result, tuple | list) else (result,)
+        self.numel = max(self.numel, *(t.numel() for t in tensors if isinstance(t, torch.Tensor)), 0)
+        return result
+
+
+@pytest.mark.parametrize("kind", [Gaussian, EmbeddedGaussian, DotProduct, Concatenation])
+@pytest.mark.parametrize("spatial", [(24,), (4, 6), (5, 5), (2, 3, 4)])
+def test_average_pooling_is_a_graph_like_any_other(kind, spatial):
+    torch.manual_seed(0)
+    affinity = kind(CHANNELS, INNER, sub_sample="average").double()
+    x = torch.randn(BATCH, torch.Size(spatial).numel(), CHANNELS, dtype=torch.float64)
+    shift = affinity(x, spatial)
+    assert relative(shift @ x, shift.to_dense() @ x) < 1e-12
+    assert relative(shift.T @ x, shift.to_dense().mT @ x) < 1e-12
+    assert relative(shift.T.T @ x, shift @ x) < 1e-12
+
+
+def test_max_pooling_of_values_is_no_matrix_and_says_so():
+    shift = EmbeddedGaussian(CHANNELS, INNER, sub_sample="max").double()(nodes(), GRID)
+    one, other = nodes(), nodes().flip(1)
+    assert relative(shift @ (one + other), shift @ one + shift @ other) > 1e-3
+    for attempt in (lambda: shift.to_dense(), lambda: shift.T):
+        with pytest.raises(ValueError, match=r"not linear.*average"):
+            attempt()
+
+
+def test_the_taylor_series_approaches_the_exact_kernel():
+    errors = []
+    for order in (0, 2, 4, 8):
+        torch.manual_seed(0)
+        series = TaylorRBF(CHANNELS, 2, order=order, gamma=0.1).double()
+        exact = RBF(CHANNELS, 2, gamma=0.1, normalization="none").double()
+        exact.load_state_dict(series.state_dict())
+        errors.append(relative(series(nodes()).to_dense(), exact(nodes()).to_dense()))
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 1e-4
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", [*KERNELS, *FIXED])
+def test_half_precision_is_finite(name, dtype):
+    kind = FIXED[name] if name in FIXED else KERNELS[name][0]
+    with torch.autocast("cpu", dtype=dtype):
+        shift = kind(CHANNELS, INNER)((10 * torch.randn(1, 24, CHANNELS)).to(dtype), GRID)
+    assert shift.dtype == torch.float32
+    assert shift.to_dense().isfinite().all()
+
+
+X = torch.randn(1, 24, CHANNELS)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: DotProduct(4, 2, normalization="symmetric"), "can be negative.*none, mean"),
+        (lambda: TaylorRBF(4, 2, normalization="random_walk"), "can be negative"),
+        (lambda: EmbeddedGaussian(4, 2, normalization="none"), "overflow.*random_walk, symmetric"),
+        (lambda: CrissCross(4, 2, normalization="mean"), "overflow"),
+        (lambda: RBF(4, 2, normalization="sym"), "unknown normalization 'sym'; choose one of: none, mean"),
+        (lambda: RBF(4, 2, symmetrization="mean"), "unknown symmetrization 'mean'"),
+        (lambda: RBF(4, 2, gamma=0.0), "gamma must be positive"),
+        (lambda: RBF(4, 2, sub_sample="max"), "RBF has no sub_sample"),
+        (lambda: Gaussian(4, scale=-1.0), "scale must be at least 0"),
+        (lambda: Gaussian(4, bias=True), "no embedding"),
+        (lambda: TaylorRBF(4, 2, order=-1), "order must be at least 0"),
+        (lambda: EmbeddedGaussian(4, 2, sub_sample="min"), "unknown pooling 'min'; choose one of: max"),
+        (lambda: EmbeddedGaussian(4, 2, sub_sample="max", symmetrization="average"), "rectangular"),
+        (lambda: DotProduct(4, 2, sub_sample="max", normalization="none"), "normalization='mean'"),
+        (lambda: DotProduct(CHANNELS, 2, sub_sample="max")(X, (24, 1)), "smaller than the pooling window"),
+        (lambda: CrissCross(CHANNELS, 2)(X), r"a grid \(H, W\).*\(24,\)"),
+        (lambda: CrissCross(CHANNELS, 2)(X, (2, 3, 4)), r"a grid.*\(2, 3, 4\)"),
+        (lambda: PyramidAttention(4, 2, sizes=()), "levels of at least 1"),
+        (lambda: PositionsAndChannels(0), "groups must be at least 1"),
+        (lambda: PositionsAndChannels(3).channels(8, 16), "groups=3 must divide channels=16"),
+    ],
+)
+def test_choices_that_do_not_fit_are_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_misspelt_choices_are_refused():
+    with pytest.raises(TypeError, match="normalisation"):
+        DotProduct(4, 2, normalisation="mean")
+
+
+def test_relu_dot_keeps_the_form_that_is_asked():
+    dense = ReLUDot(CHANNELS, INNER, form="dense", normalization="random_walk")(X, GRID)
+    assert isinstance(dense, DenseShift)
+    assert isinstance(ReLUDot(CHANNELS, INNER), PairwiseAffinity)

@@ -1,0 +1,219 @@
+"""Laws of every named block: identity at start, live gradients, any dimension, precision, copies."""
+
+import copy
+import io
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from filters import Cayley, Chebyshev
+from gsp_nonlocal import NonlocalBlock
+from gsp_nonlocal.affinity import (
+    CrissCross,
+    EmbeddedGaussian,
+    Gaussian,
+    PyramidAttention,
+)
+from gsp_nonlocal.affinity import (
+    registry as affinities,
+)
+from gsp_nonlocal.blocks import A2, ANL, CC, CGNL, DNL, GC, NL, NS, SNL, UNNORMALISED, registry
+from tests.filters.cases import relative
+
+C = 8
+BLOCKS = {
+    "snl": SNL,
+    "snl, order 3": partial(SNL, order=3),
+    "nl": NL,
+    "nl, gaussian": partial(NL, affinity=partial(Gaussian, scale=None)),
+    "nl, sub-sampled": partial(NL, affinity=partial(EmbeddedGaussian, sub_sample="max")),
+    "ns": partial(NS, stages=2),
+    "a2": A2,
+    "a2, unnormalised": partial(A2, affinity=UNNORMALISED, stages=2),
+    "cgnl": CGNL,
+    "cgnl, groups": partial(CGNL, groups=2),
+    "cc": CC,
+    "dnl": partial(DNL, stages=2),
+    "dnl, not whitened": partial(DNL, whiten=False),
+    "anl": partial(ANL, sizes=(1, 2)),
+    "gc": GC,
+}
+ON_GRIDS = ("cc",)
+"""They need a map of two dimensions."""
+ARRANGED = ("cc", "anl", "nl, sub-sampled")
+"""They know where a position is: no permutation of the positions leaves them as they are."""
+SHAPES = [(2, C, 30), (2, C, 6, 5), (2, C, 3, 4, 2)]
+
+
+def open_gates(block: nn.Module) -> nn.Module:
+    """The block as after some training."""
+    with torch.no_grad():
+        for name, parameter in block.named_parameters():
+            if name.endswith("gate"):
+                parameter.fill_(0.7)
+    return block
+
+
+def pairs(shapes=SHAPES):
+    return [(n, s) for n in BLOCKS for s in shapes if n not in ON_GRIDS or len(s) == 4]
+
+
+def made(name: str) -> nn.Module:
+    torch.manual_seed(0)
+    return BLOCKS[name](C)
+
+
+def test_every_block_that_has_a_name_is_in_the_table():
+    makes = {b.func if isinstance(b, partial) else b for b in BLOCKS.values()}
+    assert makes == {registry.get(name) for name in registry.names()}
+
+
+@pytest.mark.parametrize(("name", "shape"), pairs())
+def test_a_new_block_is_the_identity_and_every_parameter_learns(name, shape):
+    block, x, target = made(name), torch.randn(shape), torch.randn(shape)
+    assert torch.equal(block(x), x)
+    optimiser = torch.optim.SGD(block.parameters(), lr=0.1)
+    alive = {n: False for n, _ in block.named_parameters()}
+    for _ in range(3):
+        optimiser.zero_grad()
+        (block(x) - target).square().mean().backward()
+        for n, parameter in block.named_parameters():
+            alive[n] |= bool(parameter.grad.abs().max() > 0)
+        optimiser.step()
+    assert all(alive.values()), [n for n, lives in alive.items() if not lives]
+
+
+@pytest.mark.parametrize("name", [n for n in BLOCKS if n not in ARRANGED])
+def test_a_block_without_a_grid_does_not_see_the_arrangement(name):
+    block = open_gates(made(name)).double().eval()
+    x = torch.randn(2, C, 6, 5, dtype=torch.float64)
+    order = torch.randperm(30)
+    flat = block(x).flatten(2)
+    assert relative(flat, x.flatten(2)) > 1e-3
+    assert relative(block(x.flatten(2)), flat) < 1e-12
+    assert relative(block(x.flatten(2)[..., order]), flat[..., order]) < 1e-11
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_memory_layouts_agree(name, layout):
+    x, outcomes = torch.randn(2, C, 6, 5, dtype=torch.float64), []
+    for given in (x, x.to(memory_format=layout)):
+        block, given = open_gates(made(name)).double(), given.detach().requires_grad_()
+        block(given).square().sum().backward()
+        outcomes.append([given.grad, *(p.grad for p in block.parameters())])
+    for value, expected in zip(*outcomes, strict=True):
+        assert (value - expected).norm() <= 1e-9 * max(1.0, expected.norm())
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", BLOCKS)
+def test_autocast_is_finite_and_close(name, dtype):
+    block = open_gates(made(name))
+    exact, x = copy.deepcopy(block).double(), torch.randn(2, C, 16, 16)
+    with torch.autocast("cpu", dtype=dtype):
+        y = block(x)
+    y.float().square().mean().backward()
+    assert relative(y.double(), exact(x.double())) < 2e-2
+    assert all(p.grad.isfinite().all() for p in block.parameters())
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_block_survives_copy_and_disk(name):
+    block, x = open_gates(made(name)).eval(), torch.randn(1, C, 6, 5)
+    buffer = io.BytesIO()
+    torch.save(block.state_dict(), buffer)
+    buffer.seek(0)
+    loaded = BLOCKS[name](C).eval()
+    loaded.load_state_dict(torch.load(buffer, weights_only=True))
+    assert torch.equal(loaded(x), block(x))
+    assert torch.equal(copy.deepcopy(block)(x), block(x))
+
+
+@pytest.mark.parametrize("affinity", affinities.names())
+@pytest.mark.parametrize("family", [partial(Chebyshev, order=3), partial(Cayley, order=2)])
+def test_every_affinity_takes_every_filter(affinity, family):
+    kind = affinities.get(affinity)
+    settings = {"scale": None} if affinity == "gaussian" else {}
+    settings |= {"sizes": (1, 2)} if affinity == "pyramid" else {}
+    torch.manual_seed(0)
+    block = NonlocalBlock(C, 4, affinity=partial(kind, **settings), filter=family, gate=False).double()
+    x = torch.randn(2, C, 4, 3, dtype=torch.float64, requires_grad=True)
+    y = block(x)
+    y.square().sum().backward()
+    assert y.isfinite().all()
+    assert all(p.grad.isfinite().all() for p in block.parameters())
+
+
+def test_recurrence_is_the_block_again():
+    torch.manual_seed(0)
+    once, twice = (open_gates(CC(C, recurrence=n)).double() for n in (1, 2))
+    once.load_state_dict(twice.state_dict())
+    x = torch.randn(2, C, 4, 3, dtype=torch.float64)
+    assert relative(twice(x), once(once(x))) < 1e-12
+
+
+def test_two_criss_crosses_join_all_positions():
+    for recurrence, reached in ((1, 4 + 5 - 1), (2, 20)):
+        block = open_gates(CC(C, recurrence=recurrence)).double().eval()
+        x = torch.randn(1, C, 4, 5, dtype=torch.float64, requires_grad=True)
+        block(x)[0, :, 1, 2].sum().backward()
+        assert (x.grad.abs().sum(1) > 1e-12).sum() == reached
+
+
+def test_the_groups_of_cgnl_do_not_touch_each_other():
+    block = open_gates(CGNL(C, groups=2)).double().eval()
+    z = torch.randn(1, 30, 4, dtype=torch.float64)
+    folded = block.vertices.fold(z)
+    assert folded.shape == (2, 60, 1)
+    assert torch.equal(block.vertices.unfold(folded, 30), z)
+    assert torch.equal(folded[0].flatten(), z[..., :2].mT.flatten())
+
+
+def test_units_of_dnl_see_their_own_input():
+    """The unary term of the second unit is that of the second unit's input."""
+    torch.manual_seed(0)
+    block = open_gates(DNL(C, stages=2)).double().eval()
+    caught = []
+    for unit in block.stages:
+        unit.affinity.register_forward_hook(lambda m, args, out: caught.append(args[0]))
+    block(torch.randn(1, C, 4, 3, dtype=torch.float64))
+    assert relative(*caught) > 1e-3
+
+
+def test_context_is_the_same_everywhere():
+    block = open_gates(GC(C)).double().eval()
+    x = torch.randn(1, C, 4, 3, dtype=torch.float64)
+    update = (block(x) - x).flatten(2)
+    assert relative(update, update.mean(-1, keepdim=True).expand_as(update)) < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: CGNL(C, groups=3), ValueError, "groups=3 must divide channels=8 and inner_channels=4"),
+        (lambda: CC(C)(torch.randn(1, C, 9)), ValueError, "a grid"),
+        (lambda: CC(C, recurrence=0), ValueError, "recurrence must be at least 1, got 0"),
+        (lambda: NL(C, stages=0), ValueError, "stages must be at least 1"),
+        (lambda: ANL(C, sizes=(0, 1)), ValueError, "at least 1 position"),
+        (lambda: GC(C, 1), ValueError, "inner_channels must be at least 2, got 1"),
+        (lambda: NL(C, mode="gaussian"), TypeError, "mode"),
+        (lambda: A2(0), ValueError, "channels must be at least 1"),
+        (
+            lambda: BLOCKS["nl, sub-sampled"](C)(torch.randn(1, C, 1, 5)),
+            ValueError,
+            r"map of size \(1, 5\) is smaller than the pooling window",
+        ),
+    ],
+)
+def test_bad_input_is_named(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_affinities_that_know_the_grid_are_told_of_it():
+    for kind in (CrissCross, partial(PyramidAttention, sizes=(1, 2))):
+        block = NonlocalBlock(C, affinity=kind)
+        assert block.shift(torch.randn(1, C, 4, 3)).shape == (1, 12, 12)
