@@ -41,6 +41,8 @@ class ARMA(Filter):
         (torch.Size([2, 10, 5]), True)
     """
 
+    formula = "Σ_k W_k / (1 − ψ_k μ)"
+
     raw_psi: Tensor
 
     def __init__(

@@ -32,11 +32,13 @@ class GraphFilter(nn.Module, ABC):
         in_channels, out_channels: channels of ``z`` and of ``y``; both ``None`` for a filter that treats
             every channel alike and takes any number of them.
         requires_symmetric: whether the shift must be symmetric; others are refused.
+        formula: the response over ``μ = 1 − λ``, for people.
     """
 
     in_channels: int | None
     out_channels: int | None
     requires_symmetric: bool = False
+    formula: str = "H(μ)"
 
     @abstractmethod
     def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
@@ -138,6 +140,7 @@ class Filter(GraphFilter):
 
     in_channels: int
     out_channels: int
+    formula = "Σ_k g_k(μ) W_k"
 
     def __init__(self, in_channels: int, out_channels: int, order: int = 1) -> None:
         super().__init__()
@@ -198,6 +201,8 @@ class Filter(GraphFilter):
 class Identity(GraphFilter):
     """``y = z``: the all-pass filter on ``channels`` channels; by default on any number."""
 
+    formula = "1"
+
     def __init__(self, channels: int | None = None) -> None:
         super().__init__()
         self.in_channels = self.out_channels = channels
@@ -223,6 +228,7 @@ class Sum(GraphFilter):
         self.first, self.second = first, second
         self.in_channels, self.out_channels = known[0]
         self.requires_symmetric = first.requires_symmetric or second.requires_symmetric
+        self.formula = f"{first.formula} + {second.formula}"
 
     def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
         return self.first.filter_signal(shift, z) + self.second.filter_signal(shift, z)
@@ -245,6 +251,7 @@ class Cascade(GraphFilter):
         self.in_channels = outer.in_channels if inner.in_channels is None else inner.in_channels
         self.out_channels = inner.out_channels if outer.out_channels is None else outer.out_channels
         self.requires_symmetric = outer.requires_symmetric or inner.requires_symmetric
+        self.formula = f"({inner.formula}) · ({outer.formula})"
 
     def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
         return self.outer.filter_signal(shift, self.inner.filter_signal(shift, z))
@@ -261,6 +268,7 @@ class Scaled(GraphFilter):
         self.inner, self.factor = inner, float(factor)
         self.in_channels, self.out_channels = _sizes(inner)
         self.requires_symmetric = inner.requires_symmetric
+        self.formula = f"{self.factor:g} · ({inner.formula})"
 
     def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
         return self.factor * self.inner.filter_signal(shift, z)

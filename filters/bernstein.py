@@ -34,6 +34,8 @@ class Bernstein(Chebyshev):
         True
     """
 
+    formula = "Σ_k b_k(1 − μ) W_k"
+
     def __init__(
         self, in_channels: int, out_channels: int, order: int = 1, nonnegative: bool = False
     ) -> None:

@@ -42,6 +42,8 @@ class Cayley(Filter):
         [0.5, 5.0]
     """
 
+    formula = "W_0 + Σ_j Re C(μ)^j U_j + Im C(μ)^j V_j"
+
     log_zoom: Tensor
 
     def __init__(

@@ -37,6 +37,8 @@ class Chebyshev(PolynomialFilter):
         torch.Size([7, 3, 5])
     """
 
+    formula = "Σ_k T_k(μ) W_k"
+
     def recurrence(self, k: int) -> tuple[float, float, float]:
         return chebyshev_recurrence(k)
 
@@ -69,6 +71,8 @@ class ChebyshevInterpolation(Chebyshev):
         >>> torch.allclose(f.response(1 - nodes), f.weight)
         True
     """
+
+    formula = "Σ_j ℓ_j(μ) W_j"
 
     def mixing(self, weight: Tensor) -> Tensor:
         return change_basis(chebyshev_interpolation(self.order), weight)

@@ -34,6 +34,11 @@ class Aggregation(_SingleTerm):
         torch.Size([2, 4, 5])
     """
 
+    @property
+    def formula(self) -> str:  # type: ignore[override]
+        """``μ^K W``."""
+        return f"{_power('μ', self.order)}W"
+
     def terms(self, shift: ShiftOperator, z: Signal) -> Iterator[Signal]:
         for _ in range(self.order):
             z = shift(z)
@@ -59,7 +64,17 @@ class Diffusion(_SingleTerm):
         0.0
     """
 
+    @property
+    def formula(self) -> str:  # type: ignore[override]
+        """``(μ − 1)^K W``."""
+        return f"{_power('(μ − 1)', self.order)}W"
+
     def terms(self, shift: ShiftOperator, z: Signal) -> Iterator[Signal]:
         for _ in range(self.order):
             z = shift(z) - z
         yield z
+
+
+def _power(base: str, exponent: int) -> str:
+    """``base^exponent`` as a factor, for people."""
+    return {0: "", 1: f"{base} "}.get(exponent, f"{base}^{exponent} ")

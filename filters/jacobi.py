@@ -30,6 +30,8 @@ class Jacobi(PolynomialFilter):
         torch.Size([2, 10, 5])
     """
 
+    formula = "Σ_k P_k^{(a,b)}(μ) W_k"
+
     def __init__(
         self, in_channels: int, out_channels: int, order: int = 1, a: float = 1.0, b: float = 1.0
     ) -> None:
@@ -77,6 +79,8 @@ class Legendre(PolynomialFilter):
         >>> Legendre(3, 5, order=4)(torch.randn(2, 10, 3), torch.eye(10)).shape
         torch.Size([2, 10, 5])
     """
+
+    formula = "Σ_k P_k(μ) W_k"
 
     def recurrence(self, k: int) -> tuple[float, float, float]:
         return (2 * k + 1) / (k + 1), 0.0, k / (k + 1)

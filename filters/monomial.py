@@ -31,6 +31,8 @@ class Monomial(PolynomialFilter):
         True
     """
 
+    formula = "Σ_k μ^k W_k"
+
     def __init__(self, in_channels: int, out_channels: int, order: int = 1, restart: float = 0.1) -> None:
         if not 0 < restart <= 1:
             raise ValueError(f"restart must be in (0, 1], a probability, got {restart}")

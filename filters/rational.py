@@ -41,6 +41,8 @@ class Rational(Chebyshev):
         torch.Size([2, 10, 5])
     """
 
+    formula = "Σ_k T_k(μ) W_k / Q(1 − μ)"
+
     centre: Tensor
     raw_width: Tensor
 

@@ -61,6 +61,8 @@ class SpectralFunction(GraphFilter):
         True
     """
 
+    formula = "g(1 − μ)"
+
     in_channels = out_channels = None
     requires_symmetric = True
 

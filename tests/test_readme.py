@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gsp_nonlocal.blocks import describe_all, registry
+
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
@@ -19,6 +21,11 @@ def test_the_code_of_the_readme_runs(tmp_path, monkeypatch):
     for block in BLOCKS:
         exec(compile(block, "README.md", "exec"), namespace)  # our own text
     assert (tmp_path / "report.html").stat().st_size > 10_000
+
+
+def test_the_table_of_blocks_is_the_generated_one():
+    """To renew it: ``python -m gsp_nonlocal.blocks``."""
+    assert describe_all({name: registry.get(name)(64) for name in registry.names()}) in TEXT
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z]+)", TEXT))))

@@ -24,11 +24,12 @@ class Affinity(nn.Module, ABC):
     autocast.
 
     Attributes:
-        formula: the shift's entries, for people.
+        formula: the entries of the shift, or of the weights it is made of, for people.
         edges: which positions are joined.
         time: growth of the time of ``S z`` with the number of positions ``N``.
         memory: the same for memory.
         is_symmetric: whether every shift is symmetric by construction.
+        is_row_stochastic: whether weights are ``≥ 0`` and rows sum to 1 (or 0, at a node without edges).
         spectral_bound: a proven bound of ``|μ|`` for every shift, or ``None``.
     """
 
@@ -37,7 +38,13 @@ class Affinity(nn.Module, ABC):
     time: str = "N"
     memory: str = "N"
     is_symmetric: bool = False
+    is_row_stochastic: bool = True
     spectral_bound: float | None = 1.0
+
+    @property
+    def equation(self) -> str:
+        """The shift, for people."""
+        return f"S_ij = {self.formula}"
 
     @abstractmethod
     def forward(self, nodes: Tensor, spatial: Sequence[int] | None = None) -> ShiftOperator:
@@ -129,9 +136,28 @@ class PairwiseAffinity(Affinity):
         return self.symmetrization == "average" and self.normalization != "random_walk"
 
     @property
+    def is_row_stochastic(self) -> bool:  # type: ignore[override]
+        """Whether the normalisation makes every row sum to 1."""
+        return self.normalization == "random_walk"
+
+    @property
     def spectral_bound(self) -> float | None:  # type: ignore[override]
         """1 where the normalisation proves it."""
         return 1.0 if self.normalization in ("random_walk", "symmetric") else None
+
+    @property
+    def equation(self) -> str:
+        """The shift, for people."""
+        weights = "M" if self.symmetrization == "none" else "½(M + Mᵀ)"
+        form = {
+            "none": weights,
+            "mean": f"{weights}/N",
+            "random_walk": f"D⁻¹ {weights}",
+            "symmetric": f"D^{{-1/2}} {weights} D^{{-1/2}}",
+        }[self.normalization]
+        start = "S_ij" if form == "M" else f"S = {form}, M_ij"
+        pooled = "" if self.sub_sample is None else f" of {self.sub_sample}-pooled j"
+        return f"{start} = {self.formula}{pooled}"
 
     def extra_repr(self) -> str:
         """What ``repr`` shows of the settings."""

@@ -95,10 +95,15 @@ class DoubleSoftmax(FactorAffinity):
         return LowRankShift(query.softmax(dim=-1), key.softmax(dim=-2), is_symmetric=False)
 
     @property
+    def is_row_stochastic(self) -> bool:  # type: ignore[override]
+        """Rows sum to 1 by themselves."""
+        return (self.symmetrization, self.normalization) == ("none", "none") or super().is_row_stochastic
+
+    @property
     def spectral_bound(self) -> float | None:  # type: ignore[override]
-        """1 where rows keep their sum, or the normalisation proves it."""
-        stochastic = (self.symmetrization, self.normalization) in (("none", "none"), ("none", "mean"))
-        return 1.0 if stochastic else super().spectral_bound
+        """1 where rows sum to at most 1, or the normalisation proves it."""
+        small = self.symmetrization == "none" and self.normalization in ("none", "mean")
+        return 1.0 if small else super().spectral_bound
 
 
 class TaylorRBF(FactorAffinity):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from filters.registry import Registry
+from gsp_nonlocal.blocks.describe import Description, describe_all
 from gsp_nonlocal.blocks.known import A2, ANL, CC, CGNL, DNL, GC, NL, NS, UNNORMALISED
 from gsp_nonlocal.blocks.nonlocal_block import NonlocalBlock, NonlocalUnit
 from gsp_nonlocal.blocks.snl import SNL
@@ -29,7 +30,9 @@ __all__ = [
     "NS",
     "SNL",
     "UNNORMALISED",
+    "Description",
     "NonlocalBlock",
     "NonlocalUnit",
+    "describe_all",
     "registry",
 ]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from filters import Chebyshev, GraphFilter, ShiftOperator
 from gsp_nonlocal.affinity import Affinity, ReLUDot
+from gsp_nonlocal.blocks.describe import Description, describe
 from gsp_nonlocal.blocks.gate import GatedResidual
 from gsp_nonlocal.nodes import PointwiseProjection, Positions, Vertices, to_map, to_nodes
 
@@ -111,6 +112,28 @@ class NonlocalBlock(nn.Module):
             for unit in self.stages:
                 nodes = unit(nodes, shift)
         return to_map(nodes, x.shape[2:])
+
+    @property
+    def units(self) -> list[NonlocalUnit]:
+        """The units, stage by stage."""
+        return [unit for unit in self.stages if isinstance(unit, NonlocalUnit)]
+
+    def describe(self) -> Description:
+        """What the block is as a graph filter: its row of the unified table.
+
+        Example:
+            >>> print(NonlocalBlock(16).describe())
+            vertices   N
+            edges      all pairs
+            shift      S = D^{-1/2} ½(M + Mᵀ) D^{-1/2}, M_ij = relu(θ_i)ᵀrelu(φ_j)
+            signal     X W_g, 8 channels
+            response   Σ_k T_k(μ) W_k
+            symmetric  yes
+            spectrum   |μ| ≤ 1
+            time       N
+            memory     N
+        """
+        return describe(self)
 
     def _nodes(self, x: Tensor) -> Tensor:
         nodes = to_nodes(x)

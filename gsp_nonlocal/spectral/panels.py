@@ -48,6 +48,8 @@ def attention(
     trace: BlockTrace, images: Tensor, shown: int, anchor: str
 ) -> tuple[list[Overlay], list[Plot], str]:
     """Overlays on images, or line plots for 1-D maps, or why there is neither."""
+    if trace.shift.shape[-1] != trace.input.shape[2:].numel():
+        return [], [], "No attention pictures: the nodes of this block are not the positions of its map."
     dims = trace.input.dim() - 2, images.dim() - 2
     if dims == (2, 2):
         return [_overlay(trace, images, index) for index in range(shown)], [], ""

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from gsp_nonlocal.blocks import NonlocalBlock
-from gsp_nonlocal.spectral.trace import units_of
 
 FLAT = 0.1
 """Gains that differ by no more than this share of the greatest one count as equal."""
@@ -94,13 +93,15 @@ def block_response(block: NonlocalBlock, lam: Tensor | None = None, stage: int =
             f"expected a NonlocalBlock, got {type(block).__name__}; "
             "block_shifts(model, x) finds the blocks of a model"
         )
-    units = units_of(block)
+    units = block.units
     if not 0 <= stage < len(units):
         raise IndexError(f"stage {stage} is out of range: the block has {len(units)}, counted from 0")
     unit = units[stage]
     value = _matrix_of(unit.value, block.channels)
     lam = _frequencies(lam).to(value)
     filtered = unit.filter.response(lam)
+    if filtered.shape[1] != value.shape[1]:  # scalar signals: every channel alike
+        filtered = filtered * torch.eye(value.shape[1]).to(filtered)
     small = torch.linalg.qr(value, mode="r").R @ filtered
     return Response(lam, value @ filtered, torch.linalg.svdvals(small))
 

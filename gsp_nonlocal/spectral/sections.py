@@ -7,15 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gsp_nonlocal.blocks import NonlocalUnit
-from gsp_nonlocal.nodes import to_nodes
 from gsp_nonlocal.shifts import DenseShift, LowRankShift, ShiftOperator
 from gsp_nonlocal.spectral import plots
 from gsp_nonlocal.spectral.measures import dirichlet_energy, effective_rank, spectral_gap
 from gsp_nonlocal.spectral.panels import Overlay, Plot, attention, number_text
 from gsp_nonlocal.spectral.response import Response, block_response
 from gsp_nonlocal.spectral.spectrum import Spectrum, spectrum, stored_tensors
-from gsp_nonlocal.spectral.trace import BlockTrace, units_of
+from gsp_nonlocal.spectral.trace import BlockTrace
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def _facts(trace: BlockTrace, found: Spectrum) -> list[tuple[str, str]]:
     held = sum(t.numel() * t.element_size() for t in stored_tensors(shift)) / shift.shape[0]
     dense = nodes**2 * torch.finfo(shift.dtype).bits / 8
     bound = shift.spectral_bound
-    gates = [unit.gate for unit in units_of(trace.block)]
+    gates = [unit.gate for unit in trace.block.units]
     return [
         ("nodes N", f"{_count(nodes)} ({' × '.join(map(str, trace.input.shape[2:]))})"),
         ("rank, at most", _count(found.paired.shape[-1])),
@@ -89,7 +87,7 @@ def _facts(trace: BlockTrace, found: Spectrum) -> list[tuple[str, str]]:
 def _warnings(trace: BlockTrace, found: Spectrum) -> list[str]:
     """What is wrong with the block for certain."""
     said = []
-    gates = [unit.gate for unit in units_of(trace.block)]
+    gates = [unit.gate for unit in trace.block.units]
     if all(gate is not None and float(gate) == 0 for gate in gates):
         said.append(
             "The gate γ is 0: the block does nothing yet, and its output is its input. That is its start; "
@@ -162,10 +160,11 @@ def _graph_measures(found: Spectrum) -> list[Measure]:
 def _stage_measures(trace: BlockTrace, responses: list[Response]) -> list[Measure]:
     """Dirichlet energy before and after each filter; call it in evaluation mode."""
     said: list[Measure] = []
-    nodes = to_nodes(trace.input)
-    for stage, (unit, response) in enumerate(zip(units_of(trace.block), responses, strict=True)):
+    for stage, (unit, seen, response) in enumerate(
+        zip(trace.block.units, trace.stages, responses, strict=True)
+    ):
         name = f", stage {stage}" if len(responses) > 1 else ""
-        before, after = _energies(unit, nodes, trace.shift)
+        before, after = (dirichlet_energy(signal, seen.shift) for signal in (seen.signal, unit.filter(*seen)))
         ends = response.mean_gain[0], response.mean_gain[len(response.mean_gain) // 2]
         said += [
             _measure(f"Dirichlet energy before the filter{name}", before, "mean frequency, 0 to 2"),
@@ -173,14 +172,7 @@ def _stage_measures(trace: BlockTrace, responses: list[Response]) -> list[Measur
             _measure(f"mean gain at λ = 0{name}", ends[0].view(1), "on what all neighbours share"),
             _measure(f"mean gain at λ = 1{name}", ends[1].view(1), "on what the graph does not reach"),
         ]
-        nodes = unit(nodes, trace.shift)
     return said
-
-
-def _energies(unit: NonlocalUnit, nodes: Tensor, shift: ShiftOperator) -> tuple[Tensor, Tensor]:
-    value = unit.value(nodes)
-    filtered = unit.filter(value, shift)
-    return dirichlet_energy(value, shift), dirichlet_energy(filtered, shift)
 
 
 def _measure(name: str, values: Tensor, hint: str) -> Measure:

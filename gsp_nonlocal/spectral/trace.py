@@ -9,16 +9,28 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from gsp_nonlocal.blocks import NonlocalBlock, NonlocalUnit
+from gsp_nonlocal.blocks import NonlocalBlock
 from gsp_nonlocal.shifts import ShiftOperator
 
 
+class StageTrace(NamedTuple):
+    """What a unit's filter was given: the node signal ``(B, N, C)`` and the shift ``(B, N, N)``."""
+
+    signal: Tensor
+    shift: ShiftOperator
+
+
 class BlockTrace(NamedTuple):
-    """What a block did: the block, its input map ``(B, C, *spatial)``, its shift ``(B, N, N)``."""
+    """What a block did: the block, its input map ``(B, C, *spatial)``, and what each unit's filter saw."""
 
     block: NonlocalBlock
     input: Tensor
-    shift: ShiftOperator
+    stages: list[StageTrace]
+
+    @property
+    def shift(self) -> ShiftOperator:
+        """The shift of the first unit, ``(B, N, N)``."""
+        return self.stages[0].shift
 
 
 def block_shifts(model: nn.Module, x: Tensor) -> dict[str, BlockTrace]:
@@ -64,11 +76,6 @@ def find_blocks(model: nn.Module) -> dict[str, NonlocalBlock]:
     return blocks
 
 
-def units_of(block: NonlocalBlock) -> list[NonlocalUnit]:
-    """The units of a block, stage by stage."""
-    return [unit for unit in block.stages if isinstance(unit, NonlocalUnit)]
-
-
 @contextmanager
 def evaluation(model: nn.Module) -> Iterator[None]:
     """Evaluation mode and no gradients; every module's mode is restored afterwards."""
@@ -84,8 +91,7 @@ def evaluation(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _watching(blocks: dict[str, NonlocalBlock], caught: dict[str, BlockTrace]) -> Iterator[None]:
-    inputs: dict[str, Tensor] = {}
-    with_handles = [handle for item in blocks.items() for handle in _watch(*item, inputs, caught)]
+    with_handles = [handle for item in blocks.items() for handle in _watch(*item, caught)]
     try:
         yield
     finally:
@@ -94,17 +100,20 @@ def _watching(blocks: dict[str, NonlocalBlock], caught: dict[str, BlockTrace]) -
 
 
 def _watch(
-    path: str, block: NonlocalBlock, inputs: dict[str, Tensor], caught: dict[str, BlockTrace]
+    path: str, block: NonlocalBlock, caught: dict[str, BlockTrace]
 ) -> list[torch.utils.hooks.RemovableHandle]:
-    """Hooks on one block and its affinity that enter ``caught[path]``."""
+    """Hooks on one block and its filters that enter ``caught[path]``; of a recurrence, the last run stays."""
+    first = block.units[0].filter
 
-    def before(module: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor]) -> None:
-        inputs[path] = (args[0] if args else kwargs["x"]).detach()
+    def begin(module: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor]) -> None:
+        caught[path] = BlockTrace(block, (args[0] if args else kwargs["x"]).detach(), [])
 
-    def made(module: nn.Module, args: object, shift: ShiftOperator) -> None:
-        caught[path] = BlockTrace(block, inputs[path], shift)
+    def filtered(module: nn.Module, args: tuple[Tensor, ShiftOperator]) -> None:
+        if module is first:
+            caught[path].stages.clear()
+        caught[path].stages.append(StageTrace(*args))
 
     return [
-        block.register_forward_pre_hook(before, with_kwargs=True),
-        block.affinity.register_forward_hook(made),
+        block.register_forward_pre_hook(begin, with_kwargs=True),
+        *(unit.filter.register_forward_pre_hook(filtered) for unit in block.units),
     ]

@@ -195,6 +195,10 @@ def check_promises(affinity: Affinity, shift, x):
     scale = dense.abs().max().clamp_min(1e-30)
     if shift.is_symmetric:
         assert (dense - dense.mT).abs().max() <= 1e-12 * scale
+    if affinity.is_row_stochastic:
+        sums = dense.sum(-1)
+        assert (dense >= 0).all()
+        assert (((sums - 1).abs() < 1e-9) | (sums == 0)).all()
     if shift.spectral_bound is not None:
         balanced = dense.where(dense.abs() > 1e-200, 0.0)  # LAPACK cannot balance smaller numbers
         assert torch.linalg.eigvals(balanced).abs().max() <= shift.spectral_bound + 1e-6

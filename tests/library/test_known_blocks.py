@@ -190,6 +190,27 @@ def test_context_is_the_same_everywhere():
     assert relative(update, update.mean(-1, keepdim=True).expand_as(update)) < 1e-12
 
 
+@pytest.mark.parametrize("name", [n for n in BLOCKS if n != "nl, sub-sampled"])
+def test_the_description_of_a_block_is_true(name):
+    """Symmetry and bound, of the shift that the unit sees; growth, of what is named."""
+    block = made(name).double().eval()
+    x = 3 * torch.randn(1, C, 6, 5, dtype=torch.float64)
+    row, shift, unit = block.describe(), block.shift(x), block.units[0]
+    if unit.affinity is not None:
+        shift = shift + unit.affinity(x.flatten(2).mT)
+    dense = shift.to_dense()
+    assert (row.symmetric == "yes") == bool((dense - dense.mT).abs().max() < 1e-12)
+    radius = torch.linalg.eigvals(dense).abs().max()
+    bound = {"|μ| ≤ 1": 1.0, "|μ| ≤ 2": 2.0, "no bound": float("inf")}[row.spectrum]
+    assert radius <= bound + 1e-9
+    assert row.response == unit.filter.formula
+    assert len(str(row).splitlines()) == 9
+
+
+def test_pooling_stands_in_the_description():
+    assert "max-pooled" in BLOCKS["nl, sub-sampled"](C).describe().shift
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [

@@ -5,8 +5,10 @@ import torch
 from torch import nn
 
 from gsp_nonlocal import SNL
+from gsp_nonlocal.blocks import CC, DNL
+from gsp_nonlocal.blocks import registry as blocks
 from gsp_nonlocal.models import preresnet20
-from gsp_nonlocal.spectral import block_shifts
+from gsp_nonlocal.spectral import block_response, block_shifts, spectrum, write_report
 
 
 class Late(nn.Module):
@@ -33,7 +35,8 @@ def test_catches_input_and_shift_of_every_block_that_runs():
     torch.manual_seed(0)
     model = preresnet20(block=SNL)
     x = torch.randn(2, 3, 16, 16)
-    (path, (block, seen, shift)), *rest = block_shifts(model, x).items()
+    (path, trace), *rest = block_shifts(model, x).items()
+    block, seen, shift = trace.block, trace.input, trace.shift
     assert path == "layer3.1.nonlocal_block"
     assert not rest
     assert block is model.get_submodule(path)
@@ -77,3 +80,44 @@ def test_a_block_is_a_model_too():
 def test_a_model_without_blocks_is_refused():
     with pytest.raises(ValueError, match=r"Sequential has no nonlocal block.*Conv2d, ReLU.*insert_blocks"):
         block_shifts(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU()), torch.randn(1, 3, 4, 4))
+
+
+@pytest.mark.parametrize("name", blocks.names())
+def test_every_known_block_is_caught_and_analysed(name, tmp_path):
+    """The shift caught is what the filter saw, and the response is the unit's linear part."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), blocks.get(name)(8)).double()
+    x = torch.randn(2, 3, 8, 7, dtype=torch.float64)
+    trace = block_shifts(model, x)["1"]
+    signal, shift = trace.stages[0]
+    assert shift.shape[-1] == signal.shape[1]
+    eigenvalues = spectrum(shift).eigenvalues.to(torch.complex128)
+    for power in (1, 2, 3):  # traces: single eigenvalues of a graph far from normal are lost to rounding
+        walks = torch.linalg.matrix_power(shift.to_dense(), power).diagonal(dim1=1, dim2=2).sum(-1)
+        torch.testing.assert_close(eigenvalues.pow(power).sum(-1), walks.to(torch.complex128))
+    assert block_response(trace.block, torch.tensor([0.25, 1.75])).matrices.shape[:2] == (2, 8)
+    write_report(model, x, tmp_path / "report.html")
+
+
+def test_the_units_of_dnl_are_caught_with_their_own_term():
+    torch.manual_seed(0)
+    block = DNL(4, stages=2).double()
+    trace = block_shifts(block, torch.randn(1, 4, 5, 5, dtype=torch.float64))[""]
+    assert len(trace.stages) == 2
+    for stage in trace.stages:
+        sums = stage.shift.to_dense().sum(-1)
+        torch.testing.assert_close(sums, 2 * torch.ones_like(sums))
+
+
+def test_a_recurrence_is_caught_at_its_last_run():
+    torch.manual_seed(0)
+    block, x = CC(4, recurrence=2).double(), torch.randn(1, 4, 5, 5, dtype=torch.float64)
+    with torch.no_grad():
+        block.units[0].gate.fill_(0.5)
+        once = CC(4, recurrence=1).double()
+        once.load_state_dict(block.state_dict())
+        second = once(x)
+    assert len(block_shifts(block, x)[""].stages) == 1
+    torch.testing.assert_close(
+        block_shifts(block, x)[""].shift.to_dense(), block.shift(second).to_dense().detach()
+    )
