@@ -5,7 +5,7 @@ RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 DEMO   ?=
 
-.PHONY: help setup demo test test-scatter doctest lint format type check benchmark study families clean
+.PHONY: help setup demo test test-scatter test-peers doctest lint format type check benchmark study families compare clean
 help:           ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
@@ -31,6 +31,17 @@ test-scatter: $(READY) ## tests of sparse graphs with torch-scatter, which is bu
 	PYTHONPATH=$(SCATTER) $(RUN) -c "import torch_geometric.typing as t; assert t.WITH_TORCH_SCATTER"
 	PYTHONPATH=$(SCATTER) OMP_NUM_THREADS=2 $(RUN) -m pytest -q tests/library/test_sparse.py tests/library/test_pyg.py
 
+# mmcv asks for a desktop's OpenCV and for training tools; its blocks need neither, so it stands in a folder of its own.
+PEERS := $(VENV)/peers
+$(PEERS)/.ready: $(READY)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(PEERS) -c constraints.txt \
+	  mmcv-lite mmengine addict yapf termcolor opencv-python-headless
+	@touch $@
+
+test-peers: $(PEERS)/.ready ## tests against mmcv's own blocks, which are installed beside the environment
+	PYTHONPATH=$(PEERS) $(RUN) -c "from mmcv.cnn import NonLocal2d"
+	PYTHONPATH=$(PEERS) OMP_NUM_THREADS=2 $(RUN) -m pytest -q tests/library/test_foreign_blocks.py
+
 doctest: $(READY) ## the examples in docstrings alone
 	$(RUN) -m pytest -q filters gsp_nonlocal
 
@@ -51,14 +62,17 @@ check: lint type test ## what CI and the hooks run
 # and at random. The benchmark lets it keep what is below its own limit for the heap (32 MiB a block).
 ALLOCATOR ?= MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_MMAP_THRESHOLD_=33554432
 
-benchmark: $(READY) ## time and memory against the dense textbook form and the floor
-	$(ALLOCATOR) $(RUN) -m experiments.benchmark
+benchmark: $(PEERS)/.ready ## time and memory against dense textbook forms, mmcv, PyG and the floor
+	PYTHONPATH=$(PEERS) $(ALLOCATOR) $(RUN) -m experiments.benchmark
 
 study: $(READY) ## cued scenes: every model, three seeds on which nothing was tuned (about an hour)
 	$(RUN) -m experiments.study --cue colour class --seeds 3 4 5
 
 families: $(READY) ## cued scenes: every filter family, three seeds (half an hour)
 	$(RUN) -m experiments.families --seeds 3 4 5
+
+compare: $(READY) ## cued scenes and digits: every known block, three seeds (an hour and a half)
+	$(RUN) -m experiments.compare --seeds 3 4 5
 
 clean:          ## remove runs and caches
 	rm -rf runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

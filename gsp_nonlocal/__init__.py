@@ -5,14 +5,22 @@ feature map ──► affinity ──► shift S ──► filter(z, S) ──�
 
 from filters import ARMA, Aggregation, Cayley, Chebyshev, Diffusion, Filter, Heat, Identity
 from gsp_nonlocal.affinity import ReLUDot
-from gsp_nonlocal.blocks import SNL, NonlocalBlock
+from gsp_nonlocal.blocks import A2, ANL, CC, CGNL, DNL, GC, NL, NS, SNL, NonlocalBlock
 from gsp_nonlocal.insert import insert_blocks
 from gsp_nonlocal.shifts import DenseShift, DiagonalShift, LowRankShift, ShiftOperator, SparseShift
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "A2",
+    "ANL",
     "ARMA",
+    "CC",
+    "CGNL",
+    "DNL",
+    "GC",
+    "NL",
+    "NS",
     "SNL",
     "Aggregation",
     "Cayley",

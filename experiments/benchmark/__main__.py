@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
+from experiments.benchmark.block_sections import block_sections
 from experiments.benchmark.filter_sections import filter_sections
 from experiments.benchmark.output import print_results, write_results
 from experiments.benchmark.sections import BLOCK_SHAPES, Row, compare_blocks, compare_orders, growth
@@ -53,7 +54,11 @@ def _measure(rounds: int, quick: bool, console: Console) -> dict[str, list[Row]]
         "blocks": watch(compare_blocks(shapes, rounds), "blocks", len(shapes)),
         "orders": watch(compare_orders(1024 if quick else 8192, 128, 2 * rounds), "orders", 4),
         "growth": watch(growth(exponents), "growth", len(exponents)),
-        **{title: watch(rows, title, n) for title, (rows, n) in filter_sections(rounds, quick).items()},
+        **{
+            title: watch(rows, title, n)
+            for make_sections in (filter_sections, block_sections)
+            for title, (rows, n) in make_sections(rounds, quick).items()
+        },
     }
 
 

@@ -24,6 +24,7 @@ from gsp_nonlocal.blocks.nonlocal_block import (
     default_inner_channels,
 )
 from gsp_nonlocal.nodes import Bias, PointwiseProjection, PositionsAndChannels
+from gsp_nonlocal.shifts.pooled import PoolKind
 
 
 def NL(  # noqa: N802  (a constructor of a block, as all here)
@@ -32,6 +33,7 @@ def NL(  # noqa: N802  (a constructor of a block, as all here)
     stages: int = 1,
     *,
     affinity: AffinityFactory = EmbeddedGaussian,
+    sub_sample: PoolKind | None = None,
     norm: NormFactory = nn.BatchNorm1d,
     gate: bool = True,
 ) -> NonlocalBlock:
@@ -41,9 +43,10 @@ def NL(  # noqa: N802  (a constructor of a block, as all here)
         channels: ``C`` of the map ``x (B, C, *spatial)``.
         inner_channels: ``r``; by default ``channels // 2``.
         stages: units that share one affinity.
-        affinity: another one of the four kinds, or any: ``Gaussian``, ``DotProduct``, ``Concatenation``;
-            ``partial(EmbeddedGaussian, sub_sample="max")`` pools keys and values, which leaves the
-            graph-filter view (``"average"`` does not).
+        affinity: another one of the four kinds, or any: ``Gaussian``, ``DotProduct``, ``Concatenation``.
+        sub_sample: ``"max"`` or ``"average"``: keys and values are pooled by 2, so that an image costs a
+            quarter. With ``"max"`` the block leaves the graph-filter view: max pooling is not linear, so no
+            matrix, spectrum or response does the same. Average pooling stays inside.
         norm: called ``norm(channels)``, acts on ``(B, C, N)``.
         gate: see :class:`NonlocalBlock`.
 
@@ -56,6 +59,8 @@ def NL(  # noqa: N802  (a constructor of a block, as all here)
         >>> NL(64)(torch.randn(1, 64, 14, 14)).shape
         torch.Size([1, 64, 14, 14])
     """
+    if sub_sample is not None:
+        affinity = partial(affinity, sub_sample=sub_sample)
     return NonlocalBlock(
         channels, inner_channels, affinity=affinity, filter=Aggregation, norm=norm, stages=stages, gate=gate
     )

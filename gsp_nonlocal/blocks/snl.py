@@ -7,7 +7,7 @@ from torch import nn
 
 from filters import Chebyshev
 from gsp_nonlocal.affinity import ReLUDot
-from gsp_nonlocal.blocks.nonlocal_block import NonlocalBlock
+from gsp_nonlocal.blocks.nonlocal_block import FilterFactory, NonlocalBlock
 from gsp_nonlocal.shifts import Form
 
 
@@ -17,6 +17,7 @@ def SNL(  # noqa: N802  (a constructor of a block)
     stages: int = 1,
     *,
     order: int = 1,
+    filter: FilterFactory | None = None,
     norm: Callable[[int], nn.Module] = nn.BatchNorm1d,
     gate: bool = True,
     form: Form = "auto",
@@ -31,6 +32,7 @@ def SNL(  # noqa: N802  (a constructor of a block)
         inner_channels: ``r``; by default ``channels // 2``.
         stages: units that share one affinity, at least 1.
         order: degree of the Chebyshev filter, at least 0.
+        filter: another filter in its place, called ``filter(inner_channels, channels)``.
         norm: called ``norm(channels)``, acts on ``(B, C, N)``.
         gate: see :class:`NonlocalBlock`; ``False`` is the authors' block.
         form: how the affinity is kept: ``"auto"``, ``"dense"`` or ``"low_rank"``.
@@ -47,7 +49,7 @@ def SNL(  # noqa: N802  (a constructor of a block)
         channels,
         inner_channels,
         affinity=partial(ReLUDot, form=form),
-        filter=partial(Chebyshev, order=order),
+        filter=partial(Chebyshev, order=order) if filter is None else filter,
         norm=norm,
         stages=stages,
         gate=gate,

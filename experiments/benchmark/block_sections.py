@@ -1,0 +1,226 @@
+"""The known blocks' questions: NL against mmcv, every block against its dense form, large maps."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.video import r3d_18
+
+from experiments.benchmark.measure import Step, median_ratio, peak_memory, time_in_turns, training_step
+from experiments.benchmark.sections import MIB, Row, Shape, device
+from filters import DenseShift, ShiftOperator
+from gsp_nonlocal import NonlocalBlock, insert_blocks
+from gsp_nonlocal.affinity import Affinity
+from gsp_nonlocal.blocks import A2, ANL, CC, CGNL, DNL, GC, NL, NS, SNL
+from gsp_nonlocal.interop import mmcv
+
+BLOCKS: dict[str, Callable[[int], NonlocalBlock]] = {
+    "SNL": SNL,
+    "NL": NL,
+    "NS": NS,
+    "A2": A2,
+    "CGNL": partial(CGNL, groups=8),
+    "CC": partial(CC, recurrence=1),
+    "DNL": DNL,
+    "ANL": ANL,
+    "GC": GC,
+}
+NL_SHAPES: list[Shape] = [
+    (4, 64, 32, 32),
+    (2, 256, 32, 64),
+    (1, 64, 64, 64),
+    (1, 256, 64, 64),
+    (1, 64, 64, 128),
+]
+NL_GROWTH: list[Shape] = [(1, 64, 32, 32), (1, 64, 64, 64), (1, 64, 128, 128)]
+DENSE_SHAPES: list[Shape] = [(2, 64, 32, 32), (1, 64, 64, 64)]
+LARGE: Shape = (1, 32, 256, 256)
+MOST_DENSE_NODES = 2**13
+CLIP, SEQUENCE = (1, 3, 16, 112, 112), (1, 64, 100_000)
+
+
+class TextbookNL(nn.Module):
+    """NL with its ``N × N`` matrix: ``x + bn(softmax(θ φᵀ / √r) g W)``, 1×1 convolutions with biases."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        inner = channels // 2
+        self.theta, self.phi, self.g = (nn.Conv2d(channels, inner, 1) for _ in range(3))
+        self.out = nn.Conv2d(inner, channels, 1, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, C, H, W) -> (B, C, H, W)``."""
+        query, key, value = (f(x).flatten(2) for f in (self.theta, self.phi, self.g))
+        weights = (query.mT @ key * query.shape[1] ** -0.5).softmax(dim=-1)
+        y = (weights @ value.mT).mT.reshape(x.shape[0], -1, *x.shape[2:])
+        return x + self.norm(self.out(y))
+
+
+class DenseForm(Affinity):
+    """An affinity that hands on its shift as a matrix."""
+
+    def __init__(self, inner: Affinity) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, nodes: Tensor, spatial: Sequence[int] | None = None) -> ShiftOperator:
+        """The shift of ``inner``, as a :class:`DenseShift`."""
+        return DenseShift(self.inner(nodes, spatial).to_dense())
+
+
+def mmcv_step(shape: Shape) -> Step:
+    """A training step of mmcv's ``NonLocal2d``, which must be installed."""
+    torch.manual_seed(0)
+    block = import_module("mmcv.cnn").NonLocal2d(shape[1], norm_cfg={"type": "BN"}, zeros_init=False)
+    return training_step(block.to(device()), _map(shape))
+
+
+def textbook_step(shape: Shape) -> Step:
+    """A training step of the dense NL."""
+    torch.manual_seed(0)
+    return training_step(TextbookNL(shape[1]).to(device()), _map(shape))
+
+
+def ours_step(shape: Shape) -> Step:
+    """A training step of our NL in mmcv's structure."""
+    torch.manual_seed(0)
+    textbook = TextbookNL(shape[1]).state_dict()
+    names = {
+        "theta": "theta.conv",
+        "phi": "phi.conv",
+        "g": "g.conv",
+        "out": "conv_out.conv",
+        "norm": "conv_out.bn",
+    }
+    state = {f"{names[k.split('.')[0]]}.{k.split('.')[1]}": v for k, v in textbook.items()}
+    block = mmcv.load_block("embedded_gaussian", state)
+    return training_step(block.to(device()), _map(shape))
+
+
+def _map(shape: Shape) -> Tensor:
+    return torch.randn(shape, device=device()).requires_grad_()
+
+
+def against_mmcv(shapes: Iterable[Shape], rounds: int) -> Iterable[Row]:
+    """One training step of NL against mmcv's (where it is installed) and the textbook's, in turns."""
+    for shape in shapes:
+        steps = {"ours": ours_step(shape), "textbook": textbook_step(shape)}
+        if find_spec("mmcv"):
+            steps["mmcv"] = mmcv_step(shape)
+        times = time_in_turns(steps, rounds, warm_up=1)
+        row: Row = {"map": "×".join(map(str, shape)), "nodes": float(shape[2] * shape[3])}
+        row |= {f"{name} ms": 1e3 * statistics.median(values) for name, values in times.items()}
+        for name in list(times)[1:]:
+            row[f"times faster than {name}"] = median_ratio(times[name], times["ours"])
+        yield row
+
+
+def memory_of_nl(shapes: Iterable[Shape]) -> Iterable[Row]:
+    """Peak memory of one training step of NL and of its dense form."""
+    for shape in shapes:
+        row: Row = {"map": "×".join(map(str, shape)), "nodes": float(shape[2] * shape[3])}
+        for name, make in {"NL": ours_step, "dense": textbook_step}.items():
+            row[f"{name} MiB"] = peak_memory(make, shape)[0] / MIB
+        yield row
+
+
+def block_step(name: str, shape: Shape, dense: bool = False) -> Step:
+    """A training step of a named block, or of its dense form."""
+    torch.manual_seed(0)
+    block = BLOCKS[name](shape[1])
+    if dense:
+        block.affinity = DenseForm(block.affinity)
+    return training_step(block.to(device()), _map(shape))
+
+
+def against_dense(shapes: Iterable[Shape], rounds: int) -> Iterable[Row]:
+    """One training step of every block against the same block with its shift as a matrix, in turns."""
+    for shape in shapes:
+        for name in BLOCKS:
+            row: Row = {"block": name, "map": "×".join(map(str, shape))}
+            steps = {"ours": block_step(name, shape)}
+            if _dense_nodes(name, shape) <= MOST_DENSE_NODES:
+                steps["dense"] = block_step(name, shape, dense=True)
+            times = time_in_turns(steps, rounds, warm_up=1)
+            row |= {f"{kind} ms": 1e3 * statistics.median(values) for kind, values in times.items()}
+            if "dense" in times:
+                row["times faster"] = median_ratio(times["dense"], times["ours"])
+            yield row
+
+
+def _dense_nodes(name: str, shape: Shape) -> int:
+    """Nodes of one graph: for CGNL, positions × channels of a group."""
+    positions = shape[2] * shape[3]
+    return positions * shape[1] // 2 // 8 if name == "CGNL" else positions
+
+
+def largest(shape: Shape) -> Iterable[Row]:
+    """One training step of every block on a large map, in a process of its own."""
+    for name in BLOCKS:
+        size, seconds = peak_memory(block_step, name, shape)
+        nodes = float(shape[2] * shape[3])
+        yield {
+            "block": name,
+            "map": "×".join(map(str, shape)),
+            "nodes": nodes,
+            "s": seconds,
+            "MiB": size / MIB,
+        }
+
+
+def clip_step(with_block: bool) -> Step:
+    """A training step of R3D-18 on a clip, with an SNL block after its third stage or without."""
+    torch.manual_seed(0)
+    network = r3d_18()
+    if with_block:
+        insert_blocks(network, {"layer3": SNL})
+    x = torch.randn(CLIP, device=device())
+    module = network.to(device())
+
+    def step() -> None:
+        module.zero_grad(set_to_none=True)
+        module(x).sum().backward()
+
+    return step
+
+
+def sequence_step() -> Step:
+    """A training step of SNL on a long sequence."""
+    torch.manual_seed(0)
+    x = torch.randn(SEQUENCE, device=device()).requires_grad_()
+    return training_step(SNL(SEQUENCE[1], order=3).to(device()), x)
+
+
+def other_dimensions() -> Iterable[Row]:
+    """Time and peak memory of a training step on a clip and on a sequence."""
+    cases: dict[str, tuple[Callable[..., Step], tuple[object, ...]]] = {
+        "R3D-18, clip 16×112×112": (clip_step, (False,)),
+        "R3D-18 + SNL, clip 16×112×112": (clip_step, (True,)),
+        "SNL, order 3, sequence of 100,000": (sequence_step, ()),
+    }
+    for name, (make, arguments) in cases.items():
+        size, seconds = peak_memory(make, *arguments)
+        yield {"case": name, "s": seconds, "MiB": size / MIB}
+
+
+def block_sections(rounds: int, quick: bool) -> Mapping[str, tuple[Iterable[Row], int]]:
+    """Title to rows, not yet measured, and how many."""
+    nl, dense = (NL_SHAPES[:1], DENSE_SHAPES[:1]) if quick else (NL_SHAPES, DENSE_SHAPES)
+    sections: dict[str, tuple[Iterable[Row], int]] = {
+        "NL against mmcv": (against_mmcv(nl, rounds), len(nl)),
+        "known blocks": (against_dense(dense, min(rounds, 5)), len(dense) * len(BLOCKS)),
+    }
+    if quick:
+        return sections
+    return sections | {
+        "memory of NL": (memory_of_nl(NL_GROWTH), len(NL_GROWTH)),
+        "large maps": (largest(LARGE), len(BLOCKS)),
+        "other dimensions": (other_dimensions(), 3),
+    }
