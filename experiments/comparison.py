@@ -1,19 +1,19 @@
-"""Training of one cell of a comparison: one network on cued scenes, by one seed."""
+"""Training of one cell of a comparison: one network on cued scenes or digits, by one seed."""
 
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import torch
-from lightning import Trainer, seed_everything
+from lightning import LightningDataModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 
 import filters
 from experiments.checkpoints import WholeCheckpointIO
-from experiments.data import CuedScenes
+from experiments.data import CuedScenes, Digits
 from experiments.data.scenes import Cue
-from experiments.tasks import Segmentation
+from experiments.tasks import Classification, Segmentation
 
 MODELS: dict[str, dict[str, Any]] = {
     "no block": {"filter": None, "order": None},
@@ -25,8 +25,27 @@ FAMILIES: dict[str, dict[str, Any]] = {
     for name in filters.registry.names()
 }
 """Every filter family by name, of order 3; the two of a single term as the known blocks have them."""
+BLOCKS: dict[str, dict[str, Any]] = {
+    "no block": {"block": None},
+    "snl": {"block": "snl"},
+    "snl order 3": {"block": "snl", "order": 3},
+    "nl": {"block": "nl"},
+    "ns": {"block": "ns"},
+    "a2": {"block": "a2"},
+    "a2 unnormalised": {"block": "a2_unnormalised"},
+    "cgnl": {"block": "cgnl", "block_options": {"groups": 4}},
+    "cc": {"block": "cc"},
+    "dnl": {"block": "dnl"},
+    "anl": {"block": "anl"},
+    "gc": {"block": "gc"},
+}
+"""The known blocks, as settings of either task; see :func:`block_task` for the width of their projections."""
+Data = Literal["scenes", "digits"]
+Task = Segmentation | Classification
 STEPS: dict[Cue, int] = {"colour": 1000, "class": 3000}
 BATCH: dict[Cue, int] = {"colour": 8, "class": 32}
+BLOCK_STEPS: dict[str, int] = {"scenes": STEPS["colour"], "digits": 128}
+BLOCK_BATCH: dict[str, int] = {"scenes": BATCH["colour"], "digits": 64}
 
 
 @dataclass(frozen=True)
@@ -40,6 +59,42 @@ class Cell:
     val_iou: float
     test_iou: float
     seconds: float
+
+    @property
+    def key(self) -> tuple[str, str, int, int]:
+        """What no two cells of a table share."""
+        return self.cue, self.model, self.seed, self.steps
+
+    @property
+    def score(self) -> float:
+        """What is compared."""
+        return self.test_iou
+
+
+@dataclass(frozen=True)
+class BlockCell:
+    """What one training of a block gave: metric of the best validation checkpoint on test data, and the cost.
+
+    The metric is the IoU on scenes, and the accuracy on digits.
+    """
+
+    data: str
+    block: str
+    seed: int
+    steps: int
+    val: float
+    test: float
+    seconds: float
+
+    @property
+    def key(self) -> tuple[str, str, int, int]:
+        """What no two cells of a table share."""
+        return self.data, self.block, self.seed, self.steps
+
+    @property
+    def score(self) -> float:
+        """What is compared."""
+        return self.test
 
 
 def train_cell(
@@ -76,18 +131,96 @@ def train_cell(
     steps = STEPS[cue] if steps is None else steps
     seed_everything(seed, verbose=False)
     task = Segmentation(**settings[model])
-    batch = BATCH[cue]
-    scenes = CuedScenes(cue, train_scenes=steps * batch, batch_size=batch, eval_scenes=eval_scenes, seed=seed)
-    best = ModelCheckpoint(folder, "best", monitor=task.monitor, mode="max", enable_version_counter=False)
-    trainer = quiet_trainer(best, val_check_interval=max(1, steps // 8))
+    scenes = _scenes(cue, seed, steps, BATCH[cue], eval_scenes)
+    val, test, seconds, _ = train_best(task, scenes, folder, val_check_interval=max(1, steps // 8))
+    return Cell(cue, model, seed, steps, val, test, seconds), task
+
+
+def train_block(
+    data: Data, block: str, seed: int, folder: str | Path, *, steps: int | None = None, eval_scenes: int = 400
+) -> BlockCell:
+    """Train the network of a block on scenes (colour cue) or digits, choose by validation, test the choice.
+
+    The budget depends on the data set alone, the batches on data set and seed alone: the random shifts of
+    digits are drawn from a generator that is seeded again once the weights are drawn.
+
+    Args:
+        data: ``"scenes"`` or ``"digits"``.
+        block: Key of ``BLOCKS``.
+        seed: Seed of weights and training data.
+        folder: Where the best checkpoint goes, as ``best.ckpt``.
+        steps: Training steps; by default ``BLOCK_STEPS[data]``.
+        eval_scenes: Number of validation and of test scenes.
+
+    Raises:
+        ValueError: If ``block`` is unknown.
+    """
+    steps = BLOCK_STEPS[data] if steps is None else steps
+    seed_everything(seed, verbose=False)
+    task = block_task(data, block)
+    source = _block_data(data, seed, steps, eval_scenes)
+    seed_everything(seed, verbose=False)
+    often: dict[str, Any] = {"val_check_interval": max(1, steps // 8), "check_val_every_n_epoch": None}
+    val, test, seconds, _ = train_best(task, source, folder, max_epochs=-1, max_steps=steps, **often)
+    return BlockCell(data, block, seed, steps, val, test, seconds)
+
+
+def block_task(data: Data, block: str) -> Task:
+    """Return the untrained network of a block, all with projections of half the width, ``gc`` with its own.
+
+    Raises:
+        ValueError: If ``block`` is unknown.
+    """
+    if block not in BLOCKS:
+        raise ValueError(f"unknown block {block!r}; choose one of {', '.join(BLOCKS)}")
+    half = {"scenes": 16, "digits": 32}[data]
+    settings = BLOCKS[block] | {"inner_channels": None if block == "gc" else half}
+    if data == "scenes":
+        return Segmentation(filter=None, **settings)
+    return Classification(dropout=0.2, **settings)
+
+
+def _block_data(data: Data, seed: int, steps: int, eval_scenes: int) -> LightningDataModule:
+    batch = BLOCK_BATCH[data]
+    if data == "scenes":
+        return _scenes("colour", seed, steps, batch, eval_scenes)
+    return Digits(batch_size=batch, seed=seed)
+
+
+def _scenes(cue: Cue, seed: int, steps: int, batch: int, eval_scenes: int) -> CuedScenes:
+    return CuedScenes(cue, train_scenes=steps * batch, batch_size=batch, eval_scenes=eval_scenes, seed=seed)
+
+
+class Outcome(NamedTuple):
+    """Metric of the best validation checkpoint on validation and test data, seconds, and the checkpoint."""
+
+    val: float
+    test: float
+    seconds: float
+    checkpoint: Path
+
+
+def train_best(
+    task: Task, data: LightningDataModule, folder: str | Path, name: str = "best", **settings: Any
+) -> Outcome:
+    """Train ``task``, load its best validation checkpoint into it, and test that.
+
+    Args:
+        task: The network; the chosen one at the end.
+        data: Its data.
+        folder: Where the checkpoint goes.
+        name: Its name, without ``.ckpt``.
+        settings: Of Lightning's ``Trainer``.
+    """
+    best = ModelCheckpoint(folder, name, monitor=task.monitor, mode="max", enable_version_counter=False)
+    trainer = quiet_trainer(best, **settings)
     begin = time.perf_counter()
-    trainer.fit(task, scenes)
+    trainer.fit(task, data)
     seconds = time.perf_counter() - begin
-    weights = torch.load(best.best_model_path, weights_only=True)["state_dict"]
-    task.load_state_dict(weights)
-    tested = trainer.test(task, scenes, verbose=False)[0]["test/iou"]
-    val_iou = float(best.best_model_score or 0.0)
-    return Cell(cue, model, seed, steps, round(val_iou, 4), round(tested, 4), round(seconds, 1)), task
+    task.load_state_dict(torch.load(best.best_model_path, weights_only=True)["state_dict"])
+    tested = trainer.test(task, data, verbose=False)[0][task.monitor.replace("val", "test")]
+    val = float(best.best_model_score or 0.0)
+    return Outcome(round(val, 4), round(tested, 4), round(seconds, 1), Path(best.best_model_path))
 
 
 def quiet_trainer(best: ModelCheckpoint, **settings: Any) -> Trainer:

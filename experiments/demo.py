@@ -14,12 +14,11 @@ from pathlib import Path
 
 import torch
 from lightning import seed_everything
-from lightning.pytorch.callbacks import ModelCheckpoint
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
-from experiments.comparison import MODELS, STEPS, Cell, quiet_trainer, train_cell
+from experiments.comparison import MODELS, STEPS, Cell, train_best, train_cell
 from experiments.data import CuedScenes, Digits
 from experiments.files import check_writable
 from experiments.messages import hush
@@ -60,18 +59,10 @@ def classify_digits(output: Path, budget: Budget) -> DigitsResult:
     console.rule("[bold]1  PreResNet-20 + SNL on handwritten digits")
     seed_everything(SEED, verbose=False)
     task, digits = Classification(dropout=0.2), Digits(seed=SEED)
-    best = ModelCheckpoint(
-        output, "digits_snl", monitor=task.monitor, mode="max", enable_version_counter=False
-    )
-    trainer = quiet_trainer(best, max_epochs=budget.epochs)
-    begin = time.perf_counter()
-    trainer.fit(task, digits)
-    seconds = time.perf_counter() - begin
-    task.load_state_dict(torch.load(best.best_model_path, weights_only=True)["state_dict"])
-    accuracy = trainer.test(task, digits, verbose=False)[0]["test/accuracy"]
+    outcome = train_best(task, digits, output, "digits_snl", max_epochs=budget.epochs)
     images, _ = digits.tensors("test")
     report = write_report(task.network, images[:8], output / "spectrum.html")
-    return DigitsResult(accuracy, seconds, Path(best.best_model_path), Path(report))
+    return DigitsResult(outcome.test, outcome.seconds, outcome.checkpoint, Path(report))
 
 
 def compare_scenes(output: Path, budget: Budget) -> list[Cell]:

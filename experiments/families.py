@@ -7,7 +7,6 @@ run again.
 
 import argparse
 import json
-import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -19,8 +18,8 @@ import torch
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from experiments.benchmark.measure import Step, time_in_turns
 from experiments.comparison import BATCH, FAMILIES, STEPS, Cell, train_cell
+from experiments.costs import parameter_count, scene_batch, step_times
 from experiments.data.scenes import Cue
 from experiments.files import replacing
 from experiments.machine import machine_table
@@ -58,7 +57,7 @@ def run_families(
         responses[_key(cell)] = learned_gain(task)
         keep(cells, responses, folder)
         console.print(f"test IoU {cell.test_iou:.3f} in {cell.seconds:.0f} s")
-    write_summary([c for c in cells if (c.cue, c.steps) == (cue, budget)], responses, folder)
+    write_summary(cue, [c for c in cells if (c.cue, c.steps) == (cue, budget)], responses, folder)
     return cells
 
 
@@ -75,27 +74,10 @@ def learned_gain(task: Segmentation) -> list[float]:
     return [round(gain, 5) for gain in block_response(block).mean_gain.tolist()]
 
 
-def step_times(families: Sequence[str], cue: str, rounds: int = 9) -> dict[str, float]:
-    """Milliseconds of one training step of each network, in turns."""
-    batch = next(size for name, size in BATCH.items() if name == cue)
-    images, masks = torch.rand(batch, 3, 36, 36), torch.zeros(batch, 36, 36)
-
-    def step_of(family: str) -> Step:
-        task = Segmentation(**FAMILIES[family])
-
-        def step() -> None:
-            task.zero_grad(set_to_none=True)
-            task.loss(task(images), masks).backward()
-
-        return step
-
-    times = time_in_turns({family: step_of(family) for family in families}, rounds)
-    return {family: 1e3 * statistics.median(values) for family, values in times.items()}
-
-
-def write_summary(cells: Sequence[Cell], responses: dict[str, list[float]], folder: Path) -> None:
+def write_summary(cue: Cue, cells: Sequence[Cell], responses: dict[str, list[float]], folder: Path) -> None:
     """The table and the picture of these cells, of one cue and budget."""
-    times = step_times(list(dict.fromkeys(cell.model for cell in cells)), cells[0].cue)
+    tasks = {model: Segmentation(**FAMILIES[model]) for model in dict.fromkeys(c.model for c in cells)}
+    times = step_times(tasks, scene_batch(BATCH[cue]), rounds=9)
     with replacing(folder / "families.md") as temporary:
         temporary.write_text(markdown(cells, times), encoding="utf-8")
     own: Responses = {}
@@ -112,7 +94,7 @@ def _key(cell: Cell) -> str:
 def markdown(cells: Sequence[Cell], times: dict[str, float]) -> str:
     """The summary as a Markdown page, best family first, with the machine's description."""
     rows = [
-        f"| {s.model} | {s.mean:.3f} ± {s.std:.3f} | {_each(cells, s.model)} | {_size(s.model):,} "
+        f"| {s.model} | {s.spread} | {s.each()} | {parameter_count(Segmentation(**FAMILIES[s.model])):,} "
         f"| {times[s.model]:.1f} |"
         for s in sorted(summarise(cells), key=lambda s: -s.mean)
     ]
@@ -152,14 +134,6 @@ def picture(responses: Responses) -> Figure:
     figure.supxlabel("graph frequency λ")
     figure.supylabel("mean gain of the learned filter")
     return figure
-
-
-def _each(cells: Sequence[Cell], model: str) -> str:
-    return ", ".join(f"{cell.test_iou:.2f}" for cell in cells if cell.model == model)
-
-
-def _size(family: str) -> int:
-    return sum(p.numel() for p in Segmentation(**FAMILIES[family]).parameters())
 
 
 def _read_responses(folder: Path) -> dict[str, list[float]]:

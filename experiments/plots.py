@@ -1,4 +1,4 @@
-"""Pictures of a comparison on cued scenes."""
+"""Pictures of a comparison."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -60,11 +60,55 @@ def plot_comparison(
     return _save(figure, path)
 
 
+def plot_dots(summaries: Sequence[Summary], measures: Mapping[str, str], path: str | Path) -> Path:
+    """Draw each seed's test metric, mean and deviation, as a PNG: a panel a data set, a row a model.
+
+    Args:
+        summaries: What is shown; rows are in the order of the models' first summary.
+        measures: Name of the metric by data set.
+        path: PNG file.
+    """
+    models = list(dict.fromkeys(summary.model for summary in summaries))
+    shown = [data for data in measures if any(summary.data == data for summary in summaries)]
+    size = (1.5 + 4.2 * len(shown), 1.3 + 0.32 * len(models))
+    figure, panels = plt.subplots(
+        1, len(shown), figsize=size, layout="constrained", squeeze=False, sharey=True
+    )
+    for data, axes in zip(shown, panels.flat, strict=True):
+        for summary in (summary for summary in summaries if summary.data == data):
+            _dots(axes, summary, models.index(summary.model))
+        axes.set(title=data, xlabel=f"test {measures[data]}", ylim=(len(models) - 0.4, -0.6))
+        axes.set_yticks(range(len(models)), models)
+        axes.grid(axis="x", alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    handles, labels = panels.flat[0].get_legend_handles_labels()
+    drawn = dict(zip(labels, handles, strict=True))
+    figure.legend(drawn.values(), drawn.keys(), loc="outside lower center", ncols=2, frameon=False)
+    return _save(figure, path)
+
+
+def _dots(axes: Axes, summary: Summary, row: int) -> None:
+    """Draw the seeds above the row's line, and mean, deviation and the mean's figure on it."""
+    seeds = len(summary.scores)
+    axes.plot(summary.scores, [row - 0.2] * seeds, "o", color=COLOURS[0], markersize=4, label="each seed")
+    axes.errorbar(
+        summary.mean,
+        row + 0.1,
+        xerr=summary.std,
+        fmt="o",
+        capsize=3,
+        color=COLOURS[1],
+        label="mean ± standard deviation",
+    )
+    place = axes.get_yaxis_transform()
+    axes.text(1.01, row, f"{summary.mean:.3f}", transform=place, va="center", fontsize=8)
+
+
 def _bars(axes: Axes, summaries: Sequence[Summary]) -> None:
-    cues = list(dict.fromkeys(summary.cue for summary in summaries))
+    cues = list(dict.fromkeys(summary.data for summary in summaries))
     models = list(dict.fromkeys(summary.model for summary in summaries))
     for summary in summaries:
-        place = cues.index(summary.cue) + 0.27 * (models.index(summary.model) - (len(models) - 1) / 2)
+        place = cues.index(summary.data) + 0.27 * (models.index(summary.model) - (len(models) - 1) / 2)
         bar = axes.bar(
             place,
             summary.mean,
@@ -72,7 +116,7 @@ def _bars(axes: Axes, summaries: Sequence[Summary]) -> None:
             yerr=summary.std or None,
             capsize=4,
             color=COLOURS[models.index(summary.model) % len(COLOURS)],
-            label=summary.model if summary.cue == cues[0] else None,
+            label=summary.model if summary.data == cues[0] else None,
         )
         axes.bar_label(bar, fmt="%.2f", padding=3)
     axes.set_xticks(range(len(cues)), [f"cue: {cue}" for cue in cues])

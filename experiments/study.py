@@ -56,8 +56,7 @@ def run_study(
 def markdown(cells: Sequence[Cell]) -> str:
     """Return the summary as a Markdown page with the machine's description."""
     rows = [
-        f"| {s.cue} | {s.model} | {s.mean:.3f} ± {s.std:.3f} | {s.seeds} | {s.seconds:.0f} |"
-        for s in summarise(cells)
+        f"| {s.data} | {s.model} | {s.spread} | {len(s.scores)} | {s.seconds:.0f} |" for s in summarise(cells)
     ]
     return "\n".join(
         [

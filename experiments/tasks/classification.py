@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torchmetrics.classification import MulticlassAccuracy
 
+from experiments.tasks.blocks import named_block
 from experiments.tasks.schedule import schedule, warmup_and_drops
-from gsp_nonlocal.blocks import registry
 from gsp_nonlocal.models import PreResNet
 
 Batch = tuple[Tensor, Tensor]
@@ -28,16 +28,19 @@ class Classification(LightningModule):
         num_classes: Number of classes.
         in_channels: Channels of the images.
         block: Name of a nonlocal block, or None for none.
-        order: Order of the block's filter.
-        stages: Units of the block that share one graph.
+        order: Order of the filter of a block that has one; the block's own by default.
+        stages: Units that share one graph, of a block that has them; the block's own number by default.
         dropout: Drop probability before the classifier.
         learning_rate: Peak learning rate.
         weight_decay: Weight decay.
         warmup: Fraction of the training over which the rate rises.
         drops: Fractions of the training at which the rate falls tenfold.
+        inner_channels: Width of the block's projections; the block's own by default.
+        block_options: Further arguments of the block, plain values: ``{"groups": 4}`` for ``"cgnl"``.
 
     Raises:
-        ValueError: If ``block`` is unknown (the choices are listed), or a number is out of range.
+        ValueError: If ``block`` is unknown (the choices are listed), it takes no such argument (``order``
+            and ``stages`` of a network without a block are not used), or a number is out of range.
     """
 
     monitor = "val/accuracy"
@@ -48,18 +51,21 @@ class Classification(LightningModule):
         num_classes: int = 10,
         in_channels: int = 1,
         block: str | None = "snl",
-        order: int = 1,
-        stages: int = 1,
+        order: int | None = None,
+        stages: int | None = None,
         dropout: float = 0.5,
         learning_rate: float = 0.1,
         weight_decay: float = 1e-4,
         warmup: float = 0.05,
         drops: Sequence[float] = (0.5, 0.833),
+        inner_channels: int | None = None,
+        block_options: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         drops = list(drops)
         self.save_hyperparameters()
-        factory = None if block is None else partial(registry.get(block), order=order, stages=stages)
+        settings = {"order": order, "stages": stages, "inner_channels": inner_channels}
+        factory = named_block(block, block_options, settings)
         self.network = PreResNet(depth, num_classes, in_channels, block=factory, dropout=dropout)
         self.accuracy = nn.ModuleDict(
             {f"{split}_": MulticlassAccuracy(num_classes, average="micro") for split in _SPLITS}
@@ -69,6 +75,10 @@ class Classification(LightningModule):
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``(B, num_classes)``."""
         return self.network(images)
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the cross-entropy."""
+        return cross_entropy(logits, labels)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the cross-entropy of a batch."""
@@ -102,7 +112,7 @@ class Classification(LightningModule):
     def _step(self, batch: Batch, split: str) -> Tensor:
         images, labels = batch
         logits = self(images)
-        loss = cross_entropy(logits, labels)
+        loss = self.loss(logits, labels)
         self.accuracy[f"{split}_"](logits, labels)
         shown: dict[str, Any] = {
             f"{split}/loss": loss,

@@ -1,7 +1,7 @@
 """Segmentation of cued scenes with a small CNN and a nonlocal block."""
 
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning import LightningModule
@@ -10,10 +10,12 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torchmetrics.classification import BinaryJaccardIndex
 
 import filters
+from experiments.tasks.blocks import named_block
 from experiments.tasks.schedule import cosine, schedule
 from gsp_nonlocal import NonlocalBlock
 
 Batch = tuple[Tensor, Tensor]
+Order = int | Literal["auto"] | None
 _SPLITS = ("train", "val", "test")
 
 
@@ -23,7 +25,8 @@ class Segmentation(LightningModule):
     The block stands between the third norm and its ReLU, on features of both signs, as in the paper's
     pre-activation networks: after a ReLU all features share a large mean, the affinity starts close to
     rank one, and some seeds never tell all tints apart. It has the paper's plain residual (``gate=False``):
-    the network is trained from scratch, and a block that starts as the identity starts later to learn.
+    the network is trained from scratch, and a block that starts as the identity starts later to learn. So
+    has a named block, unless its constructor has no ``gate``.
 
     Images ``(B, 3, H, W)``, masks ``(B, H, W)`` of 0 and 1. A pixel sees 9×9 pixels through the
     convolutions and the whole image through the block. Loss: cross-entropy plus ``1 −`` soft Dice, since
@@ -31,13 +34,17 @@ class Segmentation(LightningModule):
 
     Args:
         filter: Name of a graph filter, or None for a network without a block.
-        order: Order of the filter; None for a filter that has none.
+        order: Order of the filter; None for a filter that has none. ``"auto"``: 3, or what a named block has.
         channels: Width of the network.
-        inner_channels: Width of the block's projections; half of ``channels`` by default.
+        inner_channels: Width of the block's projections; half of ``channels``, or what a named block has, by
+            default.
         learning_rate: Peak learning rate.
+        block: Name of a nonlocal block, in place of the default ``filter``.
+        block_options: Further arguments of that block, plain values: ``{"groups": 4}`` for ``"cgnl"``.
 
     Raises:
-        ValueError: If ``filter`` is unknown (the choices are listed), or a number is out of range.
+        ValueError: If ``filter`` or ``block`` is unknown (the choices are listed), the block takes no such
+            argument, both are chosen, or a number is out of range.
     """
 
     monitor = "val/iou"
@@ -45,14 +52,22 @@ class Segmentation(LightningModule):
     def __init__(
         self,
         filter: str | None = "chebyshev",
-        order: int | None = 3,
+        order: Order = "auto",
         channels: int = 32,
         inner_channels: int | None = None,
         learning_rate: float = 1e-2,
+        block: str | None = None,
+        block_options: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        blocks = [] if filter is None else [_block(filter, order, channels, inner_channels)]
+        settings = {"order": None if order == "auto" else order, "inner_channels": inner_channels}
+        named = named_block(block, block_options, settings, gate=False)
+        if named is None:
+            blocks = [] if filter is None else [_block(filter, order, channels, inner_channels)]
+        else:
+            _check_one(filter, block)
+            blocks = [named(channels)]
         self.network = nn.Sequential(
             *_convolution(3, channels),
             nn.ReLU(),
@@ -115,8 +130,16 @@ def _convolution(in_channels: int, channels: int) -> tuple[nn.Module, nn.Module]
     return nn.Conv2d(in_channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
 
 
-def _block(name: str, order: int | None, channels: int, inner_channels: int | None) -> NonlocalBlock:
+def _check_one(filter: str | None, block: str | None) -> None:
+    if filter not in (None, "chebyshev"):
+        raise ValueError(
+            f"filter={filter!r} and block={block!r} are two blocks; give filter=null with a block"
+        )
+
+
+def _block(name: str, order: Order, channels: int, inner_channels: int | None) -> NonlocalBlock:
     factory = filters.registry.get(name)
+    order = 3 if order == "auto" else order
     options = {} if order is None else {"order": order}
     try:
         return NonlocalBlock(channels, inner_channels, filter=partial(factory, **options), gate=False)

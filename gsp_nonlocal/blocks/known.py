@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from torch import nn
 
 from filters import Aggregation, Diffusion
 from gsp_nonlocal.affinity import (
+    Affinity,
     CrissCross,
     DoubleSoftmax,
     EmbeddedGaussian,
@@ -32,7 +33,7 @@ def NL(  # noqa: N802  (a constructor of a block, as all here)
     inner_channels: int | None = None,
     stages: int = 1,
     *,
-    affinity: AffinityFactory = EmbeddedGaussian,
+    affinity: Callable[..., Affinity] = EmbeddedGaussian,
     sub_sample: PoolKind | None = None,
     norm: NormFactory = nn.BatchNorm1d,
     gate: bool = True,

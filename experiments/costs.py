@@ -1,0 +1,115 @@
+"""What a network costs: parameters, counted operations, time and peak memory of a training step."""
+
+import os
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from experiments.benchmark.measure import Step, peak_memory, time_in_turns
+from experiments.comparison import BLOCK_BATCH, Data, Task, block_task
+
+Batch = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Parameters of a whole network; of a training step, operations forward, milliseconds and peak bytes.
+
+    The operations are those of matrix products and convolutions, a multiplication and an addition each.
+    """
+
+    parameters: int
+    flops: int
+    milliseconds: float
+    peak: float
+
+
+def block_costs(data: Data, blocks: Sequence[str], rounds: int = 9) -> dict[str, Cost]:
+    """Measure the networks of blocks: time in turns within this process, memory each in one of its own."""
+    tasks, batch = {block: block_task(data, block) for block in blocks}, example_batch(data)
+    times = step_times(tasks, batch, rounds)
+    return {
+        block: Cost(
+            parameter_count(task),
+            forward_flops(task, batch[0]),
+            times[block],
+            step_peak(data, block),
+        )
+        for block, task in tasks.items()
+    }
+
+
+def parameter_count(module: nn.Module) -> int:
+    """Number of weights that are trained."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def forward_flops(module: nn.Module, images: Tensor) -> int:
+    """Count the operations of matrix products and convolutions of one forward; all others count as none."""
+    with FlopCounterMode(display=False) as counter:
+        module(images)
+    return counter.get_total_flops()
+
+
+def step_times(tasks: Mapping[str, Task], batch: Batch, rounds: int) -> dict[str, float]:
+    """Milliseconds of one training step of each network, in turns."""
+    times = time_in_turns({name: task_step(task, batch) for name, task in tasks.items()}, rounds)
+    return {name: 1e3 * statistics.median(values) for name, values in times.items()}
+
+
+def task_step(task: Task, batch: Batch) -> Step:
+    """Forward, loss and backward on a batch."""
+    images, targets = batch
+
+    def step() -> None:
+        task.zero_grad(set_to_none=True)
+        task.loss(task(images), targets).backward()
+
+    return step
+
+
+def step_peak(data: Data, block: str) -> float:
+    """Peak bytes that a training step of a block's network adds to a fresh process."""
+    with _large_blocks_given_back():
+        return peak_memory(block_step, data, block)[0]
+
+
+@contextmanager
+def _large_blocks_given_back() -> Iterator[None]:
+    """Let the C library of new processes return freed blocks of 64 KiB and more.
+
+    It keeps them in its heap else, and one network's peak varies by half, at random, with the holes there.
+    """
+    name = "MALLOC_MMAP_THRESHOLD_"
+    before = os.environ.get(name)
+    os.environ[name] = "65536"
+    try:
+        yield
+    finally:
+        os.environ.pop(name)
+        os.environ.update({} if before is None else {name: before})
+
+
+def block_step(data: Data, block: str) -> Step:
+    """The step of a block's network, from names alone: what a fresh process is given."""
+    return task_step(block_task(data, block), example_batch(data))
+
+
+def example_batch(data: Data) -> Batch:
+    """Noise of the shapes of a training batch."""
+    return scene_batch(BLOCK_BATCH[data]) if data == "scenes" else digit_batch(BLOCK_BATCH[data])
+
+
+def scene_batch(size: int) -> Batch:
+    """Images ``(size, 3, 36, 36)`` and masks."""
+    return torch.rand(size, 3, 36, 36), torch.zeros(size, 36, 36)
+
+
+def digit_batch(size: int) -> Batch:
+    """Images ``(size, 1, 32, 32)`` and labels."""
+    return torch.rand(size, 1, 32, 32), torch.zeros(size, dtype=torch.long)
