@@ -36,8 +36,8 @@ def insert_blocks(
 
     Raises:
         ValueError: for an unknown path (near matches are listed), a module that has a block already, a
-            container that does not run as a whole, or channels that cannot be
-            found. Nothing is inserted then.
+            container that reads its items one by one, or channels that cannot be found. Nothing is
+            inserted then.
 
     Example:
         >>> from gsp_nonlocal import SNL
@@ -62,12 +62,19 @@ def _target(model: nn.Module, path: str) -> nn.Module:
     target = modules[path]
     if hasattr(target, CHILD):
         raise ValueError(f"module {path!r} has a nonlocal block already")
-    if isinstance(target, nn.ModuleList | nn.ModuleDict):
+    if _reads_items(target):
         raise ValueError(
             f"module {path!r} is a {type(target).__name__}, a container that is read item by item; "
             "name the item that the block shall follow"
         )
     return target
+
+
+def _reads_items(module: nn.Module) -> bool:
+    """Whether a module goes through its children itself: it would run a block among them as one more item."""
+    if isinstance(module, nn.Sequential):
+        return type(module).forward is not nn.Sequential.forward
+    return isinstance(module, nn.ModuleList | nn.ModuleDict)
 
 
 def _build(block: Callable[[int], nn.Module], channels: Mapping[str, int | None], path: str) -> nn.Module:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -14,7 +14,7 @@ from rich.progress import track
 
 from experiments.benchmark.block_sections import block_sections
 from experiments.benchmark.filter_sections import filter_sections
-from experiments.benchmark.output import print_results, write_results
+from experiments.benchmark.output import print_results, read_sections, write_results
 from experiments.benchmark.sections import BLOCK_SHAPES, Row, compare_blocks, compare_orders, growth
 from experiments.files import check_writable
 from experiments.machine import describe_machine
@@ -23,43 +23,56 @@ ALLOCATOR_SETTINGS = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "LD_PR
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run all sections; 2 for an output folder that cannot be written."""
+    """Run the sections; 2 for an output folder that cannot be written or added to."""
     options = _parser().parse_args(arguments)
-    console = Console()
+    console, machine = Console(), _machine()
+    sections = _sections(options.rounds, options.quick)
+    chosen = options.only or list(sections)
     try:
         check_writable(options.output)
+        _check_titles(chosen, sections)
+        kept = read_sections(options.output, machine) if options.only else {}
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    results = _measure(options.rounds, options.quick, console)
+    measured = {title: _watch(title, *sections[title], console) for title in sections if title in chosen}
+    print_results(measured, console)
+    merged = {title: rows for title in sections if (rows := measured.get(title, kept.get(title)))}
+    for path in write_results(merged, machine, options.output):
+        console.print(f"wrote {path}")
+    return 0
+
+
+def _machine() -> dict[str, str]:
     machine = describe_machine()
     kept = {name: os.environ[name] for name in ALLOCATOR_SETTINGS if name in os.environ}
     machine["allocator"] = " ".join(f"{name}={value}" for name, value in kept.items()) or "default"
     if torch.cuda.is_available():
         machine["device"] = torch.cuda.get_device_name()
-    print_results(results, console)
-    for path in write_results(results, machine, options.output):
-        console.print(f"wrote {path}")
-    return 0
+    return machine
 
 
-def _measure(rounds: int, quick: bool, console: Console) -> dict[str, list[Row]]:
+def _sections(rounds: int, quick: bool) -> dict[str, tuple[Iterable[Row], int]]:
+    """Title to rows, not yet measured, and how many."""
     shapes = [shape for shape in BLOCK_SHAPES if not quick or (shape[0] > 2 and shape[1] < 1024)]
     exponents = range(12, 15) if quick else range(12, 21)
-
-    def watch(rows: Iterable[Row], title: str, total: int) -> list[Row]:
-        return list(track(rows, description=f"{title:14}", total=total, console=console))
-
     return {
-        "blocks": watch(compare_blocks(shapes, rounds), "blocks", len(shapes)),
-        "orders": watch(compare_orders(1024 if quick else 8192, 128, 2 * rounds), "orders", 4),
-        "growth": watch(growth(exponents), "growth", len(exponents)),
-        **{
-            title: watch(rows, title, n)
-            for make_sections in (filter_sections, block_sections)
-            for title, (rows, n) in make_sections(rounds, quick).items()
-        },
+        "blocks": (compare_blocks(shapes, rounds), len(shapes)),
+        "orders": (compare_orders(1024 if quick else 8192, 128, 2 * rounds), 4),
+        "growth": (growth(exponents), len(exponents)),
+        **filter_sections(rounds, quick),
+        **block_sections(rounds, quick),
     }
+
+
+def _watch(title: str, rows: Iterable[Row], total: int, console: Console) -> list[Row]:
+    return list(track(rows, description=f"{title:16}", total=total, console=console))
+
+
+def _check_titles(chosen: Iterable[str], sections: Mapping[str, object]) -> None:
+    unknown = [title for title in chosen if title not in sections]
+    if unknown:
+        raise ValueError(f"unknown section {unknown[0]!r}; choose from: {', '.join(sections)}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, default=Path("runs/benchmark"), help="folder for the results")
     parser.add_argument("--rounds", type=int, default=9, help="measured rounds a case (default 9)")
     parser.add_argument("--quick", action="store_true", help="small cases alone: half a minute")
+    parser.add_argument("--only", nargs="+", metavar="SECTION", help="measure these, keep the others' rows")
     return parser
 
 

@@ -28,6 +28,23 @@ def write_results(results: Results, machine: Mapping[str, str], folder: Path) ->
     return paths
 
 
+def read_sections(folder: Path, machine: Mapping[str, str]) -> dict[str, list[Row]]:
+    """What ``benchmark.json`` in ``folder`` holds from earlier, nothing if there is none.
+
+    Raises:
+        ValueError: if it was measured on another machine, whose figures do not belong beside new ones.
+    """
+    path = folder / "benchmark.json"
+    if not path.exists():
+        return {}
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if found.pop("machine") != dict(machine):
+        raise ValueError(
+            f"'{path}' is of another machine or setting; choose another --output, or measure all"
+        )
+    return found
+
+
 def print_results(results: Results, console: Console) -> None:
     """The same tables on the terminal."""
     for title, rows in results.items():
@@ -63,7 +80,9 @@ def _text(value: float | str) -> str:
 
 def _picture(results: Results) -> Figure:
     figure = Figure(figsize=(11, 4.2), layout="constrained")
-    rows = results["growth"]
+    rows = results.get("growth", [])
+    if not rows:
+        return figure
     for axes, unit, title in zip(
         figure.subplots(1, 2), ("s", "MiB"), ("time of a training step", "peak memory"), strict=True
     ):

@@ -121,13 +121,15 @@ class _ExponentialProduct(torch.autograd.Function):
     def forward(
         query: Tensor, key: Tensor, z: Tensor, row: Tensor | None, column: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        products, sums, offsets = [], [], []
+        nodes = query.shape[1]
+        product, sums = _empty(z, nodes), query.new_empty(*query.shape[:2], 1)
+        offsets = torch.empty_like(sums)
         for rows in _chunks(query, key):
             weights, offset = _weights(query[:, rows], key, None if row is None else row[:, rows], column)
-            products.append(product_like(z, weights, z))
-            sums.append(weights.sum(dim=-1, keepdim=True))
-            offsets.append(offset)
-        return _stacked(products, like=z), torch.cat(sums, 1), torch.cat(offsets, 1)
+            product[:, rows] = product_like(z, weights, z)
+            sums[:, rows] = weights.sum(dim=-1, keepdim=True)
+            offsets[:, rows] = offset
+        return product, sums, offsets
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
@@ -141,19 +143,15 @@ class _ExponentialProduct(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor, grad_sums: Tensor, *ignored: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of the class's docstring."""
         query, key, z, row, column = ctx.saved_tensors
-        grad_query: list[Tensor] = []
-        grad_key, grad_z = torch.zeros_like(key), torch.zeros_like(z)
+        grad_query, grad_key, grad_z = _empty(query, query.shape[1]), _zeros(key), _zeros(z)
         for rows in _chunks(query, key):
             q, g = query[:, rows], grad[:, rows]
             weights, _ = _weights(q, key, row[:, rows], column)
-            if ctx.needs_input_grad[2]:
-                grad_z += product_like(z, weights.mT, g)
-            if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
-                inner = torch.bmm(g, z.mT).add_(grad_sums[:, rows]).mul_(weights)
-                grad_query.append(product_like(query, inner, key))
-                grad_key += product_like(key, inner.mT, q)
-        stacked = _stacked(grad_query, like=query) if grad_query else None
-        return stacked, grad_key, grad_z, None, None
+            _add_product(grad_z, weights.mT, g)
+            inner = torch.bmm(g, z.mT).add_(grad_sums[:, rows]).mul_(weights)
+            grad_query[:, rows] = product_like(query, inner, key)
+            _add_product(grad_key, inner.mT, q)
+        return grad_query, grad_key, grad_z, None, None
 
 
 def _chunks(query: Tensor, key: Tensor) -> Iterator[slice]:
@@ -181,8 +179,26 @@ def product_like(like: Tensor, one: Tensor, other: Tensor) -> Tensor:
     return torch.bmm(other.mT, one.mT).mT
 
 
-def _stacked(parts: list[Tensor], like: Tensor) -> Tensor:
-    """The parts, one after the other along the nodes, in the memory layout of ``like``."""
-    if not is_channel_first(like):
-        return torch.cat(parts, dim=1)
-    return torch.cat([part.mT for part in parts], dim=2).mT
+def _add_product(total: Tensor, one: Tensor, other: Tensor) -> None:
+    """``total += one @ other``, in place and in the memory layout of ``total``."""
+    if is_channel_first(total):
+        total.mT.baddbmm_(other.mT, one.mT)
+    else:
+        total.baddbmm_(one, other)
+
+
+def _empty(like: Tensor, nodes: int) -> Tensor:
+    """Room for a signal ``(B, nodes, C)`` in the memory layout of ``like (B, N, C)``.
+
+    Results are written into it, chunk by chunk: small ones that are kept would split the memory that the
+    weights of one chunk leave to those of the next.
+    """
+    batch, _, channels = like.shape
+    if is_channel_first(like):
+        return like.new_empty(batch, channels, nodes).mT
+    return like.new_empty(batch, nodes, channels)
+
+
+def _zeros(like: Tensor) -> Tensor:
+    """A signal of zeros in the memory layout of ``like``."""
+    return _empty(like, like.shape[1]).zero_()

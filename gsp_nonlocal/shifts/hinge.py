@@ -69,19 +69,20 @@ def hinge_product(
 
     With ``v`` in descending order, the ``n_i`` first of the ``v_j`` exceed ``−u_i``; so
     ``y_i = u_i Σ_{j<n_i} z_j + Σ_{j<n_i} v_j z_j``: two running sums, read at one place for each node.
+    The result is channel-first in memory.
     """
     batch = max(row.shape[0], column.shape[0], z.shape[0])
-    row, column, z = (part.expand(batch, -1, -1) for part in (row, column, z))
-    ordered, order = column.sort(dim=1, descending=True)
-    z = z.gather(1, order.expand(-1, -1, z.shape[-1]))
-    above = torch.searchsorted(-ordered.mT.detach().contiguous(), row.mT.detach().contiguous()).mT
-    count = above.expand(-1, -1, z.shape[-1])
-    return row * _running_sum(z).gather(1, count) + _running_sum(ordered * z).gather(1, count)
+    row, column, z = (part.expand(batch, -1, -1).mT for part in (row, column, z))
+    ordered, order = column.sort(descending=True)
+    z = z.gather(2, order.expand(-1, z.shape[1], -1))
+    above = torch.searchsorted(-ordered.detach(), row.detach().contiguous())
+    count = above.expand(-1, z.shape[1], -1)
+    return (row * _running_sum(z).gather(2, count) + _running_sum(ordered * z).gather(2, count)).mT
 
 
-def _running_sum(z: Float[Tensor, "B M C"]) -> Tensor:
-    """``Σ_{j<n} z_j`` for ``n = 0 … M``, shape ``(B, M + 1, C)``."""
-    return torch.cat([torch.zeros_like(z[:, :1]), z.cumsum(dim=1)], dim=1)
+def _running_sum(z: Float[Tensor, "B C M"]) -> Tensor:
+    """``Σ_{j<n} z_j`` for ``n = 0 … M``, shape ``(B, C, M + 1)``."""
+    return torch.cat([torch.zeros_like(z[..., :1]), z.cumsum(dim=2)], dim=2)
 
 
 def hinge_products(row: Tensor, column: Tensor) -> tuple[Product, Product]:

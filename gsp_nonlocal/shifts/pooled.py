@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from filters.mixing import mix_channels
 from gsp_nonlocal.shifts.implicit import ImplicitShift
 
 PoolKind = Literal["max", "average"]
@@ -21,7 +22,7 @@ _POOLS: dict[str, dict[int, Callable[..., Tensor]]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # torch.compile hashes it before its fields are there
 class Pool:
     r"""Pooling of a map's node signals by 2 a direction (3-D: not in time), ``(B, N, C) → (B, M, C)``.
 
@@ -175,7 +176,8 @@ def pyramid(spatial: Sequence[int], sizes: Sequence[int], like: Tensor) -> Tenso
         level = torch.ones(1, 1, dtype=like.dtype, device=like.device)
         for length in spatial:
             eye = torch.eye(length, dtype=like.dtype, device=like.device)
-            level = torch.kron(level, functional.adaptive_avg_pool1d(eye, size).mT)
+            line = functional.adaptive_avg_pool1d(eye, size).mT
+            level = torch.einsum("mn,sl->msnl", level, line).flatten(2).flatten(0, 1)  # kron fails for 1 × l
         levels.append(level)
     return torch.cat(levels)
 
@@ -183,4 +185,7 @@ def pyramid(spatial: Sequence[int], sizes: Sequence[int], like: Tensor) -> Tenso
 def factor_products(query: Tensor, key: Tensor) -> tuple[Product, Product]:
     """``z ↦ W z`` and ``y ↦ Wᵀ y`` for ``W = q kᵀ / M``, ``(N × M)``."""
     count = key.shape[1]
-    return lambda z: query @ (key.mT @ z) / count, lambda y: key @ (query.mT @ y) / count
+    return (
+        lambda z: mix_channels(query, key.mT @ z / count),
+        lambda y: mix_channels(key, query.mT @ y / count),
+    )

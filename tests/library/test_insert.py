@@ -1,69 +1,15 @@
-"""Insertion into CNNs by module path."""
+"""Insertion by module path; into whole backbones: test_insert_models.py."""
 
 import copy
 import io
 import pickle
-from functools import partial
 
 import pytest
 import torch
-import torchvision
 from torch import nn
 
 from gsp_nonlocal import SNL, insert_blocks
 from gsp_nonlocal.models import PreResNet, preresnet20
-
-CNNS = {
-    "resnet18": (lambda: torchvision.models.resnet18(num_classes=5), ["layer3.0", "layer2"], (1, 3, 64, 64)),
-    "resnet50": (lambda: torchvision.models.resnet50(num_classes=5), ["layer3.4"], (1, 3, 64, 64)),
-    "mobilenet_v3": (
-        lambda: torchvision.models.mobilenet_v3_small(num_classes=5),
-        ["features.4"],
-        (1, 3, 64, 64),
-    ),
-    "convnext": (lambda: torchvision.models.convnext_tiny(num_classes=5), ["features.3.1"], (1, 3, 64, 64)),
-    "r3d_18": (
-        lambda: torchvision.models.video.r3d_18(num_classes=5),
-        ["layer3.0"],
-        (1, 3, 4, 32, 32),
-    ),
-    "preresnet20": (lambda: preresnet20(5), ["layer3.1"], (1, 3, 32, 32)),
-}
-
-
-@pytest.mark.parametrize("name", CNNS)
-def test_backbones_keep_their_keys_and_outputs(name):
-    make, paths, shape = CNNS[name]
-    torch.manual_seed(0)
-    plain = make().eval()
-    model = copy.deepcopy(plain)
-    assert insert_blocks(model, dict.fromkeys(paths, partial(SNL, order=2))) is model
-    x = torch.randn(shape)
-    assert torch.equal(model(x), plain(x))
-    old, new = set(plain.state_dict()), set(model.state_dict())
-    assert old < new
-    assert all("nonlocal_block" in key for key in new - old)
-
-    missing = make()
-    insert_blocks(missing, dict.fromkeys(paths, partial(SNL, order=2)))
-    result = missing.load_state_dict(plain.state_dict(), strict=False)
-    assert not result.unexpected_keys
-    counters = {key for key in new if key.endswith("num_batches_tracked")}  # torch never misses these
-    assert set(result.missing_keys) - counters == new - old - counters
-    assert torch.equal(missing.eval()(x), plain(x))
-
-
-@pytest.mark.parametrize("name", CNNS)
-def test_channels_found_by_inspection_are_those_of_a_forward_pass(name):
-    make, paths, shape = CNNS[name]
-    static = insert_blocks(make(), dict.fromkeys(paths, SNL))
-    measured = insert_blocks(make(), dict.fromkeys(paths, SNL), example=torch.randn(shape))
-    channels = [
-        {k: m.channels for k, m in model.named_modules() if k.endswith("nonlocal_block")}
-        for model in (static, measured)
-    ]
-    assert channels[0] == channels[1]
-    assert len(channels[0]) == len(paths)
 
 
 def open_gates(model: nn.Module) -> nn.Module:
@@ -116,12 +62,22 @@ class Pair(nn.Module):
         return self.conv(x), x
 
 
+class Pooling(nn.Sequential):
+    """As torchvision's ASPPPooling, HRNet's and VoVNet's lists: it runs its items by itself."""
+
+    def forward(self, x):
+        for item in self:
+            x = item(x)
+        return x + 1
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: insert_blocks(preresnet20(), {"layer3.l": SNL}), r"no module 'layer3.l'; near.*layer3\.1"),
         (lambda: insert_blocks(preresnet20(block=SNL), {"layer3.1": SNL}), "has a nonlocal block already"),
         (lambda: insert_blocks(nn.ModuleDict({"a": nn.ReLU()}), {"": SNL}), "read item by item"),
+        (lambda: insert_blocks(Pooling(nn.Conv2d(3, 4, 1)), {"": SNL}), "Pooling.* read item by item"),
         (lambda: insert_blocks(nn.Sequential(nn.ReLU()), {"0": SNL}), "pass example="),
         (lambda: insert_blocks(Pair(), {"": SNL})(torch.ones(1, 3, 4, 4)), "Pair returned tuple"),
         (

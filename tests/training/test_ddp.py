@@ -2,26 +2,50 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from gsp_nonlocal import SNL, insert_blocks
+from gsp_nonlocal import insert_blocks
+from gsp_nonlocal.blocks import A2, ANL, CC, CGNL, DNL, GC, NL, NS, SNL, NonlocalBlock, registry
 
 STEPS, BATCH = 4, 8
+group_norm = partial(nn.GroupNorm, 2)
 
 
-def network() -> nn.Module:
-    """A CNN with an inserted block; group norm, so that samples do not meet in statistics."""
+def anl(channels: int) -> NonlocalBlock:
+    """Its batch norm frozen, as in fine-tuning: it has no other, and PyTorch synchronises none on the CPU."""
+    block = ANL(channels)
+    block.affinity.norm.eval()
+    return block
+
+
+BLOCKS = {
+    "a2": partial(A2, norm=group_norm),
+    "anl": anl,
+    "cc": CC,
+    "cgnl": partial(CGNL, groups=2),
+    "dnl": partial(DNL, norm=group_norm, stages=2),
+    "gc": GC,
+    "nl": partial(NL, norm=group_norm),
+    "ns": partial(NS, norm=group_norm, stages=2),
+    "snl": partial(SNL, norm=group_norm, order=3),
+}
+"""Without batch statistics: samples do not meet."""
+
+
+def network(block: str) -> nn.Module:
+    """A CNN with an inserted block."""
     torch.manual_seed(0)
     cnn = nn.Sequential(
         nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 4, 3), nn.Flatten(), nn.Linear(144, 3)
     )
-    block = partial(SNL, order=3, norm=partial(nn.GroupNorm, 2))
-    return insert_blocks(cnn, {"1": block}, example=torch.zeros(1, 3, 8, 8)).double()
+    return insert_blocks(cnn, {"1": BLOCKS[block]}, example=torch.zeros(1, 3, 8, 8)).double()
 
 
 def data() -> tuple[Tensor, Tensor]:
@@ -45,20 +69,34 @@ def train(model: nn.Module, rank: int, world: int) -> list[float]:
 
 def worker(rank: int, folder: str) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
-    model = DistributedDataParallel(network())
-    losses = train(model, rank, 2)
-    torch.save({"losses": losses, "state": model.module.state_dict()}, Path(folder) / f"{rank}.pt")
+    results = {}
+    for block in BLOCKS:
+        model = DistributedDataParallel(network(block))
+        results[block] = {"losses": train(model, rank, 2), "state": model.module.state_dict()}
+    torch.save(results, Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()
 
 
-def test_two_processes_train_as_one(tmp_path):
-    mp.spawn(worker, args=(str(tmp_path),), nprocs=2)
-    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
-    alone = network()
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What each of two processes trained."""
+    folder = tmp_path_factory.mktemp("ddp")
+    mp.spawn(worker, args=(str(folder),), nprocs=2)
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
+
+
+def test_every_block_that_has_a_name_is_trained():
+    assert set(BLOCKS) == set(registry.names())
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_two_processes_train_as_one(block, results):
+    first, second = (result[block] for result in results)
+    alone = network(block)
     joint = train(alone, 0, 1)
     for key, value in alone.state_dict().items():
         assert torch.equal(first["state"][key], second["state"][key]), key
         torch.testing.assert_close(first["state"][key], value, rtol=1e-10, atol=1e-12)
     shards = torch.tensor([first["losses"], second["losses"]], dtype=torch.float64).mean(dim=0)
     torch.testing.assert_close(shards, torch.tensor(joint, dtype=torch.float64), rtol=1e-10, atol=1e-12)
-    assert first["state"]["1.nonlocal_block.stages.0.gate"] != 0
+    assert all(value != 0 for key, value in first["state"].items() if key.endswith("gate"))
