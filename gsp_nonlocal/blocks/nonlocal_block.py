@@ -183,7 +183,7 @@ class NonlocalUnit(nn.Module):
         filtered = self.vertices.unfold(
             self.filter(self.vertices.fold(self.value(nodes)), shift), nodes.shape[1]
         )
-        update = self.activation(self.norm(filtered.mT))
+        update = self.activation(self.norm(filtered.mT.contiguous()))
         if self.gate is None:
             return nodes + update.mT
         return GatedResidual.apply(nodes.mT, self.gate, update).mT

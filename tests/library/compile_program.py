@@ -14,7 +14,7 @@ from torch import Tensor, nn
 import filters
 from filters import Chebyshev, Diffusion, Filter, Heat
 from gsp_nonlocal import SNL, NonlocalBlock, insert_blocks
-from gsp_nonlocal.affinity import RBF, Concatenation, DotProduct, EmbeddedGaussian, Gaussian
+from gsp_nonlocal.affinity import RBF, Concatenation, CrissCross, DotProduct, EmbeddedGaussian, Gaussian
 from gsp_nonlocal.blocks import A2, ANL, CC, CGNL, DNL, GC, NL, NS, UNNORMALISED
 
 
@@ -73,6 +73,7 @@ KNOWN = {
             (Concatenation, "average"),
         )
     },
+    "nl, criss-cross": partial(NL, affinity=CrissCross),
     "nl, in chunks": NL,
     "nl, inserted": lambda c: insert_blocks(nn.Sequential(nn.Conv2d(c, c, 1), nn.ReLU()), {"0": NL}),
     "ns, 2 stages": partial(NS, stages=2),
