@@ -42,6 +42,14 @@ NL_GROWTH: list[Shape] = [(1, 64, 32, 32), (1, 64, 64, 64), (1, 64, 128, 128)]
 DENSE_SHAPES: list[Shape] = [(2, 64, 32, 32), (1, 64, 64, 64)]
 LARGE: Shape = (1, 32, 256, 256)
 MOST_DENSE_NODES = 2**13
+MMCV = {
+    "theta": "theta.conv",
+    "phi": "phi.conv",
+    "g": "g.conv",
+    "out": "conv_out.conv",
+    "norm": "conv_out.bn",
+}
+"""Parts of the textbook's NL by mmcv's names."""
 CLIP, SEQUENCE = (1, 3, 16, 112, 112), (1, 64, 100_000)
 
 
@@ -91,17 +99,14 @@ def textbook_step(shape: Shape) -> Step:
 def ours_step(shape: Shape) -> Step:
     """A training step of our NL in mmcv's structure."""
     torch.manual_seed(0)
-    textbook = TextbookNL(shape[1]).state_dict()
-    names = {
-        "theta": "theta.conv",
-        "phi": "phi.conv",
-        "g": "g.conv",
-        "out": "conv_out.conv",
-        "norm": "conv_out.bn",
-    }
-    state = {f"{names[k.split('.')[0]]}.{k.split('.')[1]}": v for k, v in textbook.items()}
-    block = mmcv.load_block("embedded_gaussian", state)
-    return training_step(block.to(device()), _map(shape))
+    return training_step(ours_of(TextbookNL(shape[1])).to(device()), _map(shape))
+
+
+def ours_of(textbook: TextbookNL) -> NonlocalBlock:
+    """Our block with the weights of the textbook's."""
+    parts = (key.partition(".") for key in textbook.state_dict())
+    state = {f"{MMCV[part]}.{name}": textbook.state_dict()[f"{part}.{name}"] for part, _, name in parts}
+    return mmcv.load_block("embedded_gaussian", state)
 
 
 def _map(shape: Shape) -> Tensor:
