@@ -149,8 +149,9 @@ def check(output: Path, seeds: Sequence[int], steps: int | None) -> None:
     """
     if steps is not None and steps < 1:
         raise ValueError(f"--steps {steps} trains nothing; choose at least 1")
-    if min(seeds) < 0:
-        raise ValueError(f"--seeds {min(seeds)} is below 0; choose 0 or more")
+    for seed in seeds:
+        if not 0 <= seed < 2**32:
+            raise ValueError(f"--seeds {seed} is out of range; choose from 0 to 2^32 - 1")
     check_writable(output)
     read_comparison(output / "compare.csv")
 

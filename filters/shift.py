@@ -38,11 +38,13 @@ class ShiftOperator(ABC):
 
     Attributes:
         is_symmetric: whether ``S = Sᵀ`` by construction.
+        is_row_stochastic: whether entries are ``≥ 0`` and rows sum to 1, or to 0, by construction.
         spectral_bound: a proven upper bound of ``|μ|`` over the eigenvalues ``μ`` of ``S``, or
             ``None`` where none is known.
     """
 
     is_symmetric: bool = False
+    is_row_stochastic: bool = False
     spectral_bound: float | None = None
 
     @property

@@ -87,6 +87,7 @@ class SpectralFunction(GraphFilter):
     def _exact(self, shift: ShiftOperator, z: Tensor, mu: Tensor, basis: Tensor) -> Tensor:
         """``g(L) z`` by the eigenpairs; gradients reach ``S`` through one product with constants."""
         zero = torch.zeros_like(mu[:, :1])
+        self._require_finite(mu)
         gains = _Gains(
             mu, self._gains(1 - mu), self._gains(1 - zero), -self._slopes(1 - mu), -self._slopes(1 - zero)
         )
@@ -97,6 +98,14 @@ class SpectralFunction(GraphFilter):
                 probes = torch.cat([basis.expand(z.shape[0], -1, -1), outside], dim=-1)
             shifted = shift(probes)
         return _Apply.apply(z, shifted, basis, gains)
+
+    def _require_finite(self, mu: Tensor) -> None:
+        if torch.compiler.is_compiling() or self._gains(1 - mu).isfinite().all():
+            return
+        raise ValueError(
+            f"{self} is not finite on the spectrum of this shift, whose eigenvalues reach "
+            f"{float(mu.min()):.3g} and {float(mu.max()):.3g}; it is made for |μ| ≤ 1: normalise the shift"
+        )
 
     def _approximate(self, shift: ShiftOperator, z: Signal) -> Signal:
         bound = shift.spectral_bound

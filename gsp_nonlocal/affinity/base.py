@@ -33,13 +33,13 @@ class Affinity(nn.Module, ABC):
         spectral_bound: a proven bound of ``|μ|`` for every shift, or ``None``.
     """
 
-    formula: str
+    formula: str = "?"
     edges: str = "all pairs"
     time: str = "N"
     memory: str = "N"
     is_symmetric: bool = False
-    is_row_stochastic: bool = True
-    spectral_bound: float | None = 1.0
+    is_row_stochastic: bool = False
+    spectral_bound: float | None = None
 
     @property
     def equation(self) -> str:
@@ -49,6 +49,14 @@ class Affinity(nn.Module, ABC):
     @abstractmethod
     def forward(self, nodes: Tensor, spatial: Sequence[int] | None = None) -> ShiftOperator:
         """The shift on ``N`` nodes of ``nodes (B, N, C)``, a map of size ``spatial``, or ``(N,)``."""
+
+
+def require_size(nodes: Tensor, spatial: Sequence[int] | None) -> torch.Size:
+    """The size of the map, by default ``(N,)``; a ``ValueError`` unless it has ``N`` positions."""
+    size = torch.Size(nodes.shape[1:2] if spatial is None else spatial)
+    if size.numel() != nodes.shape[1]:
+        raise ValueError(f"a map of size {tuple(size)} has {size.numel()} positions, not {nodes.shape[1]}")
+    return size
 
 
 class PairwiseAffinity(Affinity):
@@ -119,7 +127,7 @@ class PairwiseAffinity(Affinity):
         raise ValueError(f"{type(self).__name__} has no sub_sample; leave it out")
 
     def forward(self, nodes: Tensor, spatial: Sequence[int] | None = None) -> ShiftOperator:
-        spatial = nodes.shape[1:2] if spatial is None else spatial
+        spatial = require_size(nodes, spatial)
         query, key = self.embeddings(nodes)
         with torch.autocast(device_type=nodes.device.type, enabled=False):
             dtype = torch.promote_types(query.dtype, torch.float32)
@@ -142,7 +150,9 @@ class PairwiseAffinity(Affinity):
 
     @property
     def spectral_bound(self) -> float | None:  # type: ignore[override]
-        """1 where the normalisation proves it."""
+        """1 where the normalisation proves it; with max pooling there is no spectrum."""
+        if self.sub_sample == "max":
+            return None
         return 1.0 if self.normalization in ("random_walk", "symmetric") else None
 
     @property

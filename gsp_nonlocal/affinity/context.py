@@ -8,10 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from filters.shift import ShiftOperator
-from gsp_nonlocal.affinity.base import Affinity
+from gsp_nonlocal.affinity.base import Affinity, require_size
 from gsp_nonlocal.nodes import PointwiseProjection
 from gsp_nonlocal.shifts import LowRankShift
 from gsp_nonlocal.shifts.pooled import pyramid
+
+
+def row_stochastic(left: Tensor, right: Tensor) -> LowRankShift:
+    """``left rightᵀ`` whose rows sum to 1 by construction."""
+    shift = LowRankShift(left, right, is_symmetric=False, spectral_bound=1.0)
+    shift.is_row_stochastic = True
+    return shift
 
 
 class GlobalContext(Affinity):
@@ -32,6 +39,8 @@ class GlobalContext(Affinity):
     """
 
     formula = "softmax_j(wᵀx)"
+    is_row_stochastic = True
+    spectral_bound = 1.0
 
     def __init__(self, channels: int, inner_channels: int | None = None) -> None:
         super().__init__()
@@ -43,7 +52,7 @@ class GlobalContext(Affinity):
             logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
             weights = logits.softmax(dim=1)
             ones = torch.ones_like(weights)
-            return LowRankShift(ones, weights, is_symmetric=False, spectral_bound=self.spectral_bound)
+            return row_stochastic(ones, weights)
 
 
 class PyramidAttention(Affinity):
@@ -70,6 +79,8 @@ class PyramidAttention(Affinity):
 
     formula = "softmax_m(q_iᵀ(Pq)_m/√r) P_mj"
     edges = "to a pyramid"
+    is_row_stochastic = True
+    spectral_bound = 1.0
 
     def __init__(self, channels: int, inner_channels: int, *, sizes: Sequence[int] = (1, 3, 6, 8)) -> None:
         super().__init__()
@@ -83,11 +94,11 @@ class PyramidAttention(Affinity):
         query = self.norm(self.embedding(nodes).mT).relu().mT
         with torch.autocast(device_type=nodes.device.type, enabled=False):
             query = query.to(torch.promote_types(query.dtype, torch.float32))
-            pooling = pyramid(nodes.shape[1:2] if spatial is None else spatial, self.sizes, query)
+            pooling = pyramid(require_size(nodes, spatial), self.sizes, query)
             exponents = query.shape[-1] ** -0.5 * (query @ (pooling @ query).mT)
             left = exponents.softmax(dim=-1)
             right = pooling.mT.expand(left.shape[0], -1, -1)
-            return LowRankShift(left, right, is_symmetric=False, spectral_bound=self.spectral_bound)
+            return row_stochastic(left, right)
 
     def extra_repr(self) -> str:
         """What ``repr`` shows of the settings."""

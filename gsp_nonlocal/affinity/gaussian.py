@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf, isfinite
 from typing import Any, ClassVar
 
 import torch
@@ -61,6 +62,8 @@ class EmbeddedGaussian(PairwiseAffinity):
     ) -> None:
         super().__init__(channels, inner_channels, normalization=normalization, **choices)
         self.scale = inner_channels**-0.5 if scale is None else scale
+        if not isfinite(self.scale):
+            raise ValueError(f"scale must be finite, got {scale}")
         self.whiten = whiten
 
     def embeddings(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
@@ -73,7 +76,8 @@ class EmbeddedGaussian(PairwiseAffinity):
         return normalise_exponential(self.scale * query, key, self.symmetrization, self.normalization)
 
     def pooled(self, query: Tensor, key: Tensor, pool: Pool) -> ShiftOperator:
-        return PooledShift(attention_products, self.scale * query, pool(key), pool, spectral_bound=1.0)
+        bound = self.spectral_bound
+        return PooledShift(attention_products, self.scale * query, pool(key), pool, spectral_bound=bound)
 
     def extra_repr(self) -> str:
         """What ``repr`` shows of the settings."""
@@ -128,7 +132,10 @@ class Gaussian(EmbeddedGaussian):
 
 
 class RBF(PairwiseAffinity):
-    r"""``M_ij = exp(−γ ‖θ_i − φ_j‖²)``, exactly; weights in ``(0, 1]``. Time ``N²``, memory ``N``.
+    r"""``M_ij = exp(−γ ‖θ_i − φ_j‖²)``, without a series; weights in ``(0, 1]``. Time ``N²``, memory ``N``.
+
+    Distances are differences of inner products: an exponent is off by the rounding of ``γ ‖θ − mean φ‖²``.
+    Keep that below about 10⁴ in float32 (features of order 1, ``γ = 1/r``), or use float64.
 
     Args:
         channels: ``C`` of the node features.
@@ -189,6 +196,6 @@ class RBF(PairwiseAffinity):
 
 def require_gamma(gamma: float) -> float:
     """``γ``, or a ``ValueError`` where it is not positive."""
-    if not gamma > 0:
-        raise ValueError(f"gamma must be positive, got {gamma}")
+    if not 0 < gamma < inf:
+        raise ValueError(f"gamma must be positive and finite, got {gamma}")
     return gamma

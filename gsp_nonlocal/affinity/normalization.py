@@ -23,13 +23,18 @@ greatest singular value of ``D^{-1/2} M D'^{-1/2}`` is 1. A node without edges s
 
 
 def inverse_degree(degree: Tensor) -> Tensor:
-    """``d⁻¹``, and 0 where ``d ≤ 0`` (an isolated node), with finite gradients everywhere."""
-    isolated = degree <= 0
+    """``d⁻¹``, and 0 where ``d`` vanishes (an isolated node), with finite gradients everywhere.
+
+    As vanishing counts what is below ``tiny^0.45``, 1e-17 in float32: there ``d⁻²`` comes close to overflow.
+    """
+    isolated = degree <= torch.finfo(degree.dtype).tiny ** 0.45
     return degree.masked_fill(isolated, 1.0).reciprocal().masked_fill(isolated, 0.0)
 
 
 def inverse_sqrt_degree(degree: Tensor) -> Tensor:
-    r"""``d^{-1/2}``, and 0 where ``d ≤ 0`` (an isolated node), with finite gradients everywhere.
+    r"""``d^{-1/2}``, and 0 where ``d`` vanishes (an isolated node), with finite gradients everywhere.
+
+    As vanishing counts what is below ``tiny^0.6``, 2e-23 in float32: there ``d^{-3/2}`` is close to overflow.
 
     Args:
         degree: ``d``, any shape.
@@ -38,7 +43,7 @@ def inverse_sqrt_degree(degree: Tensor) -> Tensor:
         >>> inverse_sqrt_degree(torch.tensor([4.0, 0.0]))
         tensor([0.5000, 0.0000])
     """
-    isolated = degree <= 0
+    isolated = degree <= torch.finfo(degree.dtype).tiny ** 0.6
     return degree.masked_fill(isolated, 1.0).rsqrt().masked_fill(isolated, 0.0)
 
 
@@ -53,14 +58,15 @@ def normalise(
     """The shift of ``weights``; ``is_symmetric`` and ``spectral_bound`` are what the affinity promises."""
     if symmetrization == "average":
         weights = averaged(weights)
-    ones = torch.ones(1, weights.shape[-1], 1, dtype=weights.dtype, device=weights.device)
-    left, right = _diagonals(weights, normalization, ones)
+    if normalization == "none":
+        weights.is_symmetric, weights.spectral_bound = is_symmetric, spectral_bound
+        return weights
+    left, right = _diagonals(weights, normalization)
     return scaled(weights, left, right, is_symmetric=is_symmetric, spectral_bound=spectral_bound)
 
 
-def _diagonals(weights: ShiftOperator, normalization: Normalization, ones: Tensor) -> tuple[Tensor, Tensor]:
-    if normalization == "none":
-        return ones, ones
+def _diagonals(weights: ShiftOperator, normalization: Normalization) -> tuple[Tensor, Tensor]:
+    ones = torch.ones(1, weights.shape[-1], 1, dtype=weights.dtype, device=weights.device)
     if normalization == "mean":
         return ones / ones.shape[1], ones
     rows = weights(ones)

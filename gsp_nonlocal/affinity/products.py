@@ -19,6 +19,8 @@ from gsp_nonlocal.shifts import HingeShift, LowRankShift, Pool, PooledShift
 from gsp_nonlocal.shifts.hinge import hinge_products
 from gsp_nonlocal.shifts.pooled import factor_products
 
+MOST_COLUMNS = 2**16
+"""Of the factors of a Taylor series."""
 SIGNED = "its weights can be negative, so that sums of rows can vanish and their roots be imaginary"
 
 
@@ -111,7 +113,8 @@ class TaylorRBF(FactorAffinity):
 
     ``β = exp(−γ(‖θ_i‖² + ‖φ_j‖²))`` approximates ``exp(−γ‖θ_i − φ_j‖²)``; with ``unit_norm`` it is
     ``exp(−2γ)``, as though embeddings had length 1. Time and memory ``N``. On scalar nodes (``r = 1``), as
-    in the compact generalised block, the rank is ``P + 1``.
+    in the compact generalised block, the rank is ``P + 1``; on vectors it grows as ``r^P``, and so do time
+    and memory.
 
     Args:
         channels: ``C`` of the node features.
@@ -154,6 +157,13 @@ class TaylorRBF(FactorAffinity):
             raise ValueError(f"order must be at least 0 (the degree of the series), got {order}")
         self.order, self.gamma, self.unit_norm = order, require_gamma(gamma), unit_norm
         self.vertices = Positions() if vertices is None else vertices
+        width = self.vertices.channels(inner_channels, inner_channels)[0]
+        rank = sum(width**power for power in range(order + 1))
+        if rank > MOST_COLUMNS:
+            raise ValueError(
+                f"a series of order {order} on vectors of width {width} has rank {rank:,}, above "
+                f"{MOST_COLUMNS:,}; lower order or inner_channels, or use RBF, which needs no series"
+            )
 
     def embeddings(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
         query, key = super().embeddings(nodes)

@@ -79,6 +79,16 @@ class ReLUDot(PairwiseAffinity):
             weights = DenseShift(query @ key.mT)
         return self.normalised(weights)
 
+    @property
+    def time(self) -> str:  # type: ignore[override]
+        """``N²`` for the dense form."""
+        return "N²" if self.form == "dense" else "N"
+
+    @property
+    def memory(self) -> str:  # type: ignore[override]
+        """``N²`` for the dense form."""
+        return self.time
+
     def extra_repr(self) -> str:
         """What ``repr`` shows of the settings."""
         return f"form={self.form!r}, {super().extra_repr()}"

@@ -20,7 +20,8 @@ class Description:
         edges: which nodes are joined.
         shift: the shift ``S`` of the weights.
         signal: the node signal.
-        response: the filter's response over the eigenvalues ``μ`` of ``S``.
+        response: the filter's response over the eigenvalues ``μ`` of ``S``; ``K`` is its order.
+        applied: how often, with which shifts.
         symmetric: whether ``S`` is.
         spectrum: a proven bound of the eigenvalues.
         time: growth with ``N``.
@@ -32,6 +33,7 @@ class Description:
     shift: str
     signal: str
     response: str
+    applied: str
     symmetric: str
     spectrum: str
     time: str
@@ -51,12 +53,26 @@ def describe(block: NonlocalBlock) -> Description:
         edges=block.affinity.edges,
         shift=", plus ".join(affinity.equation for affinity in affinities),
         signal=_signal(unit, block.inner_channels),
-        response=unit.filter.formula,
+        response=_response(block),
+        applied=_applied(block),
         symmetric="yes" if all(affinity.is_symmetric for affinity in affinities) else "no",
         spectrum=_spectrum(affinities),
         time=block.affinity.time,
         memory=block.affinity.memory,
     )
+
+
+def _response(block: NonlocalBlock) -> str:
+    if getattr(block.affinity, "sub_sample", None) == "max":
+        return "none: max pooling is not linear"
+    filter = block.units[0].filter
+    order = f", K = {filter.order}" if "Σ" in filter.formula and hasattr(filter, "order") else ""
+    return filter.formula + order
+
+
+def _applied(block: NonlocalBlock) -> str:
+    stages = "once" if len(block.units) == 1 else f"{len(block.units)} times on one S"
+    return stages if block.recurrence == 1 else f"{stages}, {block.recurrence} times in all with new S"
 
 
 def _signal(unit: NonlocalUnit, inner_channels: int) -> str:

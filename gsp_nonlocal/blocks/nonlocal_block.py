@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -41,7 +41,8 @@ class NonlocalBlock(nn.Module):
         value: called ``value(channels, inner_channels)``, for the values ``X W_g``; ``None`` for ``X``
             itself, the filter is then called ``filter(channels, channels)``.
         unit_affinity: an affinity of each unit's own, of its own input; its shift is added to the shared one.
-        vertices: what a node is; by default a position. The filter is called with its channels.
+        vertices: what a node is; by default a position. The filter is called with its channels, and ``norm``
+            leads from ``inner_channels`` to ``channels`` where the filter does not (see ``CGNL``).
         gate: ``True`` for the zero-initialised gate ``γ``, one a unit; ``False`` for the plain residual
             ``x + σ(norm(·))`` and the initialisation of the paper.
 
@@ -110,7 +111,7 @@ class NonlocalBlock(nn.Module):
         for _ in range(self.recurrence):
             shift = self.affinity(nodes, x.shape[2:])
             for unit in self.stages:
-                nodes = unit(nodes, shift)
+                nodes = unit(nodes, shift, x.shape[2:])
         return to_map(nodes, x.shape[2:])
 
     @property
@@ -127,7 +128,8 @@ class NonlocalBlock(nn.Module):
             edges      all pairs
             shift      S = D^{-1/2} ½(M + Mᵀ) D^{-1/2}, M_ij = relu(θ_i)ᵀrelu(φ_j)
             signal     X W_g, 8 channels
-            response   Σ_k T_k(μ) W_k
+            response   Σ_k T_k(μ) W_k, K = 1
+            applied    once
             symmetric  yes
             spectrum   |μ| ≤ 1
             time       N
@@ -176,10 +178,15 @@ class NonlocalUnit(nn.Module):
         self.affinity, self.vertices = affinity, Positions() if vertices is None else vertices
         self.gate = nn.Parameter(torch.zeros(())) if gate else None
 
-    def forward(self, nodes: Float[Tensor, "B N C"], shift: ShiftOperator) -> Float[Tensor, "B N C"]:
-        """``(B, N, C)`` and a shift over ``N`` nodes ``-> (B, N, C)``."""
+    def forward(
+        self,
+        nodes: Float[Tensor, "B N C"],
+        shift: ShiftOperator,
+        spatial: Sequence[int] | None = None,
+    ) -> Float[Tensor, "B N C"]:
+        """``(B, N, C)`` of a map of size ``spatial`` and a shift over ``N`` nodes ``-> (B, N, C)``."""
         if self.affinity is not None:
-            shift = shift + self.affinity(nodes)
+            shift = shift + self.affinity(nodes, spatial)
         filtered = self.vertices.unfold(
             self.filter(self.vertices.fold(self.value(nodes)), shift), nodes.shape[1]
         )

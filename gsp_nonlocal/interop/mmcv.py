@@ -19,6 +19,7 @@ from gsp_nonlocal.interop.translation import (
     Rule,
     State,
     batch_norm,
+    load_translated,
     pointwise,
     require_keys,
     reshaped,
@@ -111,7 +112,7 @@ def load_block(
         gate=False,
     )
     rules = _rules(mode, dims, inner, sub_sample=sub_sample, has_norm=has_norm)
-    block.load_state_dict(translate(rules, state_dict, f"an mmcv block of mode {mode!r}"), strict=False)
+    load_translated(block, translate(rules, state_dict, f"an mmcv block of mode {mode!r}"), state_dict)
     return block
 
 
@@ -119,7 +120,8 @@ def state_dict_of(block: NonlocalBlock, dims: int = 2) -> dict[str, Tensor]:
     """The state of a block under mmcv's keys: the inverse of :func:`load_block`.
 
     Args:
-        block: a block made by :func:`convert` or :func:`load_block`, trained further or not.
+        block: a block made by :func:`convert` or :func:`load_block`, trained further or not. An embedded
+            Gaussian of scale ``1/√r`` belongs to mmcv's ``use_scale=True``, of scale 1 to ``False``.
         dims: spatial dimensions of the maps.
 
     Raises:
@@ -132,12 +134,31 @@ def state_dict_of(block: NonlocalBlock, dims: int = 2) -> dict[str, Tensor]:
     if mode is None:
         raise ValueError(f"mmcv has no block with the affinity {type(affinity).__name__}")
     rules = _rules(mode, dims, block.inner_channels, sub_sample=bool(affinity.sub_sample), has_norm=has_norm)
-    if set(state) != {rule.ours for rule in rules} or affinity.sub_sample == "average":
+    if set(state) != {rule.ours for rule in rules} or not _is_mmcvs(block, mode):
         raise ValueError(
-            "mmcv holds blocks of one stage, with biases, max pooling or none, without a gate; this one is "
+            "mmcv holds blocks of one stage as load_block makes them: an aggregation of order 1, biases, max "
+            "pooling or none, no gate, no activation, its own scales and normalisations; this one is "
             f"{block}"
         )
     return translate_back(rules, state)
+
+
+def _is_mmcvs(block: NonlocalBlock, mode: str) -> bool:
+    """Whether the settings that no tensor shows are those of mmcv."""
+    affinity: Any = block.affinity
+    unit, width = block.units[0], block.inner_channels
+    scales = {"gaussian": (1.0,), "embedded_gaussian": (1.0, width**-0.5)}.get(mode, (None,))
+    normalization = "random_walk" if "gaussian" in mode else "mean"
+    return (
+        isinstance(unit.filter, Aggregation)
+        and unit.filter.order == 1
+        and isinstance(unit.activation, nn.Identity)
+        and block.recurrence == 1
+        and getattr(affinity, "scale", None) in scales
+        and not getattr(affinity, "whiten", False)
+        and (affinity.symmetrization, affinity.normalization) == ("none", normalization)
+        and affinity.sub_sample in (None, "max")
+    )
 
 
 def _rules(mode: str, dims: int, inner: int, *, sub_sample: bool, has_norm: bool) -> list[Rule]:

@@ -15,6 +15,7 @@ from gsp_nonlocal.interop.translation import (
     Rule,
     affine,
     batch_norm,
+    load_translated,
     pointwise,
     require_keys,
     reshaped,
@@ -34,7 +35,7 @@ def load_block(kind: str, state_dict: State, **options: Any) -> NonlocalBlock:
         kind: one of ``a2 anl cc cgnl dnl nl ns snl``.
         state_dict: tensors under the authors' keys.
         options: for ``snl``, ``subtract=True`` where ``W_2 Â z`` is subtracted, as their segmentation head
-            does; for ``cgnl``, ``groups=`` (required), ``order=2``, ``gamma=1e-4``; for ``cc``,
+            does; for ``cgnl``, ``groups=`` (found in the state), ``order=2``, ``gamma=1e-4``; for ``cc``,
             ``recurrence=1``; for ``anl``, ``sizes=(1, 3, 6, 8)``.
 
     Returns:
@@ -42,11 +43,11 @@ def load_block(kind: str, state_dict: State, **options: Any) -> NonlocalBlock:
 
     Raises:
         ValueError: for an unknown kind, or a state whose keys do not fit (missing and surplus keys named).
-        TypeError: for an unknown option, or for ``cgnl`` without ``groups``.
+        TypeError: for an unknown option.
     """
     block, rules, ignored = kinds.get(kind)(state_dict, **options)
     state = translate(rules, state_dict, f"the authors' {kind}", ignored)
-    _load(block, state)
+    load_translated(block, state, state_dict)
     return block
 
 
@@ -155,8 +156,13 @@ def _anl(state: State, **options: Any) -> Translated:
     return ANL(channels, inner, gate=False, **options), rules, unused
 
 
-def _cgnl(state: State, *, groups: int, **options: Any) -> Translated:
+def _cgnl(state: State, *, groups: int | None = None, **options: Any) -> Translated:
     channels, inner = _sizes(state, "t.weight")
+    require_keys(state, ["z.weight"], "the authors' cgnl")
+    found = inner // state["z.weight"].shape[1]
+    if groups not in (None, found):
+        raise ValueError(f"groups={groups} does not fit this state, which has {found}; leave it out")
+    groups = found
     shape = (channels, inner // groups, 1)
     rules = [
         pointwise("affinity.theta_phi.weight", "t.weight", "p.weight"),

@@ -13,6 +13,7 @@ from gsp_nonlocal.blocks import NonlocalBlock
 from gsp_nonlocal.interop.translation import (
     State,
     batch_norm,
+    load_translated,
     pointwise,
     require_keys,
     terms,
@@ -81,5 +82,5 @@ def load_block(
         vectors("stages.0.norm.0.bias", "z.bias"),
         *batch_norm("stages.0.norm.1", "norm"),
     ]
-    block.load_state_dict(translate(rules, state_dict, "a timm block"), strict=False)
+    load_translated(block, translate(rules, state_dict, "a timm block"), state_dict)
     return block

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import Module
 
 State = Mapping[str, Tensor]
 
@@ -105,6 +106,13 @@ def translate(
         )
     present = [rule for rule in rules if all(key in state for key in rule.theirs)]
     return {rule.ours: rule.join([state[key] for key in rule.theirs]) for rule in present}
+
+
+def load_translated(block: Module, state: State, foreign: State) -> None:
+    """Load our ``state`` into ``block``, in the data type and on the device of the ``foreign`` one."""
+    block.load_state_dict(dict(state), strict=False)
+    like = next(tensor for tensor in foreign.values() if tensor.is_floating_point())
+    block.to(like)
 
 
 def translate_back(rules: Iterable[Rule], state: State) -> dict[str, Tensor]:

@@ -43,6 +43,8 @@ class AttentionShift(ImplicitShift):
         True
     """
 
+    is_row_stochastic = True
+
     def __init__(self, query: Tensor, key: Tensor, scale: float = 1.0) -> None:
         require_matching(query, key)
         super().__init__(query, is_symmetric=False, spectral_bound=1.0)

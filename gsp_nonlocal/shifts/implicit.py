@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from filters.linear import on_parts
-from filters.shift import DenseShift, ShiftOperator, Signal, added_bounds, require_same_nodes
+from filters.shift import DenseShift, ShiftOperator, Signal, require_same_nodes
 
 
 class ImplicitShift(ShiftOperator):
@@ -44,6 +44,10 @@ class ImplicitShift(ShiftOperator):
         return self._device
 
     def __call__(self, z: Signal) -> Signal:
+        if z.shape[1] != self._shape[-1]:
+            raise ValueError(
+                f"a signal on {z.shape[1]} nodes does not fit a shift of {self._shape[-1]} nodes"
+            )
         return on_parts(self.apply, z)
 
     def __add__(self, other: ShiftOperator) -> ShiftOperator:
@@ -56,7 +60,8 @@ class SumShift(ImplicitShift):
     Args:
         terms: at least one shift.
         is_symmetric: promise that the sum is symmetric; by default, whether every term is.
-        spectral_bound: a bound of ``|μ|``; by default the sum of the bounds of symmetric terms.
+        spectral_bound: a bound of ``|μ|``; by default the sum of the terms' bounds, where all of them are
+            norms (symmetric terms) or all of them sums of rows (row-stochastic terms).
 
     Raises:
         ValueError: without terms, or if they act on different graphs.
@@ -83,7 +88,8 @@ class SumShift(ImplicitShift):
         batch, nodes = max(term.shape[0] for term in terms), terms[0].shape[-1]
         like = torch.empty(0, dtype=terms[0].dtype, device=terms[0].device).expand(batch, nodes, 0)
         symmetric = all(term.is_symmetric for term in terms) if is_symmetric is None else is_symmetric
-        super().__init__(like, is_symmetric=symmetric, spectral_bound=spectral_bound)
+        bound = _added_bounds(terms) if spectral_bound is None else spectral_bound
+        super().__init__(like, is_symmetric=symmetric, spectral_bound=bound)
         self.terms = tuple(terms)
 
     def apply(self, z: Tensor) -> Tensor:
@@ -108,4 +114,11 @@ def add(one: ShiftOperator, other: ShiftOperator) -> ShiftOperator:
     require_same_nodes(one, other)
     if isinstance(other, DenseShift):
         return other + one
-    return SumShift([one, other], spectral_bound=added_bounds(one, other))
+    return SumShift([one, other])
+
+
+def _added_bounds(terms: Sequence[ShiftOperator]) -> float | None:
+    """``|μ|`` is at most the norm, and at most the greatest sum of a row; each of the two adds up."""
+    bounds = [term.spectral_bound for term in terms if term.spectral_bound is not None]
+    alike = all(term.is_symmetric for term in terms) or all(term.is_row_stochastic for term in terms)
+    return sum(bounds) if alike and len(bounds) == len(terms) else None

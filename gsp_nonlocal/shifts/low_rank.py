@@ -156,7 +156,8 @@ class LowRankShift(ShiftOperator):
             return add(self, other)
         require_same_nodes(self, other)
         factors = zip(_plain_factors(self), _plain_factors(other), strict=True)
-        left, right = (torch.cat(pair, dim=-1) for pair in factors)
+        batch = max(self.shape[0], other.shape[0])
+        left, right = (torch.cat([f.expand(batch, -1, -1) for f in pair], dim=-1) for pair in factors)
         return LowRankShift(
             left,
             right,

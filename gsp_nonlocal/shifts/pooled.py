@@ -43,6 +43,8 @@ class Pool:
 
     def __post_init__(self) -> None:
         require_pool(self.kind)
+        if len(self.spatial) not in _POOLS[self.kind]:
+            raise ValueError(f"pooling takes maps of 1, 2 or 3 dimensions, got the size {self.spatial}")
         if any(size < window for size, window in zip(self.spatial, self.window, strict=True)):
             raise ValueError(
                 f"a map of size {self.spatial} is smaller than the pooling window {self.window}; "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gsp_nonlocal.nodes import to_nodes
+from gsp_nonlocal.nodes import Positions, to_nodes
 from gsp_nonlocal.spectral import pictures, plots
 from gsp_nonlocal.spectral.attention import attention_map
 from gsp_nonlocal.spectral.trace import BlockTrace
@@ -48,7 +48,7 @@ def attention(
     trace: BlockTrace, images: Tensor, shown: int, anchor: str
 ) -> tuple[list[Overlay], list[Plot], str]:
     """Overlays on images, or line plots for 1-D maps, or why there is neither."""
-    if trace.shift.shape[-1] != trace.input.shape[2:].numel():
+    if not isinstance(trace.block.vertices, Positions):
         return [], [], "No attention pictures: the nodes of this block are not the positions of its map."
     dims = trace.input.dim() - 2, images.dim() - 2
     if dims == (2, 2):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from filters.linear import require_real_floating
 from gsp_nonlocal.spectral import pictures
 from gsp_nonlocal.spectral.sections import section
-from gsp_nonlocal.spectral.trace import block_shifts, evaluation, find_blocks
+from gsp_nonlocal.spectral.trace import block_shifts, evaluation, find_blocks, is_linear
 
 MOST_IMAGES = 4
 MOST_OVERLAYS = 12
@@ -64,6 +64,13 @@ def write_report(
 
 def _render(model: nn.Module, images: Tensor, title: str, blocks: int) -> str:
     traces = block_shifts(model, images)
+    pooled = [name for name, trace in traces.items() if not is_linear(trace)]
+    traces = {name: trace for name, trace in traces.items() if name not in pooled}
+    if pooled and not traces:
+        raise ValueError(
+            f"max pooling of values in {', '.join(pooled)} is not linear: there is no spectrum and no "
+            'response; use sub_sample="average"'
+        )
     if not traces:
         raise ValueError(
             f"{type(model).__name__} has {blocks} nonlocal block(s), but runs none of them on these images; "
@@ -81,6 +88,7 @@ def _render(model: nn.Module, images: Tensor, title: str, blocks: int) -> str:
         model=type(model).__name__,
         shape=" × ".join(map(str, images.shape)),
         sections=sections,
+        pooled=pooled,
         pictures=[pictures.image_png(image) for image in images[:shown]] if is_picture else [],
         size=pictures.shape_in_page(*images.shape[2:]) if is_picture else (0, 0),
     )

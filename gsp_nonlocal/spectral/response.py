@@ -80,7 +80,7 @@ def block_response(block: NonlocalBlock, lam: Tensor | None = None, stage: int =
     Raises:
         TypeError: if ``block`` is not a :class:`NonlocalBlock`.
         IndexError: if there is no such stage.
-        ValueError: if ``lam`` is not such a vector.
+        ValueError: if ``lam`` is not such a vector; for a block with max pooling, which is not linear.
 
     Example:
         >>> from gsp_nonlocal import SNL
@@ -92,6 +92,10 @@ def block_response(block: NonlocalBlock, lam: Tensor | None = None, stage: int =
         raise TypeError(
             f"expected a NonlocalBlock, got {type(block).__name__}; "
             "block_shifts(model, x) finds the blocks of a model"
+        )
+    if getattr(block.affinity, "sub_sample", None) == "max":
+        raise ValueError(
+            'max pooling of values is not linear, so this block has no response; use sub_sample="average"'
         )
     units = block.units
     if not 0 <= stage < len(units):

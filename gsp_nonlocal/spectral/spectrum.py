@@ -11,6 +11,7 @@ from torch import Tensor
 
 from filters.linear import is_symmetric
 from gsp_nonlocal.shifts import DiagonalShift, LowRankShift, ShiftOperator, as_shift
+from gsp_nonlocal.shifts.implicit import ImplicitShift
 
 Eigenpairs = tuple[Tensor, Tensor | None]
 """Eigenvalues ``(B, K)`` and, where asked for, eigenvectors ``(B, N, K)``."""
@@ -105,6 +106,16 @@ def _(shift: DiagonalShift) -> tuple[Tensor, ...]:
 def _(shift: LowRankShift) -> tuple[Tensor, ...]:
     right = () if shift.right is shift.left else (shift.right,)
     return (shift.left, *right, *(() if shift.core is None else (shift.core,)))
+
+
+@stored_tensors.register
+def _(shift: ImplicitShift) -> tuple[Tensor, ...]:
+    """Also of the shifts that it is made of."""
+    parts = [
+        part for value in vars(shift).values() for part in (value if isinstance(value, tuple) else (value,))
+    ]
+    inner = [tensor for part in parts if isinstance(part, ShiftOperator) for tensor in stored_tensors(part)]
+    return (*(part for part in parts if isinstance(part, Tensor)), *inner)
 
 
 @singledispatch

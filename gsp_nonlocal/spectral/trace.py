@@ -60,6 +60,12 @@ def block_shifts(model: nn.Module, x: Tensor) -> dict[str, BlockTrace]:
     return caught
 
 
+def is_linear(trace: BlockTrace) -> bool:
+    """Whether the block's shifts are matrices: max pooling of values makes them none."""
+    pools = [getattr(stage.shift, "pool", None) for stage in trace.stages]
+    return all(pool is None or pool.kind != "max" for pool in pools)
+
+
 def find_blocks(model: nn.Module) -> dict[str, NonlocalBlock]:
     """All nonlocal blocks of a model by module path.
 

@@ -23,7 +23,7 @@ from filters import (
     WaveletFrame,
     itersine,
 )
-from gsp_nonlocal.shifts import ExponentialShift
+from gsp_nonlocal.shifts import ExponentialShift, LowRankShift
 from tests.filters.cases import CLOSED, SHIFTS, embeddings, relative, signal
 
 MONOMIAL = "Monomial(4, 5, order=2, restart=0.1)"
@@ -67,6 +67,12 @@ def test_a_spectrum_without_a_bound_is_refused():
     for shift, message in ((graph + graph, r"only bounded by \|μ\| ≤ 2"), (unbounded(), "not known")):
         with pytest.raises(ValueError, match=message):
             Heat(1.0)(signal(), shift)
+
+
+def test_a_response_that_overflows_on_the_spectrum_is_refused():
+    q = signal(3)
+    with pytest.raises(ValueError, match="not finite on the spectrum"):
+        Heat(1.0)(signal(), LowRankShift(300 * q))
 
 
 def unbounded():

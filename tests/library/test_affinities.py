@@ -314,6 +314,10 @@ X = torch.randn(1, 24, CHANNELS)
         (lambda: RBF(4, 2, normalization="sym"), "unknown normalization 'sym'; choose one of: none, mean"),
         (lambda: RBF(4, 2, symmetrization="mean"), "unknown symmetrization 'mean'"),
         (lambda: RBF(4, 2, gamma=0.0), "gamma must be positive"),
+        (lambda: TaylorRBF(4, 2, gamma=float("inf")), "gamma must be positive and finite"),
+        (lambda: EmbeddedGaussian(4, 2, scale=float("nan")), "scale must be finite"),
+        (lambda: TaylorRBF(64, 32, order=6), "rank 1,108,378,657.*use RBF"),
+        (lambda: EmbeddedGaussian(CHANNELS, 2, sub_sample="max")(X, (2, 3, 2, 2)), "1, 2 or 3 dimensions"),
         (lambda: RBF(4, 2, sub_sample="max"), "RBF has no sub_sample"),
         (lambda: Gaussian(4, scale=-1.0), "scale must be at least 0"),
         (lambda: Gaussian(4, bias=True), "no embedding"),
@@ -343,3 +347,40 @@ def test_relu_dot_keeps_the_form_that_is_asked():
     dense = ReLUDot(CHANNELS, INNER, form="dense", normalization="random_walk")(X, GRID)
     assert isinstance(dense, DenseShift)
     assert isinstance(ReLUDot(CHANNELS, INNER), PairwiseAffinity)
+
+
+@pytest.mark.parametrize("name", ["relu_dot", "relu_dot, low-rank", "concatenation", "double_softmax"])
+@pytest.mark.parametrize("normalization", ["random_walk", "symmetric"])
+@pytest.mark.parametrize("faint", [1e-8, 1e-14, 1e-21, 1e-28, 0.0])
+def test_faint_nodes_have_finite_values_and_gradients(name, normalization, faint):
+    """In float32, where roots and inverses of small degrees come close to overflow."""
+    affinity = build(name, "none", normalization).float()
+    for scale in (1.0, faint):
+        x = scale * nodes().float()
+        x[:, 0] *= faint
+        x.requires_grad_()
+        (affinity(x, GRID) @ torch.ones(1, NODES, 2)).square().sum().backward()
+        assert x.grad.isfinite().all()
+        assert all(p.grad.isfinite().all() for p in affinity.parameters())
+
+
+def test_softmax_columns_that_underflow_have_finite_gradients():
+    torch.manual_seed(0)
+    affinity, x = (
+        DoubleSoftmax(6, 4, normalization="symmetric"),
+        (100 * torch.randn(1, 64, 6)).requires_grad_(),
+    )
+    (affinity(x) @ torch.randn(1, 64, 2)).sum().backward()
+    assert x.grad.isfinite().all()
+
+
+def test_a_size_that_does_not_fit_is_named():
+    for affinity in (CrissCross(CHANNELS, 2), PyramidAttention(CHANNELS, 2), EmbeddedGaussian(CHANNELS, 2)):
+        with pytest.raises(ValueError, match=r"size \(2, 4\) has 8 positions, not 24"):
+            affinity(X, (2, 4))
+
+
+def test_a_signal_on_other_nodes_is_named():
+    shift = Concatenation(CHANNELS, 2, normalization="none")(X, GRID)
+    with pytest.raises(ValueError, match="25 nodes does not fit a shift of 24"):
+        shift(torch.randn(1, 25, 2))

@@ -1,5 +1,6 @@
 """Blocks of mmcv and timm: values, gradients, there and back."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -7,8 +8,11 @@ import torch
 from timm.layers import NonLocalAttn
 from torch import nn
 
-from gsp_nonlocal.blocks import NL, SNL
+from filters import Aggregation, Diffusion
+from gsp_nonlocal.affinity import EmbeddedGaussian
+from gsp_nonlocal.blocks import NL, SNL, NonlocalBlock
 from gsp_nonlocal.interop import mmcv, timm
+from gsp_nonlocal.nodes import PointwiseProjection
 from tests.filters.cases import relative
 from tests.library.golden import check_golden, check_gradients, load
 
@@ -115,6 +119,35 @@ def test_real_modules_of_timm(use_scale, training):
     assert relative(given.grad, expected.grad) < 2e-5
     ours, theirs = ours.eval(), theirs.eval()
     assert relative(ours(x), theirs(x)) < 2e-5  # running statistics went the same way
+
+
+CHANGES = {
+    "another filter": {"filter": Diffusion},
+    "an activation": {"activation": nn.ReLU},
+    "a recurrence": {"recurrence": 3},
+    "another scale": {"affinity": partial(EmbeddedGaussian, bias=True, scale=3.0)},
+    "whitening": {"affinity": partial(EmbeddedGaussian, bias=True, whiten=True)},
+    "another normalisation": {"affinity": partial(EmbeddedGaussian, bias=True, normalization="symmetric")},
+    "average pooling": {"affinity": partial(EmbeddedGaussian, bias=True, sub_sample="average")},
+}
+
+
+def like_mmcv(**changes):
+    settings = {
+        "affinity": partial(EmbeddedGaussian, bias=True),
+        "filter": Aggregation,
+        "activation": nn.Identity,
+        "value": partial(PointwiseProjection, bias=True),
+        "gate": False,
+    }
+    return NonlocalBlock(8, 4, **(settings | changes))
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_state_that_would_compute_something_else_is_not_written(change):
+    assert mmcv.state_dict_of(like_mmcv())
+    with pytest.raises(ValueError, match="mmcv holds blocks of one stage"):
+        mmcv.state_dict_of(like_mmcv(**CHANGES[change]))
 
 
 def without(state, key):

@@ -11,14 +11,18 @@ from torch import nn
 from filters import Cayley, Chebyshev
 from gsp_nonlocal import NonlocalBlock
 from gsp_nonlocal.affinity import (
+    Affinity,
     CrissCross,
+    EmbeddedGaussian,
     Gaussian,
     PyramidAttention,
+    ReLUDot,
 )
 from gsp_nonlocal.affinity import (
     registry as affinities,
 )
 from gsp_nonlocal.blocks import A2, ANL, CC, CGNL, DNL, GC, NL, NS, SNL, UNNORMALISED, registry
+from gsp_nonlocal.shifts import DenseShift
 from gsp_nonlocal.spectral import spectrum
 from tests.filters.cases import relative
 
@@ -204,12 +208,49 @@ def test_the_description_of_a_block_is_true(name):
     radius = spectrum(shift).eigenvalues.abs().max()
     bound = {"|μ| ≤ 1": 1.0, "|μ| ≤ 2": 2.0, "no bound": float("inf")}[row.spectrum]
     assert radius <= bound + 1e-9
-    assert row.response == unit.filter.formula
-    assert len(str(row).splitlines()) == 9
+    assert row.response.startswith(unit.filter.formula)
+    assert len(str(row).splitlines()) == 10
 
 
-def test_pooling_stands_in_the_description():
-    assert "max-pooled" in BLOCKS["nl, sub-sampled"](C).describe().shift
+def test_pooling_order_and_repetition_stand_in_the_description():
+    pooled = BLOCKS["nl, sub-sampled"](C).describe()
+    assert "max-pooled" in pooled.shift
+    assert (pooled.response, pooled.spectrum) == ("none: max pooling is not linear", "no bound")
+    assert SNL(C, order=1).describe() != SNL(C, order=3).describe()
+    assert "2 times" in CC(C, recurrence=2).describe().applied
+    assert NL(C, stages=3).describe().applied == "3 times on one S"
+    assert SNL(C, form="dense").describe().memory == "N²"
+
+
+def test_an_affinity_of_ones_own_promises_nothing():
+    class Mine(Affinity):
+        def __init__(self, channels, inner_channels):
+            super().__init__()
+
+        def forward(self, nodes, spatial=None):
+            return DenseShift(5 * nodes @ nodes.mT)
+
+    row = NonlocalBlock(C, affinity=Mine).describe()
+    assert (row.symmetric, row.spectrum) == ("no", "no bound")
+
+
+def test_the_bound_of_a_sum_is_that_of_its_description():
+    block, x = DNL(C), torch.randn(1, C, 6, 5)
+    shift = block.shift(x) + block.units[0].affinity(x.flatten(2).mT)
+    assert shift.spectral_bound == shift.to(torch.float64).spectral_bound == 2.0
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [CrissCross, partial(PyramidAttention, sizes=(1, 2)), partial(EmbeddedGaussian, sub_sample="average")],
+)
+def test_the_affinity_of_a_unit_knows_the_grid(kind):
+    """The same positions in another arrangement are another graph."""
+    torch.manual_seed(0)
+    block = NonlocalBlock(C, affinity=ReLUDot, unit_affinity=kind, gate=False).double().eval()
+    x = torch.randn(1, C, 4, 6, dtype=torch.float64)
+    other = block(x.reshape(1, C, 2, 12)).reshape(x.shape)
+    assert relative(block(x), other) > 1e-6
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ BLOCKS = {
     **{f"{kind}_stages{n}": (kind, {}) for kind in ("snl", "nl", "ns", "a2", "dnl") for n in (1, 3)},
     "cc": ("cc", {}),
     "anl": ("anl", {}),
-    **{f"cgnl_groups{n}": ("cgnl", {"groups": n}) for n in (1, 2)},
+    "cgnl_groups1": ("cgnl", {"groups": 1}),
+    "cgnl_groups2": ("cgnl", {}),  # found in the state
 }
 """Every block of the authors' code: file, kind, options."""
 
@@ -87,7 +88,13 @@ def test_unknown_kinds_and_foreign_networks():
         load_block("gnl", {})
     with pytest.raises(ValueError, match=r"missing conv.weight, fc2.weight"):
         load_network({"features.0.weight": torch.ones(1)})
-    with pytest.raises(TypeError, match="groups"):
-        load_block("cgnl", load("official_cgnl_groups1_2x16x6x5")[1])
-    with pytest.raises(ValueError, match="groups=3 must divide"):
+    with pytest.raises(TypeError, match="group_count"):
+        load_block("cgnl", load("official_cgnl_groups1_2x16x6x5")[1], group_count=1)
+    with pytest.raises(ValueError, match="groups=3 does not fit this state, which has 1"):
         load_block("cgnl", load("official_cgnl_groups1_2x16x6x5")[1], groups=3)
+
+
+def test_a_block_has_the_data_type_of_its_state():
+    _, state = load("official_cgnl_groups2_2x16x6x5")
+    block = load_block("cgnl", {key: value.double() for key, value in state.items()})
+    assert {p.dtype for p in block.parameters()} == {torch.float64}

@@ -5,10 +5,11 @@ import torch
 from torch import nn
 
 from gsp_nonlocal import SNL
-from gsp_nonlocal.blocks import CC, DNL
+from gsp_nonlocal.blocks import CC, DNL, NL
 from gsp_nonlocal.blocks import registry as blocks
 from gsp_nonlocal.models import preresnet20
 from gsp_nonlocal.spectral import block_response, block_shifts, spectrum, write_report
+from gsp_nonlocal.spectral.spectrum import stored_tensors
 
 
 class Late(nn.Module):
@@ -121,3 +122,18 @@ def test_a_recurrence_is_caught_at_its_last_run():
     torch.testing.assert_close(
         block_shifts(block, x)[""].shift.to_dense(), block.shift(second).to_dense().detach()
     )
+
+
+def test_blocks_with_max_pooling_are_left_out_of_the_report_by_name(tmp_path):
+    pooled = nn.Sequential(nn.Conv2d(3, 8, 3), NL(8, sub_sample="max"))
+    with pytest.raises(ValueError, match="max pooling of values in 1 is not linear"):
+        write_report(pooled, torch.randn(2, 3, 8, 8), tmp_path / "report.html")
+    write_report(nn.Sequential(pooled, SNL(8)), torch.randn(2, 3, 8, 8), tmp_path / "report.html")
+    assert "no spectrum: 0.1." in (tmp_path / "report.html").read_text(encoding="utf-8")
+    with pytest.raises(ValueError, match="no response"):
+        block_response(pooled[1])
+
+
+def test_what_a_graph_holds_is_counted_without_its_matrix():
+    trace = block_shifts(NL(8), torch.randn(1, 8, 40, 40))[""]
+    assert sum(t.numel() for t in stored_tensors(trace.shift)) == 2 * 1600 * 4
