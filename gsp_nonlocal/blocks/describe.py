@@ -71,8 +71,10 @@ def _response(block: NonlocalBlock) -> str:
 
 
 def _applied(block: NonlocalBlock) -> str:
-    stages = "once" if len(block.units) == 1 else f"{len(block.units)} times on one S"
-    return stages if block.recurrence == 1 else f"{stages}, {block.recurrence} times in all with new S"
+    units, rounds = len(block.units), block.recurrence
+    if units == 1:
+        return "once" if rounds == 1 else f"{rounds} times, each on a new S"
+    return f"{units} times on one S" + ("" if rounds == 1 else f", in {rounds} rounds")
 
 
 def _signal(unit: NonlocalUnit, inner_channels: int) -> str:
