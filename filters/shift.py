@@ -291,10 +291,12 @@ def require_same_nodes(one: ShiftOperator, other: ShiftOperator) -> None:
         raise ValueError(f"shifts act on different graphs: {one.shape[-1]} and {other.shape[-1]} nodes")
 
 
-def added_bounds(one: ShiftOperator, other: ShiftOperator) -> float | None:
-    """A bound of the spectrum of the sum: for symmetric terms, the sum of their bounds."""
-    if not (one.is_symmetric and other.is_symmetric):
-        return None
-    if one.spectral_bound is None or other.spectral_bound is None:
-        return None
-    return one.spectral_bound + other.spectral_bound
+def added_bounds(*shifts: ShiftOperator) -> float | None:
+    """A bound of the spectrum of the sum: the sum of the bounds, where they are bounds of one kind.
+
+    ``|μ|`` is at most the norm, which bounds of symmetric shifts are, and at most the greatest sum of a row,
+    which those of row-stochastic shifts are. Each of the two adds up.
+    """
+    bounds = [shift.spectral_bound for shift in shifts if shift.spectral_bound is not None]
+    alike = all(shift.is_symmetric for shift in shifts) or all(shift.is_row_stochastic for shift in shifts)
+    return sum(bounds) if alike and len(bounds) == len(shifts) else None

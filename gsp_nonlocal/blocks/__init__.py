@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from filters.registry import Registry
+from gsp_nonlocal.blocks.compact import ANL, CC, CGNL, GC
 from gsp_nonlocal.blocks.describe import Description, describe_all
-from gsp_nonlocal.blocks.known import A2, ANL, CC, CGNL, DNL, GC, NL, NS, UNNORMALISED
+from gsp_nonlocal.blocks.known import A2, DNL, NL, NS, UNNORMALISED
 from gsp_nonlocal.blocks.nonlocal_block import NonlocalBlock, NonlocalUnit
 from gsp_nonlocal.blocks.snl import SNL
 

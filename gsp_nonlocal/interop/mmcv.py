@@ -93,7 +93,7 @@ def load_block(
         ValueError: for an unknown mode, or a state whose keys do not fit (missing and surplus keys named).
     """
     settings: dict[str, Any] = {"scale": None} if mode == "embedded_gaussian" and use_scale else {}
-    if mode not in ("gaussian",):
+    if mode != "gaussian":
         settings |= {"bias": True}
     pooling: PoolKind | None = "max" if sub_sample else None
     affinity = partial(modes.get(mode), sub_sample=pooling, **settings)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from filters.linear import on_parts
-from filters.shift import DenseShift, ShiftOperator, Signal, require_same_nodes
+from filters.shift import DenseShift, ShiftOperator, Signal, added_bounds, require_same_nodes
 
 
 class ImplicitShift(ShiftOperator):
@@ -88,7 +88,7 @@ class SumShift(ImplicitShift):
         batch, nodes = max(term.shape[0] for term in terms), terms[0].shape[-1]
         like = torch.empty(0, dtype=terms[0].dtype, device=terms[0].device).expand(batch, nodes, 0)
         symmetric = all(term.is_symmetric for term in terms) if is_symmetric is None else is_symmetric
-        bound = _added_bounds(terms) if spectral_bound is None else spectral_bound
+        bound = added_bounds(*terms) if spectral_bound is None else spectral_bound
         super().__init__(like, is_symmetric=symmetric, spectral_bound=bound)
         self.terms = tuple(terms)
 
@@ -115,10 +115,3 @@ def add(one: ShiftOperator, other: ShiftOperator) -> ShiftOperator:
     if isinstance(other, DenseShift):
         return other + one
     return SumShift([one, other])
-
-
-def _added_bounds(terms: Sequence[ShiftOperator]) -> float | None:
-    """``|μ|`` is at most the norm, and at most the greatest sum of a row; each of the two adds up."""
-    bounds = [term.spectral_bound for term in terms if term.spectral_bound is not None]
-    alike = all(term.is_symmetric for term in terms) or all(term.is_row_stochastic for term in terms)
-    return sum(bounds) if alike and len(bounds) == len(terms) else None
