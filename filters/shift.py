@@ -33,7 +33,7 @@ class ShiftOperator(ABC):
     r"""The graph shift ``S ∈ R^{B×N×N}``, known by what it does to a signal.
 
     Subclasses give :attr:`shape`, :attr:`dtype`, :attr:`device`, :meth:`__call__`, :attr:`T`,
-    :meth:`to_dense`, :meth:`to` and :meth:`__add__`; and, where they know a closed form,
+    :meth:`to_dense`, :meth:`mapped` and :meth:`__add__`; and, where they know a closed form,
     :meth:`resolvent` and :meth:`eigenpairs`.
 
     Attributes:
@@ -99,8 +99,29 @@ class ShiftOperator(ABC):
         """``S`` as a tensor ``(B, N, N)``: N² numbers, for small graphs and for tests."""
 
     @abstractmethod
-    def to(self, dtype: torch.dtype) -> ShiftOperator:
-        """The same operator in another data type."""
+    def mapped(self, function: Callable[[Tensor], Tensor]) -> ShiftOperator:
+        """The same operator made of ``function(tensor)`` for each tensor that holds it.
+
+        The first dimension of each is the batch, or 1. :meth:`to`, :meth:`detach` and :meth:`graph` are this.
+        """
+
+    def to(self, target: torch.dtype | torch.device | str) -> ShiftOperator:
+        """The same operator in another data type or on another device."""
+        return self if target == self.dtype else self.mapped(lambda part: part.to(target))
+
+    def detach(self) -> ShiftOperator:
+        """The same operator without gradients."""
+        return self.mapped(Tensor.detach)
+
+    def graph(self, index: int) -> ShiftOperator:
+        """Graph number ``index`` of the batch, as a batch of one.
+
+        Raises:
+            IndexError: if there is no such graph.
+        """
+        if not 0 <= index < self.shape[0]:
+            raise IndexError(f"graph {index} is out of range: the batch has {self.shape[0]}, counted from 0")
+        return self.mapped(lambda part: part[index : index + 1] if len(part) > 1 else part)
 
     @abstractmethod
     def __add__(self, other: ShiftOperator) -> ShiftOperator:
@@ -180,8 +201,8 @@ class DenseShift(ShiftOperator):
     def to_dense(self) -> Tensor:
         return self.matrix
 
-    def to(self, dtype: torch.dtype) -> DenseShift:
-        return self._like(self.matrix.to(dtype))
+    def mapped(self, function: Callable[[Tensor], Tensor]) -> DenseShift:
+        return self._like(function(self.matrix))
 
     def __add__(self, other: ShiftOperator) -> DenseShift:
         require_same_nodes(self, other)
@@ -252,8 +273,8 @@ class DiagonalShift(ShiftOperator):
     def to_dense(self) -> Tensor:
         return torch.diag_embed(self.eigenvalues)
 
-    def to(self, dtype: torch.dtype) -> DiagonalShift:
-        return DiagonalShift(self.eigenvalues.to(dtype))
+    def mapped(self, function: Callable[[Tensor], Tensor]) -> DiagonalShift:
+        return DiagonalShift(function(self.eigenvalues))
 
     def __add__(self, other: ShiftOperator) -> ShiftOperator:
         if isinstance(other, DiagonalShift):

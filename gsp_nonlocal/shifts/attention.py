@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
@@ -60,8 +62,8 @@ class AttentionShift(ImplicitShift):
     def to_dense(self) -> Tensor:
         return torch.softmax(self.scale * self.query @ self.key.mT, dim=-1)
 
-    def to(self, dtype: torch.dtype) -> AttentionShift:
-        return AttentionShift(self.query.to(dtype), self.key.to(dtype), self.scale)
+    def mapped(self, function: Callable[[Tensor], Tensor]) -> AttentionShift:
+        return AttentionShift(function(self.query), function(self.key), self.scale)
 
     def _scaled(self) -> ScaledShift:
         """``diag(t)⁻¹ W`` with the row sums ``t`` of the weights ``W``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -74,8 +74,8 @@ class CrissCrossShift(ImplicitShift):
         horizontal = torch.einsum("bhij,hg->bhigj", self.horizontal, same_row)
         return (vertical + horizontal).reshape(self.shape)
 
-    def to(self, dtype: torch.dtype) -> CrissCrossShift:
-        return self._like(self.vertical.to(dtype), self.horizontal.to(dtype))
+    def mapped(self, function: Callable[[Tensor], Tensor]) -> CrissCrossShift:
+        return self._like(function(self.vertical), function(self.horizontal))
 
     def _like(self, vertical: Tensor, horizontal: Tensor) -> CrissCrossShift:
         return CrissCrossShift(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -67,8 +67,8 @@ class ExponentialShift(ImplicitShift):
     def to_dense(self) -> Tensor:
         return (self.query @ self.key.mT - self.row - self.column.mT).exp()
 
-    def to(self, dtype: torch.dtype) -> ExponentialShift:
-        return self._like(*(part.to(dtype) for part in (self.query, self.key, self.row, self.column)))
+    def mapped(self, function: Callable[[Tensor], Tensor]) -> ExponentialShift:
+        return self._like(*map(function, (self.query, self.key, self.row, self.column)))
 
     def _like(self, query: Tensor, key: Tensor, row: Tensor, column: Tensor) -> ExponentialShift:
         return ExponentialShift(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -55,8 +57,8 @@ class HingeShift(ImplicitShift):
     def to_dense(self) -> Tensor:
         return (self.row + self.column.mT).relu()
 
-    def to(self, dtype: torch.dtype) -> HingeShift:
-        return self._like(self.row.to(dtype), self.column.to(dtype))
+    def mapped(self, function: Callable[[Tensor], Tensor]) -> HingeShift:
+        return self._like(function(self.row), function(self.column))
 
     def _like(self, row: Tensor, column: Tensor) -> HingeShift:
         return HingeShift(row, column, is_symmetric=self.is_symmetric, spectral_bound=self.spectral_bound)

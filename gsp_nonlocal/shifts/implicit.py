@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -102,8 +102,8 @@ class SumShift(ImplicitShift):
     def to_dense(self) -> Tensor:
         return sum((term.to_dense() for term in self.terms[1:]), start=self.terms[0].to_dense())
 
-    def to(self, dtype: torch.dtype) -> SumShift:
-        return self._like([term.to(dtype) for term in self.terms])
+    def mapped(self, function: Callable[[Tensor], Tensor]) -> SumShift:
+        return self._like([term.mapped(function) for term in self.terms])
 
     def _like(self, terms: Sequence[ShiftOperator]) -> SumShift:
         return SumShift(terms, is_symmetric=self.is_symmetric, spectral_bound=self.spectral_bound)

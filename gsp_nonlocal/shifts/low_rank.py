@@ -58,7 +58,8 @@ class LowRankShift(ShiftOperator):
     ) -> None:
         right = left if right is None else right
         _check_factors(left, right, core)
-        self.left, self.right, self.core = left, right, core
+        self.left, self.right = left, right
+        self.core = core if core is None or core.dim() == 3 else core.unsqueeze(0)
         self.is_symmetric = right is left and core is None if is_symmetric is None else is_symmetric
         self.spectral_bound = spectral_bound
         self._gram: Tensor | None = None
@@ -144,12 +145,10 @@ class LowRankShift(ShiftOperator):
         left = self.left if self.core is None else self.left @ self.core
         return left @ self.right.mT
 
-    def to(self, dtype: torch.dtype) -> LowRankShift:
-        if dtype == self.dtype:
-            return self
-        left = self.left.to(dtype)
-        right = left if self.right is self.left else self.right.to(dtype)
-        return self._like(left, right, None if self.core is None else self.core.to(dtype))
+    def mapped(self, function: Callable[[Tensor], Tensor]) -> LowRankShift:
+        left = function(self.left)
+        right = left if self.right is self.left else function(self.right)
+        return self._like(left, right, None if self.core is None else function(self.core))
 
     def __add__(self, other: ShiftOperator) -> ShiftOperator:
         if not isinstance(other, LowRankShift):

@@ -126,8 +126,8 @@ class PooledShift(ImplicitShift):
         self._require_linear()
         return self.product(self.pool.matrix(self.query)).expand(self.shape)
 
-    def to(self, dtype: torch.dtype) -> PooledShift:
-        query, key = self.query.to(dtype), self.key.to(dtype)
+    def mapped(self, function: Callable[[Tensor], Tensor]) -> PooledShift:
+        query, key = function(self.query), function(self.key)
         return PooledShift(self.products, query, key, self.pool, spectral_bound=self.spectral_bound)
 
     def _require_linear(self) -> None:
@@ -155,8 +155,8 @@ class TransposedShift(ImplicitShift):
     def to_dense(self) -> Tensor:
         return self.inner.to_dense().mT
 
-    def to(self, dtype: torch.dtype) -> TransposedShift:
-        return self.inner.to(dtype).T
+    def mapped(self, function: Callable[[Tensor], Tensor]) -> TransposedShift:
+        return self.inner.mapped(function).T
 
 
 def pyramid(spatial: Sequence[int], sizes: Sequence[int], like: Tensor) -> Tensor:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from filters.shift import DenseShift, ShiftOperator
@@ -23,6 +23,7 @@ class ScaledShift(ImplicitShift):
         spectral_bound: a bound of ``|μ|``, if one is known.
 
     Example:
+        >>> import torch
         >>> S = ScaledShift(DenseShift(torch.ones(2, 2)), torch.full((1, 2, 1), 0.5), torch.ones(1, 2, 1))
         >>> S @ torch.ones(1, 2, 1)
         tensor([[[1.],
@@ -57,8 +58,8 @@ class ScaledShift(ImplicitShift):
     def to_dense(self) -> Tensor:
         return self.left * self.inner.to_dense() * self.right.mT
 
-    def to(self, dtype: torch.dtype) -> ScaledShift:
-        return self._like(self.inner.to(dtype), self.left.to(dtype), self.right.to(dtype))
+    def mapped(self, function: Callable[[Tensor], Tensor]) -> ScaledShift:
+        return self._like(self.inner.mapped(function), function(self.left), function(self.right))
 
     def _like(self, inner: ShiftOperator, left: Tensor, right: Tensor) -> ScaledShift:
         return ScaledShift(

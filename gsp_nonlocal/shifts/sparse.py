@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -152,10 +153,9 @@ class SparseShift(ShiftOperator):
         places = (self.pattern.target(), self.pattern.columns)
         return dense.index_put(places, self.values, accumulate=True).unsqueeze(0)
 
-    def to(self, dtype: torch.dtype) -> SparseShift:
-        if not isinstance(dtype, torch.dtype):
-            raise TypeError(f"a shift is cast to a torch.dtype, got {dtype!r}; build it on its device")
-        return self if dtype == self.dtype else self._like(self.pattern, self.values.to(dtype))
+    def mapped(self, function: Callable[[Tensor], Tensor]) -> SparseShift:
+        values = function(self.values.unsqueeze(0)).squeeze(0)
+        return self._like(self.pattern.to(values.device), values)
 
     def __add__(self, other: ShiftOperator) -> ShiftOperator:
         return add(self, other)
@@ -212,6 +212,12 @@ class Pattern:
         """Row of each entry."""
         nodes = torch.arange(self.num_nodes, device=self.rows.device)
         return nodes.repeat_interleave(self.rows.diff())
+
+    def to(self, device: torch.device) -> Pattern:
+        """The pattern on another device, or itself."""
+        if device == self.rows.device:
+            return self
+        return Pattern(self.rows.to(device), self.columns.to(device))
 
     def transposed(self) -> tuple[Pattern, Tensor]:
         """The transposed pattern, and the order in which it takes the values."""

@@ -187,3 +187,32 @@ def test_a_second_derivative_of_the_low_rank_form_is_refused():
     )
     with pytest.raises(RuntimeError, match="once_differentiable"):
         grad.sum().backward()
+
+
+@shifts_table
+def test_a_graph_of_the_batch_is_that_graph(graph):
+    shift = SHIFTS[graph]()
+    for index in range(shift.shape[0]):
+        one = shift.graph(index)
+        assert one.shape == (1, *shift.shape[1:])
+        assert relative(one.to_dense(), shift.to_dense()[index : index + 1]) < 1e-14
+        assert (one.is_symmetric, one.spectral_bound) == (shift.is_symmetric, shift.spectral_bound)
+    with pytest.raises(IndexError, match=f"graph {shift.shape[0]} is out of range"):
+        shift.graph(shift.shape[0])
+
+
+@shifts_table
+def test_the_data_type_changes_and_promises_stay(graph):
+    shift = SHIFTS[graph]()
+    single = shift.to(torch.float32)
+    assert shift.to(torch.float64) is shift
+    assert single.dtype == single.to_dense().dtype == torch.float32
+    assert relative(single.to_dense().double(), shift.to_dense()) < 1e-5
+    assert (single.is_symmetric, single.spectral_bound) == (shift.is_symmetric, shift.spectral_bound)
+
+
+def test_detached_factors_carry_no_gradient():
+    edges = features().requires_grad_()
+    shift = relu_dot_shift(edges, "low_rank")
+    assert (shift @ signal()).requires_grad
+    assert not (shift.detach() @ signal()).requires_grad

@@ -275,7 +275,6 @@ def test_a_large_graph_without_edges_is_the_identity():
             ValueError,
             "compressed",
         ),
-        (lambda: build(PATH).to("cuda"), TypeError, "torch.dtype, got 'cuda'"),
     ],
 )
 def test_more_bad_input_is_named(call, error, message):
