@@ -5,7 +5,8 @@ RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 DEMO   ?=
 
-.PHONY: help setup demo test test-scatter test-peers doctest lint format type check benchmark study families compare clean
+.PHONY: help setup demo test test-scatter test-peers doctest lint format type check benchmark study families compare \
+        spectral-study clean
 help:           ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
@@ -73,6 +74,9 @@ families: $(READY) ## cued scenes: every filter family, three seeds (half an hou
 
 compare: $(READY) ## cued scenes and digits: every known block, three seeds (an hour and a half)
 	$(RUN) -m experiments.compare --seeds 3 4 5
+
+spectral-study: $(READY) ## what graph each block learns: trains each on cued scenes, writes docs/study.md (half an hour)
+	$(RUN) -m experiments.spectral_study
 
 clean:          ## remove runs and caches
 	rm -rf runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -57,8 +57,13 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
     return checkpoint
 
 
-def check_architecture(model: nn.Module, checkpoint: dict[str, Any], path: str | Path) -> None:
-    """Compare keys and shapes of a checkpoint with those of ``model``.
+_FIT = "give the --config and the --model options it was trained with, or another --ckpt_path"
+
+
+def check_architecture(
+    model: nn.Module, checkpoint: dict[str, Any], path: str | Path, remedy: str = _FIT
+) -> None:
+    """Compare keys and shapes of a checkpoint with those of ``model``; ``remedy`` ends the message.
 
     Raises:
         ValueError: If they differ; names missing and surplus keys and unequal shapes.
@@ -75,10 +80,7 @@ def check_architecture(model: nn.Module, checkpoint: dict[str, Any], path: str |
     if not any(differences.values()):
         return
     listed = "; ".join(f"{kind}: {_few(keys)}" for kind, keys in differences.items() if keys)
-    raise ValueError(
-        f"checkpoint '{path}' is of another architecture ({listed}); "
-        "give the --config and the --model options it was trained with, or another --ckpt_path"
-    )
+    raise ValueError(f"checkpoint '{path}' is of another architecture ({listed}); {remedy}")
 
 
 def _few(keys: list[str], most: int = 4) -> str:

@@ -1,13 +1,14 @@
 """Training of one cell of a comparison: one network on cued scenes or digits, by one seed."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
 from lightning import LightningDataModule, Trainer, seed_everything
-from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
 
 import filters
 from experiments.checkpoints import WholeCheckpointIO
@@ -201,7 +202,12 @@ class Outcome(NamedTuple):
 
 
 def train_best(
-    task: Task, data: LightningDataModule, folder: str | Path, name: str = "best", **settings: Any
+    task: Task,
+    data: LightningDataModule,
+    folder: str | Path,
+    name: str = "best",
+    callbacks: Sequence[Callback] = (),
+    **settings: Any,
 ) -> Outcome:
     """Train ``task``, load its best validation checkpoint into it, and test that.
 
@@ -210,10 +216,11 @@ def train_best(
         data: Its data.
         folder: Where the checkpoint goes.
         name: Its name, without ``.ckpt``.
+        callbacks: Further callbacks of the training.
         settings: Of Lightning's ``Trainer``.
     """
     best = ModelCheckpoint(folder, name, monitor=task.monitor, mode="max", enable_version_counter=False)
-    trainer = quiet_trainer(best, **settings)
+    trainer = quiet_trainer(best, callbacks, **settings)
     begin = time.perf_counter()
     trainer.fit(task, data)
     seconds = time.perf_counter() - begin
@@ -223,12 +230,12 @@ def train_best(
     return Outcome(round(val, 4), round(tested, 4), round(seconds, 1), Path(best.best_model_path))
 
 
-def quiet_trainer(best: ModelCheckpoint, **settings: Any) -> Trainer:
+def quiet_trainer(best: ModelCheckpoint, callbacks: Sequence[Callback] = (), **settings: Any) -> Trainer:
     """Return a trainer of one epoch with a progress bar, whole checkpoints, and no further output."""
     defaults: dict[str, Any] = {"max_epochs": 1, "logger": False, "enable_model_summary": False}
     return Trainer(
         **(defaults | settings),
-        callbacks=[best, RichProgressBar()],
+        callbacks=[*callbacks, best, RichProgressBar()],
         plugins=[WholeCheckpointIO()],
         num_sanity_val_steps=0,
     )

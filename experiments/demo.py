@@ -25,7 +25,7 @@ from experiments.messages import hush
 from experiments.plots import plot_comparison
 from experiments.table import summarise, write_cells
 from experiments.tasks import Classification, Segmentation
-from gsp_nonlocal.spectral import write_report
+from gsp_nonlocal.spectral import analyze
 
 console = Console()
 
@@ -61,8 +61,8 @@ def classify_digits(output: Path, budget: Budget) -> DigitsResult:
     task, digits = Classification(dropout=0.2), Digits(seed=SEED)
     outcome = train_best(task, digits, output, "digits_snl", max_epochs=budget.epochs)
     images, _ = digits.tensors("test")
-    report = write_report(task.network, images[:8], output / "spectrum.html")
-    return DigitsResult(outcome.test, outcome.seconds, outcome.checkpoint, Path(report))
+    page = analyze(task.network, images[:8]).write(output / "spectrum", overwrite=True)
+    return DigitsResult(outcome.test, outcome.seconds, outcome.checkpoint, page)
 
 
 def compare_scenes(output: Path, budget: Budget) -> list[Cell]:
@@ -115,6 +115,8 @@ def show(result: DigitsResult, cells: Sequence[Cell], output: Path) -> None:
         "python -m experiments test --config experiments/configs/digits_snl.yaml"
         f" --ckpt_path {result.checkpoint}",
         "python -m experiments fit --config experiments/configs/scenes_class.yaml",
+        f"python -m experiments.analyze --checkpoint {output}/scenes/first_order/best.ckpt"
+        f" {output}/scenes/order_3/best.ckpt",
         "python -m experiments.study --cue colour --seeds 0 1 2 --output runs/study",
     ]
     console.print("Next:", *commands, sep="\n  ", highlight=False, soft_wrap=True)

@@ -20,7 +20,7 @@ def test_the_code_of_the_readme_runs(tmp_path, monkeypatch):
     namespace: dict[str, object] = {"__name__": "readme"}
     for block in BLOCKS:
         exec(compile(block, "README.md", "exec"), namespace)  # our own text
-    assert (tmp_path / "report.html").stat().st_size > 10_000
+    assert (tmp_path / "analysis" / "index.html").stat().st_size > 10_000
 
 
 def test_the_table_of_blocks_is_the_generated_one():

@@ -16,6 +16,7 @@ from experiments.benchmark.block_sections import block_sections
 from experiments.benchmark.filter_sections import filter_sections
 from experiments.benchmark.output import print_results, read_sections, write_results
 from experiments.benchmark.sections import BLOCK_SHAPES, Row, compare_blocks, compare_orders, growth
+from experiments.benchmark.spectral_sections import spectral_sections
 from experiments.files import check_writable
 from experiments.machine import describe_machine
 
@@ -62,6 +63,7 @@ def _sections(rounds: int, quick: bool) -> dict[str, tuple[Iterable[Row], int]]:
         "growth": (growth(exponents), len(exponents)),
         **filter_sections(rounds, quick),
         **block_sections(rounds, quick),
+        **spectral_sections(rounds, quick),
     }
 
 

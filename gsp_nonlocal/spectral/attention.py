@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import singledispatch
 from math import prod
 
 import torch
 from torch import Tensor
 
-from gsp_nonlocal.shifts import ShiftOperator, as_shift
+from gsp_nonlocal.shifts import AttentionShift, DenseShift, LowRankShift, ShiftOperator, as_shift
 
 
 @torch.no_grad()
@@ -43,16 +44,58 @@ def attention_map(
                  [1., 0., 0.]]])
     """
     shift = as_shift(shift)
-    batch, nodes = shift.shape[0], shift.shape[-1]
+    nodes = shift.shape[-1]
     if grid is not None and prod(grid) != nodes:
         raise ValueError(
             f"grid {grid} has {prod(grid)} positions, but the graph has {nodes} nodes; "
             "pass the spatial shape of the map that the graph was made from"
         )
-    unit = torch.zeros(batch, nodes, 1, dtype=shift.dtype, device=shift.device)
-    unit[:, _flat_index(node, nodes, grid)] = 1
-    row = (shift.T @ unit).squeeze(-1)
+    row = attention_rows(shift, torch.tensor([_flat_index(node, nodes, grid)]))[:, 0]
     return row if grid is None else row.unflatten(-1, grid)
+
+
+@torch.no_grad()
+def attention_rows(shift: ShiftOperator | Tensor, nodes: Tensor) -> Tensor:
+    """Rows ``i`` of ``S`` for all ``i`` of ``nodes (m,)``, without ``S``: ``(B, m, N)``, no gradients.
+
+    Costs ``m N R`` on low-rank and attention shifts, and a product with ``m`` unit vectors on others.
+
+    Raises:
+        IndexError: if a node is outside of the graph.
+
+    Example:
+        >>> attention_rows(torch.eye(3), torch.tensor([2, 0]))
+        tensor([[[0., 0., 1.],
+                 [1., 0., 0.]]])
+    """
+    shift = as_shift(shift)
+    count = shift.shape[-1]
+    if nodes.numel() and not 0 <= int(nodes.min()) <= int(nodes.max()) < count:
+        raise IndexError(f"nodes {int(nodes.min())} to {int(nodes.max())} are not among 0 to {count - 1}")
+    return _rows(shift, nodes.to(shift.device))
+
+
+@singledispatch
+def _rows(shift: ShiftOperator, nodes: Tensor) -> Tensor:
+    units = torch.zeros(shift.shape[0], shift.shape[-1], len(nodes), dtype=shift.dtype, device=shift.device)
+    units[:, nodes, torch.arange(len(nodes), device=nodes.device)] = 1
+    return (shift.T @ units).mT
+
+
+@_rows.register
+def _(shift: DenseShift, nodes: Tensor) -> Tensor:
+    return shift.matrix[:, nodes]
+
+
+@_rows.register
+def _(shift: LowRankShift, nodes: Tensor) -> Tensor:
+    left = shift.left[:, nodes]
+    return (left if shift.core is None else left @ shift.core) @ shift.right.mT
+
+
+@_rows.register
+def _(shift: AttentionShift, nodes: Tensor) -> Tensor:
+    return torch.softmax(shift.scale * shift.query[:, nodes] @ shift.key.mT, dim=-1)
 
 
 def _flat_index(node: int | tuple[int, ...], nodes: int, grid: tuple[int, ...] | None) -> int:

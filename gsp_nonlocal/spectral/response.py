@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from filters import GraphFilter
 from gsp_nonlocal.blocks import NonlocalBlock
 
 FLAT = 0.1
@@ -19,18 +20,40 @@ class Response:
 
     Attributes:
         frequencies: ``λ``, ``(F,)``.
-        matrices: ``H``, ``(F, C, C)``.
-        singular_values: of each ``H(λ)``, descending, ``(F, min(C, r))``; the others are 0.
+        value: ``W_g (C, r)``, the projection before the filter.
+        filtered: the filter's own response, ``(F, r, C)``.
+        singular_values: of each ``H(λ) = W_g · filtered``, descending, ``(F, min(C, r))``; the others are 0.
     """
 
     frequencies: Tensor
-    matrices: Tensor
+    value: Tensor
+    filtered: Tensor
     singular_values: Tensor
+
+    @classmethod
+    def of(cls, lam: Tensor, value: Tensor, filtered: Tensor) -> Response:
+        """The response with its singular values, from those of ``r × C`` matrices."""
+        small = torch.linalg.qr(value, mode="r").R @ filtered
+        return cls(lam, value, filtered, torch.linalg.svdvals(small))
+
+    @property
+    def matrices(self) -> Tensor:
+        """``H``, ``(F, C, C)``, formed at each use."""
+        return self.value @ self.filtered
 
     @property
     def mean_gain(self) -> Tensor:
         r"""``‖H(λ)‖_F / √C``, ``(F,)``: the gain for a signal that is white over the channels."""
-        return self.singular_values.norm(dim=-1) / self.matrices.shape[-2] ** 0.5
+        return self.singular_values.norm(dim=-1) / self.value.shape[0] ** 0.5
+
+    def within(self, low: float, high: float) -> Response:
+        """The response at its frequencies in ``[low, high]``; the whole one if they are fewer than three."""
+        kept = (self.frequencies >= low) & (self.frequencies <= high)
+        return self if int(kept.sum()) < 3 else self._at(kept)
+
+    def _at(self, kept: Tensor) -> Response:
+        """The response at some of its frequencies."""
+        return Response(self.frequencies[kept], self.value, self.filtered[kept], self.singular_values[kept])
 
     @property
     def kind(self) -> str:
@@ -91,7 +114,7 @@ def block_response(block: NonlocalBlock, lam: Tensor | None = None, stage: int =
     if not isinstance(block, NonlocalBlock):
         raise TypeError(
             f"expected a NonlocalBlock, got {type(block).__name__}; "
-            "block_shifts(model, x) finds the blocks of a model"
+            "SpectralProbe(model) finds the blocks of a model"
         )
     if getattr(block.affinity, "sub_sample", None) == "max":
         raise ValueError(
@@ -100,24 +123,35 @@ def block_response(block: NonlocalBlock, lam: Tensor | None = None, stage: int =
     units = block.units
     if not 0 <= stage < len(units):
         raise IndexError(f"stage {stage} is out of range: the block has {len(units)}, counted from 0")
-    unit = units[stage]
-    value = _matrix_of(unit.value, block.channels)
-    lam = _frequencies(lam).to(value)
-    filtered = unit.filter.response(lam)
-    if filtered.shape[1] != value.shape[1]:  # scalar signals: every channel alike
-        filtered = filtered * torch.eye(value.shape[1]).to(filtered)
-    small = torch.linalg.qr(value, mode="r").R @ filtered
-    return Response(lam, value @ filtered, torch.linalg.svdvals(small))
+    return unit_response(units[stage].value, units[stage].filter, block.channels, lam)
 
 
-def _matrix_of(value: torch.nn.Module, channels: int) -> Tensor:
+@torch.no_grad()
+def unit_response(
+    value: torch.nn.Module, filter: GraphFilter, channels: int, lam: Tensor | None = None
+) -> Response:
+    """``H(λ)`` of a linear projection ``value`` of ``channels`` channels and the ``filter`` after it."""
+    matrix = matrix_of(value, channels)
+    lam = check_frequencies(lam).to(matrix)
+    filtered = filter.response(lam)
+    if filtered.shape[1] != matrix.shape[1]:  # scalar signals: every channel alike
+        filtered = filtered * torch.eye(matrix.shape[1]).to(filtered)
+    return Response.of(lam, matrix, filtered)
+
+
+def matrix_of(value: torch.nn.Module, channels: int) -> Tensor:
     """The matrix ``(C, r)`` of a linear projection of node signals, by its action on unit vectors."""
     like = next(value.parameters(), torch.empty(()))
     unit = torch.eye(channels, dtype=like.dtype, device=like.device).unsqueeze(0)
     return (value(unit) - value(torch.zeros_like(unit)))[0].double()
 
 
-def _frequencies(lam: Tensor | None) -> Tensor:
+def check_frequencies(lam: Tensor | None) -> Tensor:
+    """Frequencies in float64; by default 101, evenly in ``[0, 2]``.
+
+    Raises:
+        ValueError: unless they are a vector of at least two different finite numbers.
+    """
     lam = torch.linspace(0, 2, 101, dtype=torch.float64) if lam is None else lam.double()
     if lam.dim() != 1 or not lam.isfinite().all() or lam.unique().numel() < 2:
         raise ValueError(

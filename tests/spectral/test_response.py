@@ -71,8 +71,8 @@ GAINS = {
 
 
 def scalar_response(gain: torch.Tensor) -> Response:
-    matrices = gain.view(-1, 1, 1) * torch.eye(2, dtype=torch.float64)
-    return Response(LAM, matrices, gain.unsqueeze(-1).expand(-1, 2))
+    eye = torch.eye(2, dtype=torch.float64)
+    return Response.of(LAM, eye, gain.view(-1, 1, 1) * eye)
 
 
 @pytest.mark.parametrize("kind", GAINS)
@@ -105,7 +105,7 @@ def test_bad_frequencies_are_refused(lam):
 
 
 def test_bad_blocks_and_stages_are_refused():
-    with pytest.raises(TypeError, match=r"Conv2d.*block_shifts"):
+    with pytest.raises(TypeError, match=r"Conv2d.*SpectralProbe"):
         block_response(nn.Conv2d(3, 3, 1))
     with pytest.raises(IndexError, match=r"stage 2 .* 2"):
         block_response(SNL(4, stages=2), stage=2)

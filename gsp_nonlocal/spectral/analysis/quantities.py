@@ -1,0 +1,219 @@
+"""What an analysis measures of each graph: one row a quantity, its value in theory, how to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from math import isfinite
+
+import torch
+from torch import Tensor
+
+from gsp_nonlocal.shifts import LowRankShift, ShiftOperator
+from gsp_nonlocal.spectral import measures
+from gsp_nonlocal.spectral.probe.trace import Layout
+from gsp_nonlocal.spectral.spectrum import Spectrum
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an analysis may cost.
+
+    Attributes:
+        graphs: most graphs of a block that are analysed, evenly spread over images and heads.
+        nodes: greatest ``N`` of which an ``N × N`` matrix is formed, one graph at a time, for all eigenvalues
+            and for norms.
+        normality: greatest ``N`` of directed graphs for departure from normality and condition, which take
+            several decompositions of that matrix.
+        k: eigenvalues that are found of greater graphs, those of greatest ``|μ|``.
+        steps: of the Lanczos recurrence for their density.
+    """
+
+    graphs: int = 8
+    nodes: int = 1024
+    normality: int = 400
+    k: int = 20
+    steps: int = 64
+
+    def __post_init__(self) -> None:
+        for name, number in vars(self).items():
+            if number < 1:
+                raise ValueError(f"{name} must be at least 1, got {number}")
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """One graph, as a batch of one: its shift, spectrum, layout, and the signals around its filter."""
+
+    shift: ShiftOperator
+    found: Spectrum
+    layout: Layout
+    before: Tensor
+    after: Tensor
+
+    def fits(self, nodes: int) -> bool:
+        """Whether measures of the whole matrix may be taken that are allowed up to so many ``nodes``."""
+        return isinstance(self.shift, LowRankShift) or self.shift.shape[-1] <= nodes
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A measure of a graph.
+
+    Attributes:
+        name: key in records and columns of tables.
+        label: for people.
+        of: its value, ``None`` where the graph is too large for it.
+        theory: what a symmetrically normalised affinity (SNL's) has.
+        hint: how to read it.
+    """
+
+    name: str
+    label: str
+    of: Callable[[Graph, Limits], Tensor | None]
+    theory: str
+    hint: str
+
+
+def _whole(measure: Callable[..., Tensor], graph: Graph, limits: Limits) -> Tensor | None:
+    return measure(graph.shift, max_nodes=limits.nodes) if graph.fits(limits.nodes) else None
+
+
+def _normality(measure: Callable[..., Tensor], graph: Graph, limits: Limits) -> Tensor | None:
+    return _whole(measure, graph, replace(limits, nodes=min(limits.nodes, limits.normality)))
+
+
+def _complete(measure: Callable[[Spectrum], Tensor], graph: Graph, _: Limits) -> Tensor | None:
+    return measure(graph.found) if graph.found.is_complete else None
+
+
+def _smallest(graph: Graph, _: Limits) -> Tensor:
+    return graph.found.eigenvalues.real.amin(-1)
+
+
+def _gap(graph: Graph, _: Limits) -> Tensor | None:
+    try:
+        return measures.spectral_gap(graph.found)
+    except ValueError:  # of the eigenvalues known, the second need not be among the greatest
+        return None
+
+
+def _imaginary(graph: Graph, _: Limits) -> Tensor:
+    values = graph.found.eigenvalues
+    return values.imag.abs().amax(-1) if values.is_complex() else torch.zeros(1)
+
+
+QUANTITIES = [
+    Quantity(
+        "spectral_radius",
+        "greatest |μ|",
+        lambda g, _: g.found.eigenvalues.abs().amax(-1),
+        "1",
+        "above 1, repeated shifts grow",
+    ),
+    Quantity("smallest", "smallest Re μ", _smallest, "−1 to 0", "below 0, some positions push apart"),
+    Quantity("imaginary", "greatest |Im μ|", _imaginary, "0", "above 0, frequencies are not real"),
+    Quantity(
+        "spectral_gap",
+        "spectral gap",
+        _gap,
+        "0 to 2",
+        "near 0: loose parts",
+    ),
+    Quantity(
+        "effective_rank",
+        "effective rank",
+        partial(_complete, measures.effective_rank),
+        "1 to 2 r",
+        "near 1: all rows are alike",
+    ),
+    Quantity(
+        "spectral_entropy",
+        "spectral entropy",
+        partial(_complete, measures.spectral_entropy),
+        "0 to 1",
+        "near 0: one pattern carries the graph",
+    ),
+    Quantity(
+        "asymmetry", "distance to symmetry", partial(_whole, measures.asymmetry), "0", "1: every edge one way"
+    ),
+    Quantity(
+        "departure_from_normality",
+        "departure from normality",
+        partial(_normality, measures.departure_from_normality),
+        "0",
+        "near 1: eigenvalues say little of what S does",
+    ),
+    Quantity(
+        "eigenvector_condition",
+        "condition of the eigenvectors",
+        partial(_normality, measures.eigenvector_condition),
+        "1",
+        "large: frequencies overlap",
+    ),
+    Quantity(
+        "distance_to_rank_one",
+        "distance to rank one",
+        partial(_whole, measures.distance_to_rank_one),
+        "0 to 1",
+        "near 0: every position gathers the same, which smooths everything away",
+    ),
+    Quantity(
+        "row_entropy",
+        "entropy of rows",
+        lambda g, _: measures.row_entropy(g.shift).mean(-1),
+        "0 to 1",
+        "near 1: attention is even; near 0: it is one position",
+    ),
+    Quantity(
+        "row_distance",
+        "mean distance of rows, in cells",
+        lambda g, _: measures.row_distance(g.shift, g.layout).mean(-1),
+        "0 up",
+        "near 0: a position sees itself alone",
+    ),
+    Quantity(
+        "row_agreement",
+        "agreement of rows",
+        lambda g, _: measures.row_agreement(g.shift),
+        "0 to 1",
+        "near 1: attention does not depend on who asks",
+    ),
+    Quantity(
+        "dirichlet_before",
+        "Dirichlet energy before the filter",
+        lambda g, _: measures.dirichlet_energy(g.before, g.shift),
+        "0 to 2",
+        "mean frequency of the signal",
+    ),
+    Quantity(
+        "dirichlet_after",
+        "Dirichlet energy after it",
+        lambda g, _: measures.dirichlet_energy(g.after, g.shift),
+        "0 to 2",
+        "at 0, all positions are one",
+    ),
+    Quantity(
+        "variation_before",
+        "total variation before the filter",
+        lambda g, _: measures.total_variation(g.before, g.shift),
+        "0 up",
+        "how much neighbours differ",
+    ),
+    Quantity(
+        "variation_after",
+        "total variation after it",
+        lambda g, _: measures.total_variation(g.after, g.shift),
+        "0 up",
+        "below the former: the filter smooths",
+    ),
+]
+
+
+def measure(graph: Graph, limits: Limits) -> dict[str, float | None]:
+    """All quantities of a graph by name; ``None`` where it is too large for one, or the value is infinite."""
+    found = {quantity.name: quantity.of(graph, limits) for quantity in QUANTITIES}
+    return {
+        name: None if value is None or not isfinite(value) else float(value) for name, value in found.items()
+    }

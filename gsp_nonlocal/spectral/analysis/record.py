@@ -1,0 +1,143 @@
+"""What an analysis found, as plain values: they go to JSON and back, into tables, figures and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class GraphRecord:
+    """One graph of one image.
+
+    Attributes:
+        image: number of the image in the batch.
+        graph: number of the head or group.
+        eigenvalues: real and imaginary parts of ``μ``: all but the exact zeros, or those of greatest ``|μ|``.
+        zeros: how many more eigenvalues are exactly 0.
+        is_complete: whether these are all.
+        density: share of all eigenvalues between consecutive ``edges`` of the block, by frequency ``Re λ``;
+            of an incomplete directed graph, that of its symmetric part.
+        before: share of the energy of the filter's input between the ``edges``.
+        after: the same of its output.
+        measures: by the names of the quantities; ``None`` where the graph is too large.
+    """
+
+    image: int
+    graph: int
+    eigenvalues: list[tuple[float, float]]
+    zeros: int
+    is_complete: bool
+    density: list[float]
+    before: list[float]
+    after: list[float]
+    measures: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class ResponseRecord:
+    """A learned response: the greatest, mean and least gain at each frequency, and its shape in a word."""
+
+    frequencies: list[float]
+    greatest: list[float]
+    mean: list[float]
+    least: list[float]
+    kind: str
+
+
+@dataclass(frozen=True)
+class BlockRecord:
+    """One application of one block.
+
+    Attributes:
+        name: its module path, and which application of it.
+        kind: its class.
+        nodes: ``N``.
+        spatial: size of its map.
+        heads: graphs an image, ``G``.
+        facts: label and text.
+        is_symmetric: whether its shift is by construction.
+        bound: proven bound of ``|μ|``, if there is one.
+        edges: of the histograms over ``λ``.
+        graphs: those that were analysed.
+        responses: one, or one a head; none for a filter without.
+        gates: residual gates ``γ`` of its units.
+    """
+
+    name: str
+    kind: str
+    nodes: int
+    spatial: list[int]
+    heads: int
+    facts: list[tuple[str, str]]
+    is_symmetric: bool
+    bound: float | None
+    edges: list[float]
+    graphs: list[GraphRecord]
+    responses: list[ResponseRecord]
+    gates: list[float] = field(default_factory=list)
+
+    def values(self, measure: str) -> list[float]:
+        """A measure over the graphs, where it is known."""
+        found = (graph.measures.get(measure) for graph in self.graphs)
+        return [value for value in found if value is not None]
+
+    def mean(self, measure: str) -> float | None:
+        """Its mean, ``None`` where it is not known."""
+        values = self.values(measure)
+        return sum(values) / len(values) if values else None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All blocks of a model at one time of its training.
+
+    Attributes:
+        label: such as ``"epoch 3"``; may be empty.
+        model: its class.
+        shape: of the batch.
+        blocks: in the order in which they ran.
+        skipped: why a block has no record, by path.
+    """
+
+    label: str
+    model: str
+    shape: list[int]
+    blocks: list[BlockRecord]
+    skipped: dict[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Dictionaries, lists, numbers and texts."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Snapshot:
+        """The inverse of :meth:`to_dict`, also after JSON."""
+        return cls(**values | {"blocks": [_block(block) for block in values["blocks"]]})
+
+    def measures(self) -> dict[str, float]:
+        """``{"block/measure": mean}``, what a training logs."""
+        names = dict.fromkeys(name for block in self.blocks for g in block.graphs for name in g.measures)
+        means = {f"{block.name}/{name}": block.mean(name) for block in self.blocks for name in names}
+        return {key: mean for key, mean in means.items() if mean is not None}
+
+
+def courses(snapshots: Sequence[Snapshot]) -> list[tuple[str, list[BlockRecord], list[str]]]:
+    """For each block that is in all of two snapshots or more: its name, its records, and their labels."""
+    if len(snapshots) < 2:
+        return []
+    records = [{block.name: block for block in snapshot.blocks} for snapshot in snapshots]
+    labels = [snapshot.label or str(number) for number, snapshot in enumerate(snapshots, start=1)]
+    names = [name for name in records[-1] if all(name in found for found in records)]
+    return [(name, [found[name] for found in records], labels) for name in names]
+
+
+def _block(values: dict[str, Any]) -> BlockRecord:
+    graphs = [
+        GraphRecord(**graph | {"eigenvalues": [tuple(pair) for pair in graph["eigenvalues"]]})
+        for graph in values["graphs"]
+    ]
+    responses = [ResponseRecord(**response) for response in values["responses"]]
+    facts = [tuple(fact) for fact in values["facts"]]
+    return BlockRecord(**values | {"graphs": graphs, "responses": responses, "facts": facts})

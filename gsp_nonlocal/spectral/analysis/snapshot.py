@@ -1,0 +1,273 @@
+"""Analysis of a trained model: what each of its blocks' graphs and filters are, on a batch of its input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from filters.linear import require_real_floating
+from gsp_nonlocal.shifts import DenseShift, LowRankShift, ShiftOperator
+from gsp_nonlocal.spectral.analysis.arrangement import arranged
+from gsp_nonlocal.spectral.analysis.quantities import Graph, Limits, measure
+from gsp_nonlocal.spectral.analysis.record import BlockRecord, GraphRecord, ResponseRecord, Snapshot
+from gsp_nonlocal.spectral.compact import stored_tensors
+from gsp_nonlocal.spectral.density import signal_density, spectral_density
+from gsp_nonlocal.spectral.krylov import PATIENCE
+from gsp_nonlocal.spectral.probe import MAX_NODES, SpectralProbe, evaluation
+from gsp_nonlocal.spectral.probe.trace import Trace
+from gsp_nonlocal.spectral.response import Response
+from gsp_nonlocal.spectral.spectrum import Spectrum, spectrum
+from gsp_nonlocal.spectral.symmetric import symmetric_part
+
+BINS = 80
+FREQUENCIES = 41
+
+
+@torch.no_grad()
+def snapshot(
+    model: nn.Module,
+    images: Tensor,
+    *,
+    label: str = "",
+    paths: Sequence[str] | None = None,
+    limits: Limits | None = None,
+    max_nodes: int = MAX_NODES,
+) -> Snapshot:
+    """The numbers of :func:`~gsp_nonlocal.spectral.analyze` alone: what a training can afford each epoch.
+
+    Args:
+        model: see ``analyze``.
+        images: see ``analyze``.
+        label: such as ``"epoch 3"``.
+        paths: see ``analyze``.
+        limits: see ``analyze``.
+        max_nodes: see ``analyze``.
+
+    Example:
+        >>> from gsp_nonlocal import SNL
+        >>> found = snapshot(SNL(8), torch.randn(2, 8, 6, 6))
+        >>> found.blocks[0].nodes, round(found.blocks[0].mean("spectral_radius"), 4)
+        (36, 1.0)
+    """
+    check_images(images)
+    probe = run(model, images, paths, max_nodes)
+    return records(model, images, probe, label, limits or Limits())
+
+
+def run(model: nn.Module, images: Tensor, paths: Sequence[str] | None, max_nodes: int) -> SpectralProbe:
+    """One pass in evaluation mode, on the model's device; the probe holds what was caught.
+
+    Raises:
+        ValueError: if no module that can be read ran.
+    """
+    probe = SpectralProbe(model, paths, max_nodes=max_nodes)
+    like = next((p for p in model.parameters() if p.is_floating_point()), images)
+    with evaluation(model), probe:
+        model(images.detach().to(like.device, like.dtype))
+    if not probe.traces:
+        reasons = "; ".join(f"{path}: {reason}" for path, reason in probe.skipped.items())
+        raise ValueError(
+            f"{type(model).__name__} has {len(probe.modules)} block(s), but none of them left a graph on "
+            f"these images{f' ({reasons})' if reasons else ', since none ran'}; pass the part of the model "
+            "that runs them"
+        )
+    return probe
+
+
+def records(model: nn.Module, images: Tensor, probe: SpectralProbe, label: str, limits: Limits) -> Snapshot:
+    """The records of all traces, with a bar over the graphs if that takes seconds."""
+    size = tuple(images.shape[2:])
+    named = [
+        (name, block, replace(t, layout=arranged(t.layout, size))) for name, block, t in named_traces(probe)
+    ]
+    with (
+        evaluation(model),
+        tqdm(desc="graphs", total=sum(len(_chosen(t, limits)) for _, _, t in named), delay=PATIENCE) as bar,
+    ):
+        blocks = [_block(name, module, trace, limits, bar) for name, module, trace in named]
+    return Snapshot(label, type(model).__name__, list(images.shape), blocks, dict(probe.skipped))
+
+
+def named_traces(probe: SpectralProbe) -> Iterator[tuple[str, nn.Module, Trace]]:
+    """Each application of each block: its name in records, the block, and what it did."""
+    for path, traces in probe.traces.items():
+        for number, trace in enumerate(traces, start=1):
+            which = f", application {number}" if len(traces) > 1 else ""
+            yield f"{path or 'the model itself'}{which}", probe.modules[path], trace
+
+
+def check_images(images: Tensor) -> None:
+    """Raise unless ``images`` is a real, finite batch ``(B, …)`` that is not empty."""
+    require_real_floating(images, "a batch of images")
+    if images.dim() < 3 or 0 in images.shape:
+        raise ValueError(
+            "images have shape (B, C, *spatial) with at least one image and one position, "
+            f"got {tuple(images.shape)}"
+        )
+    wrong = int((~torch.isfinite(images)).sum())
+    if wrong:
+        raise ValueError(
+            f"{wrong} of the {images.numel()} values of the images are NaN or infinite; "
+            "clean them first, for example with torch.nan_to_num(images)"
+        )
+
+
+def _block(name: str, module: nn.Module, trace: Trace, limits: Limits, bar: tqdm[Any]) -> BlockRecord:
+    try:
+        graphs = [_graph(trace, index, limits) for index in _chosen(trace, limits)]
+    except ValueError as error:
+        raise ValueError(f"block {name}: {error}") from error
+    found = [graph.found for graph in graphs]
+    edges = _edges(found)
+    gates = [
+        float(gate)
+        for gate in (getattr(unit, "gate", None) for unit in getattr(module, "units", []))
+        if gate is not None
+    ]
+    return BlockRecord(
+        name=name,
+        kind=type(module).__name__,
+        nodes=trace.shift.shape[-1],
+        spatial=list(trace.layout.spatial),
+        heads=trace.graphs,
+        facts=_facts(trace, len(graphs), found),
+        is_symmetric=trace.shift.is_symmetric,
+        bound=trace.shift.spectral_bound,
+        edges=edges.tolist(),
+        graphs=[
+            _graph_record(graph, index, trace.graphs, edges, limits, bar)
+            for graph, index in zip(graphs, _chosen(trace, limits), strict=True)
+        ],
+        responses=_responses(trace, edges, found),
+        gates=gates,
+    )
+
+
+def _chosen(trace: Trace, limits: Limits) -> list[int]:
+    """Numbers of the graphs to analyse, evenly spread."""
+    count = trace.shift.shape[0]
+    return torch.linspace(0, count - 1, min(count, limits.graphs)).round().long().unique().tolist()
+
+
+def _graph(trace: Trace, index: int, limits: Limits) -> Graph:
+    shift, before = trace.shift.graph(index), trace.signal[index : index + 1]
+    after = trace.filter(before, shift)
+    whole = isinstance(shift, LowRankShift) or shift.shape[-1] <= limits.nodes
+    k = None if whole else min(limits.k, shift.shape[-1])
+    found = spectrum(shift, k, eigenvectors=whole and shift.is_symmetric, max_nodes=limits.nodes)
+    return Graph(shift, found, trace.layout, before, after)
+
+
+def _edges(found: list[Spectrum]) -> Tensor:
+    """Edges of the histograms: ``[0, 2]``, and wider where a spectrum reaches beyond."""
+    real = torch.cat([one.frequencies.real.flatten().cpu() for one in found])
+    return torch.linspace(
+        min(0.0, float(real.min())), max(2.0, float(real.max())), BINS + 1, dtype=torch.float64
+    )
+
+
+def _graph_record(
+    graph: Graph, index: int, heads: int, edges: Tensor, limits: Limits, bar: tqdm[Any]
+) -> GraphRecord:
+    values = graph.found.paired[0].cpu().to(torch.complex128)
+    before, after = _energies(graph, edges, limits)
+    bar.update()
+    return GraphRecord(
+        image=index // heads,
+        graph=index % heads,
+        eigenvalues=[(value.real, value.imag) for value in values.tolist()],
+        zeros=graph.found.exact_zeros,
+        is_complete=graph.found.is_complete,
+        density=_density(graph, edges, limits),
+        before=before,
+        after=after,
+        measures=measure(graph, limits),
+    )
+
+
+def _energies(graph: Graph, edges: Tensor, limits: Limits) -> list[list[float]]:
+    """Histograms of the energy of the signal before and after the filter."""
+    found = graph.found if graph.found.eigenvectors is not None else None
+    if found is None and graph.found.is_complete:
+        found = spectrum(symmetric_part(graph.shift), eigenvectors=True, max_nodes=limits.nodes)
+    densities = (
+        signal_density(z, graph.shift, steps=limits.steps, max_nodes=1, found=found)
+        for z in (graph.before, graph.after)
+    )
+    return [density.histogram(edges)[0].tolist() for density in densities]
+
+
+def _density(graph: Graph, edges: Tensor, limits: Limits) -> list[float]:
+    if not graph.found.is_complete:
+        return spectral_density(symmetric_part(graph.shift), steps=limits.steps).histogram(edges)[0].tolist()
+    real = graph.found.frequencies.real[0].cpu()
+    return (torch.histogram(real.clamp(edges[0], edges[-1]), edges).hist / len(real)).tolist()
+
+
+def _responses(trace: Trace, edges: Tensor, found: list[Spectrum]) -> list[ResponseRecord]:
+    """Responses over the edges' range; what kind they are is judged where the graphs have frequencies."""
+    if trace.respond is None:
+        return []
+    lam = torch.linspace(float(edges[0]), float(edges[-1]), FREQUENCIES, dtype=torch.float64)
+    real = torch.cat([one.frequencies.real.flatten() for one in found])
+    return [
+        _response_record(response, response.within(float(real.min()) - 0.05, float(real.max()) + 0.05).kind)
+        for response in trace.respond(lam)
+    ]
+
+
+def _response_record(response: Response, kind: str) -> ResponseRecord:
+    singular = response.singular_values
+    return ResponseRecord(
+        frequencies=response.frequencies.tolist(),
+        greatest=singular[:, 0].tolist(),
+        mean=response.mean_gain.tolist(),
+        least=singular[:, -1].tolist(),
+        kind=kind,
+    )
+
+
+def _facts(trace: Trace, analysed: int, found: list[Spectrum]) -> list[tuple[str, str]]:
+    shift, nodes = trace.shift, trace.shift.shape[-1]
+    held = sum(t.numel() * t.element_size() for t in stored_tensors(shift)) / shift.shape[0]
+    dense = nodes**2 * torch.finfo(shift.dtype).bits / 8
+    bound = shift.spectral_bound
+    return [
+        ("nodes N", f"{_count(nodes)} ({' × '.join(map(str, trace.layout.spatial))})"),
+        ("graphs an image", str(trace.graphs)),
+        ("analysed", f"{analysed} of {shift.shape[0]} graphs"),
+        ("kept as", _form(shift)),
+        ("memory of a graph", f"{_bytes(held)} (N × N: {_bytes(dense)})"),
+        ("symmetric", "yes" if shift.is_symmetric else "no"),
+        ("proven bound of |μ|", "none" if bound is None else f"{bound:g}"),
+        ("eigenvalues", _eigenvalues(found[0])),
+    ]
+
+
+def _eigenvalues(found: Spectrum) -> str:
+    if not found.is_complete:
+        return f"the {found.paired.shape[-1]} of greatest |μ|"
+    zeros = f", {_count(found.exact_zeros)} of them exactly 0" if found.exact_zeros else ""
+    return f"all{zeros}"
+
+
+def _form(shift: ShiftOperator) -> str:
+    names = {LowRankShift: "low-rank factors", DenseShift: "dense matrix"}
+    return names.get(type(shift), type(shift).__name__)
+
+
+def _count(number: int) -> str:
+    return f"{number:,}".replace(",", "\u202f")
+
+
+def _bytes(number: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:.3g} TB"

@@ -1,0 +1,76 @@
+"""What a shift is made of: its tensors, its matrix where it is small enough, a small matrix like it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gsp_nonlocal.shifts import DiagonalShift, LowRankShift, ShiftOperator
+
+MAX_NODES = 4096
+"""Greatest number of nodes of which an ``N × N`` matrix is formed by default: 128 MiB in float64."""
+
+
+def stored_tensors(shift: ShiftOperator) -> list[Tensor]:
+    """The tensors that hold the shift."""
+    held: list[Tensor] = []
+
+    def note(part: Tensor) -> Tensor:
+        held.append(part)
+        return part
+
+    shift.mapped(note)
+    return held
+
+
+def require_finite(shift: ShiftOperator) -> None:
+    """Raise a ``ValueError`` that counts the NaN and infinite entries of a shift, if there are some."""
+    tensors = stored_tensors(shift)
+    wrong = sum(int((~tensor.isfinite()).sum()) for tensor in tensors)
+    if wrong:
+        raise ValueError(
+            f"{wrong} of the {sum(tensor.numel() for tensor in tensors)} entries of the shift are NaN or "
+            "infinite, and such a graph has no spectrum; look for the first layer whose output fails "
+            "torch.isfinite(output).all(), and compute the affinity in float32"
+        )
+
+
+def dense_matrix(shift: ShiftOperator, max_nodes: int = MAX_NODES) -> Tensor:
+    """``S`` as a tensor ``(B, N, N)``.
+
+    Raises:
+        ValueError: beyond ``max_nodes``; names the budget and the remedies.
+    """
+    nodes = shift.shape[-1]
+    if nodes > max_nodes:
+        raise ValueError(
+            f"a graph of {nodes} nodes is beyond the budget of {max_nodes}: its matrix would take "
+            f"{8 * nodes**2 / 2**30:.1f} GiB. Ask spectrum for some eigenvalues, for example k=20, or "
+            "spectral_density for the whole; or raise max_nodes"
+        )
+    return shift.to_dense()
+
+
+@torch.no_grad()
+def compact(shift: ShiftOperator, max_nodes: int = MAX_NODES) -> Tensor:
+    r"""``M = Qᵀ S Q (B, K, K)`` in float64 with orthonormal ``Q (N × K)`` and ``S = Q M Qᵀ``.
+
+    What does not change under rotations is that of ``S``, but for zeros: singular values, norms, eigenvalues,
+    ``S − Sᵀ``, ``S Sᵀ − Sᵀ S``. Of a low-rank shift ``Q`` spans both factors, ``K = min(N, 2 R)`` (``R``,
+    where there is one); of others ``Q = I``.
+
+    Raises:
+        ValueError: for a graph of more than ``max_nodes`` nodes without factors, or entries that are not
+            finite.
+    """
+    require_finite(shift)
+    if isinstance(shift, DiagonalShift):
+        return torch.diag_embed(shift.eigenvalues.double())
+    if not isinstance(shift, LowRankShift):
+        return dense_matrix(shift, max_nodes).double()
+    exact = shift.mapped(Tensor.double)
+    same = exact.right is exact.left
+    both = exact.left if same else torch.cat([exact.left, exact.right], dim=-1)
+    basis = torch.linalg.qr(both).Q
+    left, right = basis.mT @ exact.left, basis.mT @ exact.right
+    return (left if exact.core is None else left @ exact.core) @ right.mT

@@ -1,0 +1,217 @@
+"""Distributions over graph frequency: of the eigenvalues of a graph, of the energy of a signal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from tqdm import tqdm
+
+from filters.linear import is_symmetric
+from gsp_nonlocal.shifts import DenseShift, DiagonalShift, LowRankShift, ShiftOperator, as_shift
+from gsp_nonlocal.spectral.compact import require_finite
+from gsp_nonlocal.spectral.krylov import PATIENCE
+from gsp_nonlocal.spectral.spectrum import Spectrum, spectrum
+from gsp_nonlocal.spectral.symmetric import symmetric_part
+
+EXACT_NODES = 1024
+"""Up to so many nodes the energy of a signal is found by all eigenvectors."""
+MIXTURES = 16
+"""Of a signal with more channels, so many random mixtures stand for them where eigenvectors are too many."""
+
+
+@dataclass(frozen=True, eq=False)
+class Density:
+    r"""A distribution ``Σ_m w_m δ(λ − λ_m)`` over graph frequency, a graph each, in float64.
+
+    Attributes:
+        frequencies: ``λ_m (B, M)``.
+        weights: ``w_m (B, M)``, at least 0; they sum to 1 (to 0 for a zero signal).
+    """
+
+    frequencies: Tensor
+    weights: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        """``Σ_m w_m λ_m``, ``(B,)``."""
+        return (self.weights * self.frequencies).sum(-1)
+
+    def histogram(self, edges: Tensor) -> Tensor:
+        """Weight between consecutive ``edges (E + 1,)``, ``(B, E)``; what lies beyond counts at the ends."""
+        bins = torch.bucketize(self.frequencies, edges[1:-1].to(self.frequencies), right=True)
+        empty = self.weights.new_zeros(len(self.weights), len(edges) - 1)
+        return empty.scatter_add(1, bins, self.weights)
+
+
+@torch.no_grad()
+def spectral_density(
+    shift: ShiftOperator | Tensor, *, probes: int = 16, steps: int = 64, seed: int = 0
+) -> Density:
+    r"""``(1/N) Σ_i δ(λ − λ_i)`` of a symmetric shift of any size, from products ``S @ z`` alone.
+
+    Stochastic Lanczos quadrature: ``steps`` of the Lanczos recurrence from each of ``probes`` random vectors
+    of unit length; the eigenvalues of the tridiagonal matrix are the frequencies, the squares of their first
+    components the weights. Moments up to ``2 steps − 1`` are exact for each vector. Of a shift with factors
+    all eigenvalues are taken instead: exact.
+
+    Args:
+        shift: a symmetric shift, or a plain tensor.
+        probes: random vectors a graph; the error falls as ``1/√(probes · N)``.
+        steps: products with all of them; the resolution is about ``2 / steps``.
+        seed: of the random vectors.
+
+    Returns:
+        A :class:`Density` with ``M = probes · min(steps, N)``, or ``M = N`` for factors.
+
+    Raises:
+        ValueError: for a shift that is not symmetric, NaN or infinite entries, or a number below 1.
+
+    References:
+        Lin, Saad, Yang (2016), *Approximating spectral densities of large matrices*; Ubaru, Chen, Saad
+        (2017).
+
+    Example:
+        >>> ring = 0.5 * (torch.eye(200).roll(1, 0) + torch.eye(200).roll(-1, 0))
+        >>> spectral_density(ring).histogram(torch.tensor([0.0, 1.0, 2.0])).round(decimals=2)
+        tensor([[0.5000, 0.5000]], dtype=torch.float64)
+    """
+    if min(probes, steps) < 1:
+        raise ValueError(f"probes and steps must be at least 1, got {probes} and {steps}")
+    shift = as_shift(shift)
+    require_finite(shift)
+    if isinstance(shift, LowRankShift | DiagonalShift):
+        return _of_eigenvalues(_require_symmetric(shift))
+    generator = torch.Generator().manual_seed(seed)
+    vectors = torch.randn(*shift.shape[:2], probes, generator=generator, dtype=torch.float64)
+    nodes, weights = lanczos_quadrature(_require_symmetric(shift), vectors, steps)
+    return Density(1 - nodes.flatten(1), weights.flatten(1) / probes)
+
+
+@torch.no_grad()
+def signal_density(
+    z: Tensor,
+    shift: ShiftOperator | Tensor,
+    *,
+    steps: int = 64,
+    max_nodes: int = EXACT_NODES,
+    found: Spectrum | None = None,
+) -> Density:
+    r"""``Σ_i ‖u_iᵀ z‖² δ(λ − λ_i) / ‖z‖²``: where in frequency the energy of a signal lies.
+
+    ``u_i`` and ``λ_i`` are those of the symmetric part ``½ (S + Sᵀ)``, so that the mean of the distribution
+    is the Dirichlet energy of ``z``, and directed graphs have one too. Exact by eigenvectors up to
+    ``max_nodes`` nodes, and on factors; beyond, by the Lanczos quadrature that starts from ``z``, where more
+    than 16 channels are replaced by 16 random mixtures of them.
+
+    Args:
+        z: node signal ``(B, N, C)``, real.
+        shift: a shift over ``N`` nodes, or a plain tensor.
+        steps: of the Lanczos recurrence.
+        max_nodes: most nodes of which all eigenvectors are computed.
+        found: the spectrum of ``symmetric_part(shift)`` with its eigenvectors, where it is there already.
+
+    Returns:
+        A :class:`Density`; weights are 0 for a zero signal.
+
+    Raises:
+        ValueError: for another number of nodes, or NaN or infinite entries.
+
+    References:
+        Golub, Meurant (2010), *Matrices, Moments and Quadrature*; Shuman et al. (2013) for the energy.
+
+    Example:
+        >>> pair = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+        >>> signal_density(torch.tensor([[[3.0], [1.0]]]), pair).weights  # (2² , 1²) / 5
+        tensor([[0.8000, 0.2000]], dtype=torch.float64)
+    """
+    shift = as_shift(shift)
+    if z.shape[1] != shift.shape[-1]:
+        raise ValueError(f"a signal on {z.shape[1]} nodes does not fit a shift of {shift.shape[-1]} nodes")
+    if not z.isfinite().all():
+        raise ValueError(
+            f"{int((~z.isfinite()).sum())} of {z.numel()} values of the signal are NaN or infinite"
+        )
+    require_finite(shift)
+    if found is not None:
+        return _by_eigenvectors(z.double(), found)
+    undirected = symmetric_part(shift)
+    if shift.shape[-1] <= max_nodes or isinstance(undirected, LowRankShift):
+        return _by_eigenvectors(z.double(), spectrum(undirected, eigenvectors=True, max_nodes=max_nodes))
+    vectors = _mixed(z.double())
+    nodes, weights = lanczos_quadrature(undirected, vectors, steps)
+    share = vectors.square().sum(1)
+    share = share / share.sum(-1, keepdim=True).clamp(min=torch.finfo(torch.float64).tiny)
+    return Density(1 - nodes.flatten(1), (share.unsqueeze(-1) * weights).flatten(1))
+
+
+def lanczos_quadrature(
+    shift: ShiftOperator, start: Float[Tensor, "B N C"], steps: int
+) -> tuple[Float[Tensor, "B C J"], Float[Tensor, "B C J"]]:
+    """Nodes ``θ`` and weights ``w`` with ``v̂ᵀ p(S) v̂ = Σ w p(θ)`` for each unit column ``v̂ = v / ‖v‖``.
+
+    Exact for polynomials ``p`` up to degree ``2 J − 1``, ``J = min(steps, N)``. The basis is orthogonalised
+    in full, twice; a recurrence that ends early leaves nodes of weight 0.
+    """
+    steps = min(steps, shift.shape[-1])
+    batch, _, columns = start.shape
+    basis = start.new_empty(steps, *start.shape)
+    tridiagonal = start.new_zeros(batch, columns, steps, steps)
+    vector, _ = _normalised(start, torch.zeros(()))
+    for step in tqdm(range(steps), desc="Lanczos", delay=PATIENCE, leave=False):
+        basis[step] = vector
+        rest = (shift @ vector.to(shift.device, shift.dtype)).to(start)
+        tridiagonal[..., step, step] = (rest * vector).sum(1)
+        for _ in range(2):
+            seen = basis[: step + 1]
+            rest = rest - torch.einsum("jbnc,jbc->bnc", seen, torch.einsum("jbnc,bnc->jbc", seen, rest))
+        vector, size = _normalised(rest, tridiagonal.diagonal(dim1=-2, dim2=-1).abs().amax(-1))
+        if step + 1 < steps:
+            tridiagonal[..., step, step + 1] = tridiagonal[..., step + 1, step] = size
+    nodes, vectors = torch.linalg.eigh(tridiagonal)
+    return nodes, vectors[..., 0, :].square()
+
+
+def _normalised(vectors: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """Columns of length 1 and their lengths; a column that is rounding beside ``scale (B, C)`` becomes 0."""
+    size = vectors.norm(dim=1)
+    kept = size > 1e-12 * scale.to(size)
+    size = size.where(kept, 0.0)
+    return vectors * (kept / size.where(kept, 1.0)).unsqueeze(1), size
+
+
+def _require_symmetric(shift: ShiftOperator) -> ShiftOperator:
+    if shift.is_symmetric or (isinstance(shift, DenseShift) and is_symmetric(shift.matrix)):
+        return shift
+    raise ValueError(
+        f"the density of frequencies needs a symmetric shift, and {type(shift).__name__} is none: take "
+        "symmetric_part(shift), whose Dirichlet energies are the same, or spectrum(shift, k=20)"
+    )
+
+
+def _of_eigenvalues(shift: ShiftOperator) -> Density:
+    found = spectrum(shift)
+    return Density(found.frequencies, torch.full_like(found.frequencies, 1 / found.frequencies.shape[-1]))
+
+
+def _by_eigenvectors(z: Tensor, found: Spectrum) -> Density:
+    if found.eigenvectors is None or not found.is_complete:
+        raise ValueError("found needs all eigenvectors: spectrum(symmetric_part(shift), eigenvectors=True)")
+    energy = (found.eigenvectors.mT.to(z) @ z).square().sum(-1)
+    total = z.square().sum(dim=(1, 2)).unsqueeze(-1)
+    rest = (total - energy.sum(-1, keepdim=True)).clamp(min=0.0)  # what no eigenvector holds lies at μ = 0
+    share = torch.cat([energy, rest], -1) / total.clamp(min=torch.finfo(torch.float64).tiny)
+    frequencies = torch.cat([1 - found.paired, torch.ones_like(rest)], -1)
+    keep = -1 if found.paired.shape[-1] == z.shape[1] else None
+    return Density(frequencies[:, :keep], share[:, :keep])
+
+
+def _mixed(z: Tensor) -> Tensor:
+    channels = z.shape[-1]
+    if channels <= MIXTURES:
+        return z
+    generator = torch.Generator().manual_seed(0)
+    mixing = torch.randn(channels, MIXTURES, generator=generator, dtype=z.dtype) / MIXTURES**0.5
+    return z @ mixing.to(z.device)

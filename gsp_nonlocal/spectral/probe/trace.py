@@ -1,0 +1,64 @@
+"""What a graph filter was given in a forward pass, and what it made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+
+import torch
+from torch import Tensor
+
+from gsp_nonlocal.shifts import ShiftOperator
+from gsp_nonlocal.spectral.response import Response
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the ``N`` nodes of a graph lie on a map: ``N = extra + channels · ∏ spatial``.
+
+    Attributes:
+        spatial: size of the map; ``(N,)`` for a sequence whose arrangement the module does not know.
+        extra: nodes before the positions that are none, such as class tokens.
+        channels: nodes a position; node ``c · P + p`` is channel ``c`` of position ``p`` of ``P``.
+    """
+
+    spatial: tuple[int, ...]
+    extra: int = 0
+    channels: int = 1
+
+    @property
+    def positions(self) -> int:
+        """``P = ∏ spatial``."""
+        return prod(self.spatial)
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    r"""One application of a graph filter, ``y = H(S) z``.
+
+    An image has ``G`` graphs, heads or groups: graph ``g`` of image ``b`` is number ``b G + g`` of the batch.
+    Nothing in it carries a gradient.
+
+    Attributes:
+        shift: ``S (B·G, N, N)``.
+        signal: ``z (B·G, N, C)``, what the filter was given.
+        filter: ``(z, S) ↦ y (B·G, N, C')``.
+        layout: how the nodes lie on the map.
+        graphs: ``G``.
+        respond: frequencies ``(F,)`` ``↦`` the responses ``H(λ)``: one, or one a graph of an image. ``None``
+            for a filter that has no response.
+    """
+
+    shift: ShiftOperator
+    signal: Tensor
+    filter: Callable[[Tensor, ShiftOperator], Tensor]
+    layout: Layout
+    graphs: int = 1
+    respond: Callable[[Tensor | None], list[Response]] | None = None
+
+    @property
+    def filtered(self) -> Tensor:
+        """``y (B·G, N, C')``, computed anew at each use, with the weights of that time."""
+        with torch.no_grad():
+            return self.filter(self.signal, self.shift)

@@ -1,0 +1,171 @@
+"""The page of an analysis: it stands alone, says something of every block, and works in a browser."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from gsp_nonlocal import NL, SNL
+from gsp_nonlocal.spectral import analyze, write_analyses
+from gsp_nonlocal.spectral.analysis.quantities import QUANTITIES
+from tests.spectral.browser import chromium, opened
+
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+LOADING = {"link", "iframe", "object", "embed", "video", "audio", "base"}
+
+
+class Page(HTMLParser):
+    """What a page holds; its open elements must close in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.words = ""
+        self.feed(text)
+        self.close()
+        assert not self.open, f"never closed: {self.open}"
+
+    def handle_starttag(self, tag, attributes):
+        self.handle_startendtag(tag, attributes)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attributes]
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open.pop() == tag, f"</{tag}> closes another element"
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("script", "style"):
+            self.words += data
+
+    def values(self, *names: str) -> list[str]:
+        return [value for _, name, value in self.attributes if name in names]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory) -> Path:
+    """Two blocks, three images, two times."""
+    torch.manual_seed(0)
+    first, second = SNL(6, order=3, form="low_rank"), NL(6, gate=False)
+    model = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), first, nn.MaxPool2d(2), second)
+    images = torch.rand(3, 3, 12, 16)
+    start = analyze(model, images, label="start", budget=500_000)
+    with torch.no_grad():
+        for parameter in model[3].parameters():
+            parameter.mul_(3)
+    end = analyze(model, images, label="end", budget=500_000)
+    return write_analyses([start, end], tmp_path_factory.mktemp("page") / "analysis", title="A & B <c>")
+
+
+@pytest.fixture(scope="module")
+def page(written) -> Page:
+    return Page(written.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as program:
+        yield program
+
+
+def test_it_is_one_well_formed_page(written, page):
+    assert {"html", "title", "h1", "main", "table", "svg"} <= set(page.tags)
+    assert "A & B <c>" in page.words
+    assert written.stat().st_size < 2e6
+
+
+def test_it_loads_nothing_from_anywhere(written, page):
+    assert not LOADING & set(page.tags)
+    names = {"href", "src", "xlink:href", "srcset", "action", "data", "poster", "style"}
+    for value in (value for _, name, value in page.attributes if name in names):
+        assert value.startswith(("data:image/", "#")) or ("://" not in value and ":url(//" not in value)
+    beside_names = re.sub(r'xmlns(:\w+)?=\\?"[^"]*"', "", written.read_text(encoding="utf-8"))
+    assert not re.search(r"https?://|@import", beside_names)
+
+
+def test_ids_are_unique_and_every_reference_has_its_target(written, page):
+    ids = page.values("id")
+    assert len(ids) == len(set(ids))
+    references = [value[1:] for value in page.values("href", "xlink:href") if value.startswith("#")]
+    references += re.findall(r"url\(#([^)]+)\)", written.read_text(encoding="utf-8"))
+    references += page.values("aria-labelledby")
+    assert len(references) > 20
+    assert set(references) <= set(ids)
+
+
+def test_every_block_has_its_numbers_sentences_and_figures(page):
+    words = " ".join(page.words.split())
+    for said in ("192 (12 × 16)", "low-rank factors", "AttentionShift", "The gate γ is 0", "Not symmetric"):
+        assert said in words
+    for quantity in QUANTITIES:
+        assert words.count(f"{quantity.label} {quantity.hint}") == 2
+    figures = 2 * 6  # spectrum, decay, response, energy, spectrum and measures over time
+    assert page.tags.count("figcaption") == figures
+    assert page.words.count("A bad sign is") == figures
+    assert "start" in words
+    assert "end" in words
+
+
+def test_colours_come_from_the_page(written):
+    text = written.read_text(encoding="utf-8")
+    assert "prefers-color-scheme: dark" in text
+    assert "@media print" in text
+    assert not re.search(r"#0[1-6]0[1-6]0[1-6]", text)
+    for name in set(re.findall(r"var\(--([a-z-]+)\)", text)):
+        assert f"--{name}:" in text
+
+
+@pytest.mark.parametrize("model", ["1-D", "3-D", "one node", "no edges"])
+def test_maps_of_other_kinds(model, tmp_path):
+    torch.manual_seed(0)
+    images = {
+        "1-D": torch.randn(2, 4, 40),
+        "3-D": torch.randn(1, 4, 3, 5, 6),
+        "one node": torch.randn(1, 4, 1, 1),
+        "no edges": torch.zeros(1, 4, 6, 6),
+    }[model]
+    text = analyze(SNL(4), images).write(tmp_path / "analysis").read_text(encoding="utf-8")
+    words = " ".join(Page(text).words.split())
+    assert f"{torch.Size(images.shape[2:]).numel()} ({' × '.join(map(str, images.shape[2:]))})" in words
+    assert ("1 of 1 graphs have no edge" in words) == (model == "no edges") or model == "one node"
+
+
+def test_a_click_in_the_page_shows_another_row(browser, written):
+    with opened(browser, written, viewport={"width": 1280, "height": 900}) as view:
+        stage = view.locator(".explorer-stage").first
+        stage.scroll_into_view_if_needed()
+        numbers = view.locator(".explorer-numbers").first
+        box = stage.bounding_box()
+        told = []
+        for across, down in ((0.1, 0.1), (0.8, 0.7)):
+            view.mouse.click(box["x"] + across * box["width"], box["y"] + down * box["height"])
+            told.append(numbers.inner_text())
+        assert told[0] != told[1]
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_page_has_no_horizontal_overflow(browser, written, width):
+    with opened(browser, written, viewport={"width": width, "height": 800}) as view:
+        assert view.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_printed_page_has_no_controls(browser, written):
+    with opened(browser, written) as view:
+        view.emulate_media(media="print")
+        assert not view.locator(".explorer-thumbs").is_visible()
+        assert view.locator("#block-1").is_visible()
+
+
+def test_the_links_of_the_overview_lead_to_the_blocks(browser, written):
+    with opened(browser, written, viewport={"width": 1000, "height": 700}) as view:
+        view.locator('#overview a[href="#block-2"]').first.focus()
+        view.keyboard.press("Enter")
+        view.wait_for_function("document.querySelector('#block-2').getBoundingClientRect().top < 400")
