@@ -41,7 +41,8 @@ $(PEERS)/.ready: $(READY)
 
 test-peers: $(PEERS)/.ready ## tests against mmcv's own blocks, which are installed beside the environment
 	PYTHONPATH=$(PEERS) $(RUN) -c "from mmcv.cnn import NonLocal2d"
-	PYTHONPATH=$(PEERS) OMP_NUM_THREADS=2 $(RUN) -m pytest -q tests/library/test_foreign_blocks.py
+	PYTHONPATH=$(PEERS) OMP_NUM_THREADS=2 $(RUN) -m pytest -q tests/library/test_foreign_blocks.py \
+	  tests/spectral/test_probe.py tests/spectral/test_readers.py
 
 doctest: $(READY) ## the examples in docstrings alone
 	$(RUN) -m pytest -q filters gsp_nonlocal

@@ -68,6 +68,25 @@ def test_the_library_imports_downwards(path):
     assert not above
 
 
+SPECTRAL = ("probe", "analysis", "report")
+"""Folders of ``gsp_nonlocal.spectral``: each may import those before it, and the files beside them."""
+
+
+def place(module: str) -> int:
+    """Index in ``SPECTRAL`` of the folder that ``module`` is in, counted from 1; 0 for the files beside."""
+    parts = module.split(".")
+    folder = parts[2] if parts[:2] == ["gsp_nonlocal", "spectral"] and len(parts) > 2 else ""
+    return SPECTRAL.index(folder) + 1 if folder in SPECTRAL else 0
+
+
+@pytest.mark.parametrize("path", files("gsp_nonlocal/spectral"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_spectral_analysis_imports_leftwards(path):
+    module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    if module == "gsp_nonlocal.spectral.__init__":
+        return
+    assert not {m for m in imports(path) if place(m) > place(module)}
+
+
 def test_the_library_works_without_the_extras():
     """No module of the report or the experiments is loaded by the library itself."""
     import subprocess

@@ -31,6 +31,7 @@ from gsp_nonlocal.spectral.attention import attention_map, attention_rows
 from gsp_nonlocal.spectral.density import Density, signal_density, spectral_density
 from gsp_nonlocal.spectral.design import Fit, fit_response
 from gsp_nonlocal.spectral.fourier import gft, igft
+from gsp_nonlocal.spectral.layout import Layout
 from gsp_nonlocal.spectral.measures import (
     asymmetry,
     departure_from_normality,
@@ -48,7 +49,7 @@ from gsp_nonlocal.spectral.measures import (
 from gsp_nonlocal.spectral.probe import SpectralProbe
 from gsp_nonlocal.spectral.probe import foreign_readers as _foreign_readers  # noqa: F401  (they register themselves)
 from gsp_nonlocal.spectral.probe.readers import NotAGraphError, register_reader
-from gsp_nonlocal.spectral.probe.trace import Layout, Trace
+from gsp_nonlocal.spectral.probe.trace import Trace
 from gsp_nonlocal.spectral.response import Response, block_response
 from gsp_nonlocal.spectral.spectrum import Spectrum, spectrum
 from gsp_nonlocal.spectral.symmetric import symmetric_part

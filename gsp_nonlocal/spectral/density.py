@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,7 +42,7 @@ class Density:
 
     def histogram(self, edges: Tensor) -> Tensor:
         """Weight between consecutive ``edges (E + 1,)``, ``(B, E)``; what lies beyond counts at the ends."""
-        bins = torch.bucketize(self.frequencies, edges[1:-1].to(self.frequencies), right=True)
+        bins = torch.bucketize(self.frequencies.contiguous(), edges[1:-1].to(self.frequencies), right=True)
         empty = self.weights.new_zeros(len(self.weights), len(edges) - 1)
         return empty.scatter_add(1, bins, self.weights)
 
@@ -84,10 +85,7 @@ def spectral_density(
     require_finite(shift)
     if isinstance(shift, LowRankShift | DiagonalShift):
         return _of_eigenvalues(_require_symmetric(shift))
-    generator = torch.Generator().manual_seed(seed)
-    vectors = torch.randn(*shift.shape[:2], probes, generator=generator, dtype=torch.float64)
-    nodes, weights = lanczos_quadrature(_require_symmetric(shift), vectors, steps)
-    return Density(1 - nodes.flatten(1), weights.flatten(1) / probes)
+    return quadratures(_require_symmetric(shift), [random_signal(shift, probes, seed)], steps)[0]
 
 
 @torch.no_grad()
@@ -140,11 +138,36 @@ def signal_density(
     undirected = symmetric_part(shift)
     if shift.shape[-1] <= max_nodes or isinstance(undirected, LowRankShift):
         return _by_eigenvectors(z.double(), spectrum(undirected, eigenvectors=True, max_nodes=max_nodes))
-    vectors = _mixed(z.double())
-    nodes, weights = lanczos_quadrature(undirected, vectors, steps)
-    share = vectors.square().sum(1)
-    share = share / share.sum(-1, keepdim=True).clamp(min=torch.finfo(torch.float64).tiny)
-    return Density(1 - nodes.flatten(1), (share.unsqueeze(-1) * weights).flatten(1))
+    return quadratures(undirected, [mixed(z.double())], steps)[0]
+
+
+def quadratures(shift: ShiftOperator, signals: Sequence[Tensor], steps: int) -> list[Density]:
+    """Where the energy of each signal ``(B, N, C_i)`` lies, by one recurrence on all their columns together.
+
+    Of a random signal that is the density of the eigenvalues. The products of an implicit shift are shared.
+    """
+    nodes, weights = lanczos_quadrature(shift, torch.cat(list(signals), dim=-1), steps)
+    parts = zip(
+        *(found.split([z.shape[-1] for z in signals], dim=1) for found in (nodes, weights)), strict=True
+    )
+    return [_weighted(z, *part) for z, part in zip(signals, parts, strict=True)]
+
+
+def random_signal(shift: ShiftOperator, channels: int, seed: int = 0) -> Tensor:
+    """A signal of white noise in float64: its energy is spread evenly over the eigenvectors."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(*shift.shape[:2], channels, generator=generator, dtype=torch.float64)
+    return noise.to(shift.device)
+
+
+def mixed(z: Tensor) -> Tensor:
+    """``z (B, N, C)``, or 16 random mixtures of its channels: in the mean they have the energies of ``z``."""
+    channels = z.shape[-1]
+    if channels <= MIXTURES:
+        return z
+    generator = torch.Generator().manual_seed(0)
+    mixing = torch.randn(channels, MIXTURES, generator=generator, dtype=z.dtype) / MIXTURES**0.5
+    return z @ mixing.to(z.device)
 
 
 def lanczos_quadrature(
@@ -208,10 +231,8 @@ def _by_eigenvectors(z: Tensor, found: Spectrum) -> Density:
     return Density(frequencies[:, :keep], share[:, :keep])
 
 
-def _mixed(z: Tensor) -> Tensor:
-    channels = z.shape[-1]
-    if channels <= MIXTURES:
-        return z
-    generator = torch.Generator().manual_seed(0)
-    mixing = torch.randn(channels, MIXTURES, generator=generator, dtype=z.dtype) / MIXTURES**0.5
-    return z @ mixing.to(z.device)
+def _weighted(z: Tensor, nodes: Float[Tensor, "B C J"], weights: Float[Tensor, "B C J"]) -> Density:
+    """The columns' quadratures together, each with its share of the energy of ``z``."""
+    energy = z.square().sum(1)
+    share = energy / energy.sum(-1, keepdim=True).clamp(min=torch.finfo(z.dtype).tiny)
+    return Density(1 - nodes.flatten(1), (share.unsqueeze(-1) * weights).flatten(1))

@@ -15,7 +15,8 @@ from gsp_nonlocal import SNL
 from gsp_nonlocal.shifts import AttentionShift, DenseShift, LowRankShift
 from gsp_nonlocal.spectral import SpectralProbe
 from gsp_nonlocal.spectral.analysis.arrangement import arrange, montage, patch_grid
-from gsp_nonlocal.spectral.probe.trace import Layout, Trace
+from gsp_nonlocal.spectral.layout import Layout
+from gsp_nonlocal.spectral.probe.trace import Trace
 from gsp_nonlocal.spectral.report.explorer import all_views, explorer, script_hash, share_of_budget, views
 from gsp_nonlocal.spectral.report.explorer.sampling import averaged, samplings
 from gsp_nonlocal.spectral.report.explorer.view import Picture, View

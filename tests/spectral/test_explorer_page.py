@@ -16,7 +16,8 @@ from PIL import Image
 from torch import Tensor
 
 from gsp_nonlocal.shifts import DenseShift
-from gsp_nonlocal.spectral.probe.trace import Layout, Trace
+from gsp_nonlocal.spectral.layout import Layout
+from gsp_nonlocal.spectral.probe.trace import Trace
 from gsp_nonlocal.spectral.report.explorer import View, explorer, views
 from tests.spectral.browser import chromium, opened
 

@@ -7,7 +7,7 @@ from math import isqrt
 
 from torch import Tensor
 
-from gsp_nonlocal.spectral.probe.trace import Layout
+from gsp_nonlocal.spectral.layout import Layout
 
 MOST_TOKENS = 8
 """Most nodes of a sequence that may be tokens beside the patches of an image."""

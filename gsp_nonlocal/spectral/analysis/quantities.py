@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gsp_nonlocal.shifts import LowRankShift, ShiftOperator
 from gsp_nonlocal.spectral import measures
-from gsp_nonlocal.spectral.probe.trace import Layout
+from gsp_nonlocal.spectral.layout import Layout
 from gsp_nonlocal.spectral.spectrum import Spectrum
 
 
@@ -22,19 +22,21 @@ class Limits:
 
     Attributes:
         graphs: most graphs of a block that are analysed, evenly spread over images and heads.
+        large: the same of blocks whose graphs are beyond ``nodes`` and have no factors.
         nodes: greatest ``N`` of which an ``N × N`` matrix is formed, one graph at a time, for all eigenvalues
             and for norms.
         normality: greatest ``N`` of directed graphs for departure from normality and condition, which take
             several decompositions of that matrix.
-        k: eigenvalues that are found of greater graphs, those of greatest ``|μ|``.
-        steps: of the Lanczos recurrence for their density.
+        k: eigenvalues that are found of large graphs, those of greatest ``|μ|``.
+        steps: of the Lanczos recurrence for their densities.
     """
 
     graphs: int = 8
+    large: int = 2
     nodes: int = 1024
     normality: int = 400
     k: int = 20
-    steps: int = 64
+    steps: int = 32
 
     def __post_init__(self) -> None:
         for name, number in vars(self).items():

@@ -16,7 +16,13 @@ from gsp_nonlocal.spectral.analysis.arrangement import arranged
 from gsp_nonlocal.spectral.analysis.quantities import Graph, Limits, measure
 from gsp_nonlocal.spectral.analysis.record import BlockRecord, GraphRecord, ResponseRecord, Snapshot
 from gsp_nonlocal.spectral.compact import stored_tensors
-from gsp_nonlocal.spectral.density import signal_density, spectral_density
+from gsp_nonlocal.spectral.density import (
+    Density,
+    mixed,
+    quadratures,
+    random_signal,
+    signal_density,
+)
 from gsp_nonlocal.spectral.krylov import PATIENCE
 from gsp_nonlocal.spectral.probe import MAX_NODES, SpectralProbe, evaluation
 from gsp_nonlocal.spectral.probe.trace import Trace
@@ -26,6 +32,7 @@ from gsp_nonlocal.spectral.symmetric import symmetric_part
 
 BINS = 80
 FREQUENCIES = 41
+PROBES = 16
 
 
 @torch.no_grad()
@@ -150,14 +157,19 @@ def _block(name: str, module: nn.Module, trace: Trace, limits: Limits, bar: tqdm
 
 def _chosen(trace: Trace, limits: Limits) -> list[int]:
     """Numbers of the graphs to analyse, evenly spread."""
-    count = trace.shift.shape[0]
-    return torch.linspace(0, count - 1, min(count, limits.graphs)).round().long().unique().tolist()
+    count, most = trace.shift.shape[0], limits.graphs if _is_whole(trace.shift, limits) else limits.large
+    return torch.linspace(0, count - 1, min(count, most)).round().long().unique().tolist()
+
+
+def _is_whole(shift: ShiftOperator, limits: Limits) -> bool:
+    """Whether all eigenvalues are found."""
+    return isinstance(shift, LowRankShift) or shift.shape[-1] <= limits.nodes
 
 
 def _graph(trace: Trace, index: int, limits: Limits) -> Graph:
     shift, before = trace.shift.graph(index), trace.signal[index : index + 1]
     after = trace.filter(before, shift)
-    whole = isinstance(shift, LowRankShift) or shift.shape[-1] <= limits.nodes
+    whole = _is_whole(shift, limits)
     k = None if whole else min(limits.k, shift.shape[-1])
     found = spectrum(shift, k, eigenvectors=whole and shift.is_symmetric, max_nodes=limits.nodes)
     return Graph(shift, found, trace.layout, before, after)
@@ -175,7 +187,7 @@ def _graph_record(
     graph: Graph, index: int, heads: int, edges: Tensor, limits: Limits, bar: tqdm[Any]
 ) -> GraphRecord:
     values = graph.found.paired[0].cpu().to(torch.complex128)
-    before, after = _energies(graph, edges, limits)
+    density, before, after = (found.histogram(edges)[0].tolist() for found in _densities(graph, limits))
     bar.update()
     return GraphRecord(
         image=index // heads,
@@ -183,30 +195,25 @@ def _graph_record(
         eigenvalues=[(value.real, value.imag) for value in values.tolist()],
         zeros=graph.found.exact_zeros,
         is_complete=graph.found.is_complete,
-        density=_density(graph, edges, limits),
+        density=density,
         before=before,
         after=after,
         measures=measure(graph, limits),
     )
 
 
-def _energies(graph: Graph, edges: Tensor, limits: Limits) -> list[list[float]]:
-    """Histograms of the energy of the signal before and after the filter."""
-    found = graph.found if graph.found.eigenvectors is not None else None
-    if found is None and graph.found.is_complete:
-        found = spectrum(symmetric_part(graph.shift), eigenvectors=True, max_nodes=limits.nodes)
-    densities = (
-        signal_density(z, graph.shift, steps=limits.steps, max_nodes=1, found=found)
-        for z in (graph.before, graph.after)
-    )
-    return [density.histogram(edges)[0].tolist() for density in densities]
-
-
-def _density(graph: Graph, edges: Tensor, limits: Limits) -> list[float]:
+def _densities(graph: Graph, limits: Limits) -> list[Density]:
+    """Over ``λ``: of the eigenvalues, and of the energy of the signal before and after the filter."""
+    undirected, signals = symmetric_part(graph.shift), [graph.before.double(), graph.after.double()]
     if not graph.found.is_complete:
-        return spectral_density(symmetric_part(graph.shift), steps=limits.steps).histogram(edges)[0].tolist()
-    real = graph.found.frequencies.real[0].cpu()
-    return (torch.histogram(real.clamp(edges[0], edges[-1]), edges).hist / len(real)).tolist()
+        noise = random_signal(undirected, PROBES)
+        return quadratures(undirected, [noise, *map(mixed, signals)], limits.steps)
+    found = graph.found
+    if found.eigenvectors is None:
+        found = spectrum(undirected, eigenvectors=True, max_nodes=limits.nodes)
+    real = graph.found.frequencies.real
+    eigenvalues = Density(real, torch.full_like(real, 1 / real.shape[-1]))
+    return [eigenvalues, *(signal_density(z, graph.shift, found=found) for z in signals)]
 
 
 def _responses(trace: Trace, edges: Tensor, found: list[Spectrum]) -> list[ResponseRecord]:

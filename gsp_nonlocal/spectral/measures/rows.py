@@ -12,7 +12,7 @@ from torch import Tensor
 from gsp_nonlocal.shifts import ShiftOperator, as_shift
 from gsp_nonlocal.spectral.attention import attention_rows
 from gsp_nonlocal.spectral.compact import require_finite
-from gsp_nonlocal.spectral.probe.trace import Layout
+from gsp_nonlocal.spectral.layout import Layout
 
 ALL, SAMPLE = 1024, 256
 """Up to how many nodes all rows are taken by default, and how many of more."""

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from filters import DenseShift, ShiftOperator
 from gsp_nonlocal.shifts import AttentionShift
+from gsp_nonlocal.spectral.layout import Layout
 from gsp_nonlocal.spectral.probe.readers import Call, NotAGraphError
-from gsp_nonlocal.spectral.probe.trace import Layout, Trace
+from gsp_nonlocal.spectral.probe.trace import Trace
 from gsp_nonlocal.spectral.response import Response, check_frequencies
 
 Matrices = Callable[[], tuple[Tensor, Tensor]]
