@@ -107,7 +107,7 @@ def test_every_block_has_its_numbers_sentences_and_figures(page):
         assert said in words
     for quantity in QUANTITIES:
         assert words.count(f"{quantity.label} {quantity.hint}") == 2
-    figures = 2 * 6  # spectrum, decay, response, energy, spectrum and measures over time
+    figures = 6 + 7  # spectrum, decay, response, energy, two over time; of the directed graph a density, too
     assert page.tags.count("figcaption") == figures
     assert page.words.count("A bad sign is") == figures
     assert "start" in words

@@ -23,8 +23,9 @@ class Limits:
     Attributes:
         graphs: most graphs of a block that are analysed, evenly spread over images and heads.
         large: the same of blocks whose graphs are beyond ``nodes`` and have no factors.
-        nodes: greatest ``N`` of which an ``N × N`` matrix is formed, one graph at a time, for all eigenvalues
-            and for norms.
+        nodes: greatest ``N`` of which all eigenvalues and the norms of the matrix are found.
+        matrix: greatest ``N`` of which an ``N × N`` matrix is formed, one graph at a time: products with it
+            are cheaper than those of an attention, which computes its weights anew each time.
         normality: greatest ``N`` of directed graphs for departure from normality and condition, which take
             several decompositions of that matrix.
         k: eigenvalues that are found of large graphs, those of greatest ``|μ|``.
@@ -34,6 +35,7 @@ class Limits:
     graphs: int = 8
     large: int = 2
     nodes: int = 1024
+    matrix: int = 4096
     normality: int = 400
     k: int = 20
     steps: int = 32

@@ -7,6 +7,12 @@ CAPTIONS = {
         "frequencies are complex, each as a point of the plane. A bad sign is one eigenvalue near λ = 0 and "
         "all others at λ = 1: a graph that only averages the whole map.",
     ),
+    "density": (
+        "Density",
+        "How many eigenvalues have which real part of the frequency, over a row of ticks a graph; where only "
+        "the greatest are known, by the density of the symmetric part. A bad sign is one heap at λ = 1: a "
+        "graph that reaches next to nothing.",
+    ),
     "decay": (
         "Decay of the eigenvalues",
         "How fast |μ| falls, a line a graph. A bad sign is a cliff after the first, where every position "

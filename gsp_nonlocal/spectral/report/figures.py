@@ -43,9 +43,12 @@ PRINT = Palette()
 
 
 def spectrum_figure(block: BlockRecord, palette: Palette = PRINT) -> Figure:
-    """Histogram of the frequencies over one row of ticks a graph; of complex spectra, the plane as well."""
-    if any(abs(imaginary) > FLOOR for graph in block.graphs for _, imaginary in graph.eigenvalues):
-        return _plane(block, palette)
+    """Histogram of the frequencies over one row of ticks a graph; complex ones as points of the plane."""
+    return _plane(block, palette) if is_complex(block) else density_figure(block, palette)
+
+
+def density_figure(block: BlockRecord, palette: Palette = PRINT) -> Figure:
+    """Histogram of the real parts of the frequencies over one row of ticks a graph."""
     with _figure(palette, 2, [4, 1]) as (figure, (above, below)):
         _histogram(above, block, palette)
         _rug(below, block, palette)
@@ -136,6 +139,7 @@ def course_figure(blocks: Sequence[BlockRecord], labels: Sequence[str], palette:
 
 FIGURES: dict[str, Callable[[BlockRecord, Palette], Figure]] = {
     "spectrum": spectrum_figure,
+    "density": density_figure,
     "decay": decay_figure,
     "response": response_figure,
     "energy": energy_figure,
@@ -147,8 +151,15 @@ COURSES: dict[str, Callable[..., Figure]] = {"over time": epochs_figure, "measur
 
 
 def figures_of(block: BlockRecord) -> dict[str, Callable[[BlockRecord, Palette], Figure]]:
-    """The figures that a block has: without a response, none of it."""
-    return {name: draw for name, draw in FIGURES.items() if name != "response" or block.responses}
+    """The figures that a block has: a density beside complex spectra, a response if there is one."""
+    left_out = {"response"} if not block.responses else set()
+    left_out |= {"density"} if not is_complex(block) else set()
+    return {name: draw for name, draw in FIGURES.items() if name not in left_out}
+
+
+def is_complex(block: BlockRecord) -> bool:
+    """Whether an eigenvalue has an imaginary part."""
+    return any(abs(imaginary) > FLOOR for graph in block.graphs for _, imaginary in graph.eigenvalues)
 
 
 def _histogram(axes: Axes, block: BlockRecord, palette: Palette) -> None:
