@@ -170,8 +170,8 @@ def _graph(trace: Trace, index: int, limits: Limits) -> Graph:
     shift, before = trace.shift.graph(index), trace.signal[index : index + 1]
     after = trace.filter(before, shift)
     if not isinstance(shift, LowRankShift) and shift.shape[-1] <= limits.matrix:
-        promises = {"is_symmetric": shift.is_symmetric, "spectral_bound": shift.spectral_bound}
-        shift = DenseShift(shift.to_dense(), **promises)
+        matrix, bound = shift.to_dense(), shift.spectral_bound
+        shift = DenseShift(matrix, is_symmetric=shift.is_symmetric, spectral_bound=bound)
     whole = _is_whole(shift, limits)
     k = None if whole else min(limits.k, shift.shape[-1])
     found = spectrum(shift, k, eigenvectors=whole and shift.is_symmetric, max_nodes=limits.nodes)
