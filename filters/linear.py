@@ -47,12 +47,13 @@ def _factorised_as_real(system: Tensor) -> Callable[[Tensor], Tensor]:
 
 
 def is_symmetric(matrix: Tensor) -> bool:
-    """Whether ``matrix = matrixᵀ`` up to a few units of rounding of its largest entry."""
+    """Whether ``matrix = matrixᵀ``, up to some units of rounding of the largest entries of row and column."""
     if matrix.numel() == 0:
         return True
     own, single = (torch.finfo(dtype).eps for dtype in (matrix.dtype, torch.float32))
-    tolerance = max(32 * min(own, single), own) * matrix.abs().amax()
-    return bool((matrix - matrix.mT).abs().amax() <= tolerance)
+    row = torch.maximum(matrix.abs().amax(-1), matrix.abs().amax(-2))
+    scale = torch.minimum(row.unsqueeze(-1), row.unsqueeze(-2))
+    return bool(((matrix - matrix.mT).abs() <= max(32 * min(own, single), own) * scale).all())
 
 
 def require_real_floating(tensor: Tensor, what: str) -> None:

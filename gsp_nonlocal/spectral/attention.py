@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from functools import singledispatch
 from math import prod
+from typing import SupportsIndex
 
 import torch
 from torch import Tensor
@@ -100,7 +102,9 @@ def _(shift: AttentionShift, nodes: Tensor) -> Tensor:
 
 def _flat_index(node: int | tuple[int, ...], nodes: int, grid: tuple[int, ...] | None) -> int:
     """The index in ``[0, N)`` of a node or of a position on the grid, row by row."""
-    position, extent = ((node,), (nodes,)) if isinstance(node, int) else (node, grid)
+    position, extent = (
+        ((operator.index(node),), (nodes,)) if isinstance(node, SupportsIndex) else (node, grid)
+    )
     if not isinstance(position, tuple) or extent is None or len(position) != len(extent):
         raise TypeError(
             f"a node is an integer below {nodes}, or a position with as many coordinates as grid={grid}; "
@@ -109,7 +113,7 @@ def _flat_index(node: int | tuple[int, ...], nodes: int, grid: tuple[int, ...] |
     if any(not 0 <= index < size for index, size in zip(position, extent, strict=True)):
         raise IndexError(
             f"node {node} is outside of the graph, which has positions 0 to "
-            f"{nodes - 1 if isinstance(node, int) else tuple(size - 1 for size in extent)}"
+            f"{nodes - 1 if isinstance(node, SupportsIndex) else tuple(size - 1 for size in extent)}"
         )
     flat = 0
     for index, size in zip(position, extent, strict=True):

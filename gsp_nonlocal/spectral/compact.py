@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gsp_nonlocal.shifts import DiagonalShift, LowRankShift, ShiftOperator
+from gsp_nonlocal.shifts import LowRankShift, ShiftOperator
 
 MAX_NODES = 4096
 """Greatest number of nodes of which an ``N × N`` matrix is formed by default: 128 MiB in float64."""
@@ -48,7 +48,20 @@ def dense_matrix(shift: ShiftOperator, max_nodes: int = MAX_NODES) -> Tensor:
             f"{8 * nodes**2 / 2**30:.1f} GiB. Ask spectrum for some eigenvalues, for example k=20, or "
             "spectral_density for the whole; or raise max_nodes"
         )
-    return shift.to_dense()
+    matrix = shift.to_dense()
+    return matrix if matrix.isfinite().all() else _wide(shift)
+
+
+def _wide(shift: ShiftOperator) -> Tensor:
+    """The matrix once more, in float64: where finite factors overflow in their own precision."""
+    matrix = shift.to(torch.float64).to_dense()
+    wrong = int((~matrix.isfinite()).sum())
+    if wrong:
+        raise ValueError(
+            f"{wrong} of the {matrix.numel()} entries of the shift's matrix are NaN or infinite, though what "
+            "it is made of is finite: its exponents or products overflow; scale queries and keys down"
+        )
+    return matrix
 
 
 @torch.no_grad()
@@ -64,8 +77,6 @@ def compact(shift: ShiftOperator, max_nodes: int = MAX_NODES) -> Tensor:
             finite.
     """
     require_finite(shift)
-    if isinstance(shift, DiagonalShift):
-        return torch.diag_embed(shift.eigenvalues.double())
     if not isinstance(shift, LowRankShift):
         return dense_matrix(shift, max_nodes).double()
     exact = shift.mapped(Tensor.double)

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
-from filters.linear import is_symmetric
+from filters.linear import is_symmetric, require_real_floating
 from gsp_nonlocal.shifts import DenseShift, DiagonalShift, LowRankShift, ShiftOperator, as_shift
 from gsp_nonlocal.spectral.compact import require_finite
 from gsp_nonlocal.spectral.krylov import PATIENCE
@@ -19,6 +19,7 @@ from gsp_nonlocal.spectral.symmetric import symmetric_part
 
 EXACT_NODES = 1024
 """Up to so many nodes the energy of a signal is found by all eigenvectors."""
+_WANTED = "found needs all eigenvectors: spectrum(symmetric_part(shift), eigenvectors=True)"
 MIXTURES = 16
 """Of a signal with more channels, so many random mixtures stand for them where eigenvectors are too many."""
 
@@ -126,8 +127,7 @@ def signal_density(
         tensor([[0.8000, 0.2000]], dtype=torch.float64)
     """
     shift = as_shift(shift)
-    if z.shape[1] != shift.shape[-1]:
-        raise ValueError(f"a signal on {z.shape[1]} nodes does not fit a shift of {shift.shape[-1]} nodes")
+    require_signal(z, shift)
     if not z.isfinite().all():
         raise ValueError(
             f"{int((~z.isfinite()).sum())} of {z.numel()} values of the signal are NaN or infinite"
@@ -139,6 +139,20 @@ def signal_density(
     if shift.shape[-1] <= max_nodes or isinstance(undirected, LowRankShift):
         return _by_eigenvectors(z.double(), spectrum(undirected, eigenvectors=True, max_nodes=max_nodes))
     return quadratures(undirected, [mixed(z.double())], steps)[0]
+
+
+def require_signal(z: Tensor, shift: ShiftOperator) -> None:
+    """Raise unless ``z (B, N, C)`` is real and on the graphs of ``shift``; either may be a batch of one."""
+    require_real_floating(z, "a signal")
+    if z.dim() != 3 or z.shape[1] != shift.shape[-1]:
+        nodes, shape = shift.shape[-1], tuple(z.shape)
+        raise ValueError(
+            f"a signal of shape {shape} does not fit a shift of {nodes} nodes: give (B, {nodes}, C)"
+        )
+    if len({1, len(z), shift.shape[0]}) > 2:
+        raise ValueError(
+            f"{len(z)} signals do not fit {shift.shape[0]} graphs: give as many, or one of either"
+        )
 
 
 def quadratures(shift: ShiftOperator, signals: Sequence[Tensor], steps: int) -> list[Density]:
@@ -171,7 +185,7 @@ def mixed(z: Tensor) -> Tensor:
 
 
 def lanczos_quadrature(
-    shift: ShiftOperator, start: Float[Tensor, "B N C"], steps: int
+    shift: ShiftOperator, start: Float[Tensor, "_ N C"], steps: int
 ) -> tuple[Float[Tensor, "B C J"], Float[Tensor, "B C J"]]:
     """Nodes ``θ`` and weights ``w`` with ``v̂ᵀ p(S) v̂ = Σ w p(θ)`` for each unit column ``v̂ = v / ‖v‖``.
 
@@ -179,6 +193,7 @@ def lanczos_quadrature(
     in full, twice; a recurrence that ends early leaves nodes of weight 0.
     """
     steps = min(steps, shift.shape[-1])
+    start = start.expand(max(len(start), shift.shape[0]), -1, -1)
     batch, _, columns = start.shape
     basis = start.new_empty(steps, *start.shape)
     tridiagonal = start.new_zeros(batch, columns, steps, steps)
@@ -221,12 +236,15 @@ def _of_eigenvalues(shift: ShiftOperator) -> Density:
 
 def _by_eigenvectors(z: Tensor, found: Spectrum) -> Density:
     if found.eigenvectors is None or not found.is_complete:
-        raise ValueError("found needs all eigenvectors: spectrum(symmetric_part(shift), eigenvectors=True)")
+        raise ValueError(_WANTED)
+    if found.eigenvectors.is_complex():
+        raise ValueError(f"found has complex eigenvectors, of a directed graph; {_WANTED}")
     energy = (found.eigenvectors.mT.to(z) @ z).square().sum(-1)
     total = z.square().sum(dim=(1, 2)).unsqueeze(-1)
     rest = (total - energy.sum(-1, keepdim=True)).clamp(min=0.0)  # what no eigenvector holds lies at μ = 0
     share = torch.cat([energy, rest], -1) / total.clamp(min=torch.finfo(torch.float64).tiny)
-    frequencies = torch.cat([1 - found.paired, torch.ones_like(rest)], -1)
+    paired = found.paired.expand(len(share), -1)
+    frequencies = torch.cat([1 - paired, torch.ones_like(rest)], -1)
     keep = -1 if found.paired.shape[-1] == z.shape[1] else None
     return Density(frequencies[:, :keep], share[:, :keep])
 

@@ -40,7 +40,13 @@ def _of_graph(shift: ShiftOperator, k: int, bar: tqdm[Any]) -> tuple[np.ndarray,
     def product(vector: np.ndarray) -> np.ndarray:
         bar.update()
         signal = torch.from_numpy(vector.reshape(1, nodes, -1)).to(shift.device, shift.dtype)
-        return (shift @ signal).double().cpu().numpy().reshape(vector.shape)
+        found = (shift @ signal).double()
+        if not found.isfinite().all():
+            raise ValueError(
+                f"products of the shift in {shift.dtype} are NaN or infinite, though what it is made of is "
+                "finite; pass shift.to(torch.float64)"
+            )
+        return found.cpu().numpy().reshape(vector.shape)
 
     operator = LinearOperator((nodes, nodes), matvec=product, matmat=product, dtype=np.float64)
     room = nodes - (1 if shift.is_symmetric else 2)

@@ -10,7 +10,7 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from filters.linear import is_symmetric
-from gsp_nonlocal.shifts import DiagonalShift, LowRankShift, ShiftOperator, as_shift
+from gsp_nonlocal.shifts import DenseShift, DiagonalShift, LowRankShift, ShiftOperator, as_shift
 from gsp_nonlocal.spectral.compact import MAX_NODES, dense_matrix, require_finite
 from gsp_nonlocal.spectral.krylov import extreme_eigenpairs
 
@@ -56,7 +56,7 @@ class Spectrum:
         values = self.eigenvalues
         if not values.is_complex() or not values.numel():
             return True
-        return bool(values.imag.abs().max() <= 1e-7 * values.abs().max())
+        return bool((values.imag.abs() <= 1e-7 * values.abs().amax(-1, keepdim=True)).all())
 
 
 @torch.no_grad()
@@ -121,6 +121,8 @@ def spectrum(
         1.0
     """
     shift = as_shift(shift)
+    if isinstance(shift, DenseShift) and not shift.is_symmetric:
+        shift = DenseShift(shift.matrix, is_symmetric=is_symmetric(shift.matrix))
     require_finite(shift)
     chosen = _choose(shift, k, method, max_nodes)
     if chosen == "krylov":
@@ -191,10 +193,16 @@ def _with_zeros(values: Shaped[Tensor, "B K"], nodes: int) -> Shaped[Tensor, "B 
 
 
 def _greatest(whole: Spectrum, k: int) -> Spectrum:
-    """The ``k`` eigenvalues of greatest ``|μ|`` of a whole spectrum; with vectors, of its pairs."""
-    source = whole.eigenvalues if whole.eigenvectors is None else whole.paired
-    kept = source.abs().argsort(dim=-1, descending=True, stable=True)[:, :k].sort(dim=-1).values
-    values, vectors = source.gather(-1, kept), whole.eigenvectors
+    """The ``k`` eigenvalues of greatest ``|μ|`` of a whole spectrum, and its pairs that are among them."""
+    if k == whole.eigenvalues.shape[-1]:
+        return whole
+    kept, paired = (_places_of_greatest(values, k) for values in (whole.eigenvalues, whole.paired))
+    vectors = whole.eigenvectors
     if vectors is not None:
-        vectors = vectors.gather(-1, kept.unsqueeze(1).expand(-1, vectors.shape[1], -1))
-    return Spectrum(values, values, vectors, is_complete=values.shape == whole.eigenvalues.shape)
+        vectors = vectors.gather(-1, paired.unsqueeze(1).expand(-1, vectors.shape[1], -1))
+    values, pairs = whole.eigenvalues.gather(-1, kept), whole.paired.gather(-1, paired)
+    return Spectrum(values, pairs, vectors, is_complete=False)
+
+
+def _places_of_greatest(values: Tensor, k: int) -> Tensor:
+    return values.abs().argsort(dim=-1, descending=True, stable=True)[:, :k].sort(dim=-1).values

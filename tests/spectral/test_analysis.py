@@ -130,7 +130,9 @@ def test_the_model_is_left_as_it_was():
 
 def test_limits_bound_the_work(monkeypatch):
     monkeypatch.setattr(AttentionShift, "to_dense", lambda self: pytest.fail("the matrix was formed"))
-    block = snapshot(NL(4), draw(6, 4, 10, 10), limits=Limits(large=2, nodes=50, matrix=50, k=3, steps=8)).blocks[0]
+    block = snapshot(
+        NL(4), draw(6, 4, 10, 10), limits=Limits(large=2, nodes=50, matrix=50, k=3, steps=8)
+    ).blocks[0]
     assert [graph.image for graph in block.graphs] == [0, 5]
     for graph in block.graphs:
         assert len(graph.eigenvalues) == 3
@@ -161,7 +163,7 @@ def record(**measured: float) -> BlockRecord:
     [
         ({}, "spectral theory holds"),
         ({"spectral_radius": 1.5}, "beyond the bound 1"),
-        ({"spectral_radius": 0.0}, "no edge"),
+        ({"spectral_radius": 0.0, "asymmetry": 0.0}, "no edge"),
         ({"distance_to_rank_one": 0.01}, "rank one"),
         ({"row_agreement": 0.999}, "does not depend on the position that asks"),
         ({"row_entropy": 0.999}, "plain average"),

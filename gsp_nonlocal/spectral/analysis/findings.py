@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,43 +63,42 @@ def _bounds(block: BlockRecord) -> list[Finding]:
     return []
 
 
+RANK_ONE = (
+    "S is within a tenth of rank one: up to a factor, every position gathers the same, and differences go "
+    "away."
+)
+ALIKE = "All rows are alike: attention does not depend on the position that asks."
+EVEN = "Rows are even: every position weighs all others alike, a plain average."
+ALONE = "Every position sees itself alone: the block does not use its graph."
+
+
 def _graph(block: BlockRecord) -> list[Finding]:
-    empty = sum(radius < 1e-7 for radius in block.values("spectral_radius"))
-    if empty:
-        text = f"{empty} of {len(block.graphs)} graphs have no edge: all weights are 0 there."
-        return [Finding("bad", text)]
-    signs = {name: block.mean(name) for name in _SIGNS}
-    return [
-        Finding("bad", text)
-        for name, (is_bad, text) in _SIGNS.items()
-        if block.nodes > 1 and (value := signs[name]) is not None and is_bad(value)
-    ]
+    still = [graph for graph in block.graphs if (graph.measures["spectral_radius"] or 0.0) < 1e-7]
+    if still:
+        directed = any((graph.measures["asymmetry"] or 0.0) > 0 for graph in still)
+        cycle = "no cycle: their eigenvalues are 0, and say nothing of them"
+        what = cycle if directed else "no edge: all weights are 0 there"
+        return [Finding("bad", f"{len(still)} of {len(block.graphs)} graphs have {what}.")]
+    agreement = _mean(block, "row_agreement", 0.5)
+    signs = {
+        RANK_ONE: _mean(block, "distance_to_rank_one", 1.0) < 0.1,
+        ALIKE: agreement > 0.99,
+        EVEN: _mean(block, "row_entropy", 0.0) > 0.98,
+        ALONE: agreement < 0.9 and _mean(block, "row_distance", 1.0) < 1e-3,
+    }
+    return [Finding("bad", text) for text, holds in signs.items() if holds and block.nodes > 1]
 
 
-_SIGNS: dict[str, tuple[Callable[[float], bool], str]] = {
-    "distance_to_rank_one": (
-        lambda distance: distance < 0.1,
-        "S is within a tenth of rank one: every position gathers nearly the same; differences go away.",
-    ),
-    "row_agreement": (
-        lambda agreement: agreement > 0.99,
-        "All rows are alike: attention does not depend on the position that asks.",
-    ),
-    "row_entropy": (
-        lambda entropy: entropy > 0.98,
-        "Rows are even: every position weighs all others alike, a plain average.",
-    ),
-    "row_distance": (
-        lambda distance: distance < 1e-3,
-        "Every position sees itself alone: the block does not use its graph.",
-    ),
-}
-"""Measures whose mean is a bad sign, when it is, and what it means."""
+def _mean(block: BlockRecord, measure: str, unknown: float) -> float:
+    mean = block.mean(measure)
+    return unknown if mean is None else mean
 
 
 def _theory(block: BlockRecord) -> list[Finding]:
-    if block.is_symmetric:
-        text = "Symmetric: real frequencies, orthogonal eigenvectors; the spectral theory holds as it stands."
+    asymmetry = max(block.values("asymmetry"), default=1.0)
+    if block.is_symmetric or asymmetry < 1e-6:
+        how = "Symmetric" if block.is_symmetric else "Symmetric, though nothing makes it so"
+        text = f"{how}: real frequencies, orthogonal eigenvectors; the spectral theory holds as it stands."
         return [Finding("good", text)]
     imaginary = max(block.values("imaginary"), default=0.0)
     real = (

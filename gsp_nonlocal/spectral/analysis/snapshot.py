@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from filters.linear import require_real_floating
+from filters.solve import ConvergenceError
 from gsp_nonlocal.shifts import DenseShift, LowRankShift, ShiftOperator
 from gsp_nonlocal.spectral.analysis.arrangement import arranged
 from gsp_nonlocal.spectral.analysis.quantities import Graph, Limits, measure
@@ -96,8 +97,12 @@ def records(model: nn.Module, images: Tensor, probe: SpectralProbe, label: str, 
         evaluation(model),
         tqdm(desc="graphs", total=sum(len(_chosen(t, limits)) for _, _, t in named), delay=PATIENCE) as bar,
     ):
-        blocks = [_block(name, module, trace, limits, bar) for name, module, trace in named]
-    return Snapshot(label, type(model).__name__, list(images.shape), blocks, dict(probe.skipped))
+        found = {name: _record(name, module, trace, limits, bar) for name, module, trace in named}
+    blocks = [record for record in found.values() if isinstance(record, BlockRecord)]
+    skipped = probe.skipped | {name: reason for name, reason in found.items() if isinstance(reason, str)}
+    if not blocks:
+        raise ValueError("no block was measured: " + "; ".join(f"{k}: {v}" for k, v in skipped.items()))
+    return Snapshot(label, type(model).__name__, list(images.shape), blocks, skipped)
 
 
 def named_traces(probe: SpectralProbe) -> Iterator[tuple[str, nn.Module, Trace]]:
@@ -124,18 +129,24 @@ def check_images(images: Tensor) -> None:
         )
 
 
-def _block(name: str, module: nn.Module, trace: Trace, limits: Limits, bar: tqdm[Any]) -> BlockRecord:
+def _record(name: str, module: nn.Module, trace: Trace, limits: Limits, bar: tqdm[Any]) -> BlockRecord | str:
+    """The record of a block, or why there is none; what is wrong with its numbers is raised with its name."""
+    if not _chosen(trace, limits):
+        return (
+            f"a graph of {trace.shift.shape[-1]} nodes without factors, which large={limits.large} leaves out"
+        )
     try:
-        graphs = [_graph(trace, index, limits) for index in _chosen(trace, limits)]
-    except ValueError as error:
+        return _block(name, module, trace, limits, bar)
+    except ConvergenceError as error:
+        return str(error)
+    except (ValueError, torch.linalg.LinAlgError) as error:
         raise ValueError(f"block {name}: {error}") from error
+
+
+def _block(name: str, module: nn.Module, trace: Trace, limits: Limits, bar: tqdm[Any]) -> BlockRecord:
+    graphs = [_graph(trace, index, limits) for index in _chosen(trace, limits)]
     found = [graph.found for graph in graphs]
     edges = _edges(found)
-    gates = [
-        float(gate)
-        for gate in (getattr(unit, "gate", None) for unit in getattr(module, "units", []))
-        if gate is not None
-    ]
     return BlockRecord(
         name=name,
         kind=type(module).__name__,
@@ -151,8 +162,13 @@ def _block(name: str, module: nn.Module, trace: Trace, limits: Limits, bar: tqdm
             for graph, index in zip(graphs, _chosen(trace, limits), strict=True)
         ],
         responses=_responses(trace, edges, found),
-        gates=gates,
+        gates=_gates(module),
     )
+
+
+def _gates(module: nn.Module) -> list[float]:
+    gates = (getattr(unit, "gate", None) for unit in getattr(module, "units", []))
+    return [float(gate) for gate in gates if gate is not None]
 
 
 def _chosen(trace: Trace, limits: Limits) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from gsp_nonlocal.shifts import ShiftOperator, as_shift
@@ -34,10 +35,10 @@ def dirichlet_energy(z: Tensor, shift: ShiftOperator | Tensor) -> Tensor:
         >>> dirichlet_energy(torch.tensor([[[1.0], [1.0]], [[1.0], [-1.0]]]), pair)
         tensor([0., 2.])
     """
-    shift = _shift_for(z, shift)
-    power = z.square().sum(dim=(-2, -1))
-    rough = (z * (z - shift @ z)).sum(dim=(-2, -1))
-    return rough / power.masked_fill(power == 0, 1.0)
+    unit, shift = _fitted(z, shift)
+    power = unit.square().sum(dim=(-2, -1))
+    rough = (unit * (unit - shift @ unit)).sum(dim=(-2, -1))
+    return (rough / power.masked_fill(power == 0, 1.0)).to(z.dtype)
 
 
 def total_variation(z: Tensor, shift: ShiftOperator | Tensor) -> Tensor:
@@ -73,13 +74,14 @@ def total_variation(z: Tensor, shift: ShiftOperator | Tensor) -> Tensor:
         >>> total_variation(torch.tensor([[[1.0], [1.0]], [[1.0], [-1.0]]]), pair)
         tensor([0., 2.])
     """
-    shift = _shift_for(z, shift)
-    size = z.abs().sum(dim=(-2, -1))
-    return (z - shift @ z).abs().sum(dim=(-2, -1)) / size.masked_fill(size == 0, 1.0)
+    unit, shift = _fitted(z, shift)
+    size = unit.abs().sum(dim=(-2, -1))
+    varied = (unit - shift @ unit).abs().sum(dim=(-2, -1))
+    return (varied / size.masked_fill(size == 0, 1.0)).to(z.dtype)
 
 
-def _shift_for(z: Tensor, shift: ShiftOperator | Tensor) -> ShiftOperator:
-    """The shift in the data type of the signal, after a check that they fit."""
+def _fitted(z: Tensor, shift: ShiftOperator | Tensor) -> tuple[Tensor, ShiftOperator]:
+    """The signal scaled to a greatest value of 1 and the shift, in float32 or better, if they fit."""
     shift = as_shift(shift)
     nodes = shift.shape[-1]
     if not z.is_floating_point():
@@ -89,4 +91,6 @@ def _shift_for(z: Tensor, shift: ShiftOperator | Tensor) -> ShiftOperator:
             f"a signal on this graph has shape (B, {nodes}, C), got {tuple(z.shape)}; "
             "turn a feature map (B, C, H, W) into one with x.flatten(2).mT"
         )
-    return shift.to(z.dtype)
+    dtype = torch.promote_types(z.dtype, torch.float32)
+    greatest = z.detach().abs().amax(dim=(-2, -1), keepdim=True).to(dtype)
+    return z.to(dtype) / greatest.masked_fill(greatest == 0, 1.0), shift.to(dtype)

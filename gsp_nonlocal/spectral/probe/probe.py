@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gsp_nonlocal.shifts import ShiftOperator
+from gsp_nonlocal.shifts import DenseShift, ShiftOperator
 from gsp_nonlocal.spectral.probe.readers import Call, Entry, NotAGraphError, entry_of, known_kinds
 from gsp_nonlocal.spectral.probe.trace import Trace
 from gsp_nonlocal.spectral.response import Response
@@ -27,13 +27,16 @@ class SpectralProbe:
     Inside ``with`` each forward pass of the model replaces what the last one left. The model's output, modes
     and gradients stay as they are; hooks are removed at the end, also after an error. What is kept is what
     holds the shifts (queries and keys, factors) and the signals; an ``N × N`` matrix only for attention under
-    a mask. Compiled modules run as they are written inside.
+    a mask. Compiled modules run as they are written inside. A reader may run parts of a module once more,
+    and with them the hooks of others. Where parts of the model are called in place of the model itself, their
+    traces gather until the model is called.
 
     Args:
         model: any module with blocks of this library, ``nn.MultiheadAttention``, attention of timm or of
             Hugging Face's ViT, nonlocal blocks of mmcv or timm, or what :func:`register_reader` was told of.
         paths: only these modules; by default all.
-        max_nodes: most nodes to keep, over images, heads and modules.
+        max_nodes: most nodes to keep, over images, heads and modules; where a graph is kept as a matrix,
+            every 64 of its numbers count as a node.
 
     Attributes:
         modules: the watched modules by path.
@@ -100,8 +103,9 @@ class SpectralProbe:
         self._undo.close()
 
     def _clear(self) -> None:
-        self.traces.clear()
-        self.skipped.clear()
+        if not _in_backward():
+            self.traces.clear()
+            self.skipped.clear()
 
     def _hook(self, path: str, entry: Entry) -> Any:
         def read(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
@@ -119,7 +123,7 @@ class SpectralProbe:
 
     def _keep(self, path: str, trace: Trace, call: Call) -> None:
         batch, nodes, _ = trace.signal.shape
-        held = batch * nodes + sum(t.signal.shape[:2].numel() for ts in self.traces.values() for t in ts)
+        held = sum(map(_size, [trace, *(kept for traces in self.traces.values() for kept in traces)]))
         if held > self.max_nodes:
             raise ValueError(
                 f"{path or 'the model itself'} has {batch} graphs of {nodes} nodes; with them the probe "
@@ -129,6 +133,12 @@ class SpectralProbe:
         own = _own(call)
         kept = replace(trace, shift=trace.shift.mapped(own), signal=own(trace.signal))
         self.traces.setdefault(path, []).append(kept)
+
+
+def _size(trace: Trace) -> int:
+    """Nodes of a trace; of a graph that is kept as a matrix, every 64 numbers count as one."""
+    nodes = trace.signal.shape[:2].numel()
+    return max(nodes, trace.shift.matrix.numel() // 64) if isinstance(trace.shift, DenseShift) else nodes
 
 
 def _eagerly() -> AbstractContextManager[object]:
