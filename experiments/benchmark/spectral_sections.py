@@ -27,7 +27,7 @@ from gsp_nonlocal.spectral import SpectralProbe, analyze, spectral_density, spec
 
 RANK = 128  # r of SNL: the factors have 2 r columns
 LARGEST_DENSE = 2**12
-K = 20
+K, WIDTH = 20, 8
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -38,10 +38,10 @@ def low_rank(nodes: int) -> ShiftOperator:
 
 
 def softmax(nodes: int) -> ShiftOperator:
-    """NL's affinity of random features, ``r = 32``, with a spectrum that falls as that of a trained one."""
+    """NL's affinity of random features of few dimensions: its spectrum falls, as those of trained ones do."""
     torch.manual_seed(0)
-    query, key = torch.randn(2, 1, nodes, 32).unbind()
-    return AttentionShift(query, key, scale=32**-0.5)
+    query, key = torch.randn(2, 1, nodes, WIDTH).unbind()
+    return AttentionShift(query, key, scale=WIDTH**-0.5)
 
 
 def find_all(nodes: int, method: str) -> Step:
@@ -73,7 +73,8 @@ def some_eigenvalues(exponents: Iterable[int]) -> Iterable[Row]:
     for exponent in exponents:
         size, seconds = peak_memory(find_some, 2**exponent)
         matrix = 4 * 4.0**exponent / MIB
-        yield {"nodes": 2.0**exponent, "k": float(K), "s": seconds, "MiB": size / MIB, "MiB of S": matrix}
+        row: Row = {"nodes": 2.0**exponent, "r": float(WIDTH), "k": float(K), "s": seconds}
+        yield row | {"MiB": size / MIB, "MiB of S": matrix}
 
 
 def densities(nodes: int) -> Iterable[Row]:
