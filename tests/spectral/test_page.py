@@ -2,6 +2,7 @@
 
 import re
 from html.parser import HTMLParser
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -114,13 +115,42 @@ def test_every_block_has_its_numbers_sentences_and_figures(page):
     assert "end" in words
 
 
-def test_colours_come_from_the_page(written):
+def test_every_colour_of_the_page_is_known(written):
     text = written.read_text(encoding="utf-8")
-    assert "prefers-color-scheme: dark" in text
-    assert "@media print" in text
-    assert not re.search(r"#0[1-6]0[1-6]0[1-6]", text)
-    for name in set(re.findall(r"var\(--([a-z-]+)\)", text)):
+    assert not re.search(r"#0([1-6])0\1(0\1)", text)
+    used = set(re.findall(r"var\(--([a-z-]+)\)", text))
+    assert {"first", "ink", "faint"} <= used
+    for name in used:
         assert f"--{name}:" in text
+
+
+def test_darkness_is_followed(browser, written):
+    ground = "getComputedStyle(document.body).backgroundColor"
+    line = "getComputedStyle(document.querySelector('.plots svg text')).fill"
+    found = {}
+    for scheme in ("light", "dark"):
+        with opened(browser, written, color_scheme=scheme) as view:
+            colours = [view.evaluate(ground), view.evaluate(line)]
+            found[scheme] = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in colours]
+    assert found["light"][0] > 700 > 200 > found["light"][1]
+    assert found["dark"][0] < 200 < 600 < found["dark"][1]
+
+
+def test_every_rule_of_the_style_has_its_element():
+    templates = files("gsp_nonlocal.spectral.report") / "templates"
+    html = "".join((templates / name).read_text(encoding="utf-8") for name in ("page.html", "explorer.html"))
+    style = (templates / "page.css").read_text(encoding="utf-8")
+    written_there = set(re.findall(r"[\w-]+", " ".join(re.findall(r'class="(.*?)">', html)))) | {"formula"}
+    for selector in re.findall(r"^\s*([^\s@{}][^{}]*)\{", style, re.MULTILINE):
+        assert set(re.findall(r"\.([a-z-]+)", selector)) <= written_there, selector
+        for tag in re.findall(r"(?<![\w.:-])([a-z]+\d?)(?![\w(-])", re.sub(r"\[.*?\]", "", selector)):
+            assert tag in ("root", "svg", "text") or f"<{tag}" in html, selector
+
+
+def test_a_chart_is_named_by_its_title_alone(page):
+    names = page.values("aria-label")
+    assert names.count("Learned response") == 2
+    assert not any("bad sign" in name for name in names)
 
 
 @pytest.mark.parametrize("model", ["1-D", "3-D", "one node", "no edges"])
@@ -155,6 +185,58 @@ def test_a_click_in_the_page_shows_another_row(browser, written):
 def test_the_page_has_no_horizontal_overflow(browser, written, width):
     with opened(browser, written, viewport={"width": width, "height": 800}) as view:
         assert view.evaluate("document.documentElement.scrollWidth") <= width
+
+
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def strange(tmp_path_factory) -> Path:
+    """Names, labels and a title that are long, or would be markup, formulas or colours."""
+    torch.manual_seed(0)
+    names = ("a_long_name_" * 10, HOSTILE, "$\\bad$ #030303 url(#x)")
+    model = nn.ModuleDict({name: NL(4) for name in names})
+    model.forward = lambda x: nn.Sequential(*model.values())(x)
+    images = torch.zeros(2, 4, 6, 6)
+    labels = ("$\\bad$ #030303", f"-->{HOSTILE}", "x" * 120)
+    found = [analyze(model, images, label=label, budget=100_000) for label in labels]
+    return write_analyses(found, tmp_path_factory.mktemp("strange") / "analysis", title=HOSTILE)
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_long_names_do_not_widen_the_page(browser, strange, width):
+    with opened(browser, strange, viewport={"width": width, "height": 800}) as view:
+        assert view.locator(".warning").count()
+        assert view.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_markup_in_names_is_inert(browser, strange):
+    with opened(browser, strange) as view:
+        dialogs = []
+        view.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+        view.reload()
+        view.wait_for_selector(".explorer-app")
+        view.locator(".explorer-selects select").first.select_option(label=HOSTILE)
+        assert not view.evaluate(
+            "[...document.querySelectorAll('*')].some((e) => e.matches('img[src=x]') "
+            "|| [...e.attributes].some((a) => a.name.startsWith('on')))"
+        )
+        assert view.locator("h1").inner_text() == HOSTILE
+        assert not dialogs
+
+
+def test_names_stand_in_figures_as_they_are(strange):
+    text = strange.read_text(encoding="utf-8")
+    drawn = re.findall(r"<text[^>]*>([^<]*)</text>", text)
+    assert "$\\bad$ #030303" in drawn
+    assert any(label.startswith("--&gt;&lt;/scri") for label in drawn)
+
+
+def test_a_formula_in_a_head_stays_on_one_line(browser, written):
+    with opened(browser, written, viewport={"width": 360, "height": 800}) as view:
+        formulas = view.locator("#overview th", has_text="greatest |μ|").locator(".formula")
+        assert formulas.all_text_contents() == ["|μ|"]
+        assert formulas.evaluate("(e) => e.getClientRects().length") == 1
 
 
 def test_a_printed_page_has_no_controls(browser, written):

@@ -130,10 +130,11 @@ def test_a_measure_can_be_monitored(logged):
 def test_the_page_has_start_end_and_the_course_between_and_replaces_an_older_one_on_request(tmp_path):
     spectra = tmp_path / "spectra"
     spectra.mkdir()
-    (spectra / MARK).write_text("older", encoding="utf-8")
+    older = '{"written_by": "gsp-nonlocal"}'
+    (spectra / MARK).write_text(older, encoding="utf-8")
     with pytest.raises(FileExistsError, match="overwrite=True"):
         fit(SpectralCallback(IMAGES, spectra), Stop(AssertionError("trained")))
-    assert (spectra / MARK).read_text(encoding="utf-8") == "older"
+    assert (spectra / MARK).read_text(encoding="utf-8") == older
     callback = SpectralCallback(IMAGES, spectra, paths=["network.1"], overwrite=True)
     trainer = fit(callback)
     found = json.loads((spectra / MARK).read_text(encoding="utf-8"))["snapshots"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 import matplotlib
 import numpy as np
@@ -22,7 +23,10 @@ SIZE = (3.9, 2.9)  # inches: about a phone's width, so that the text is never sc
 FLOOR = 1e-7  # smaller eigenvalues are rounding
 FEW = 64  # up to so many eigenvalues are drawn as points, on a linear axis
 MOST_ROWS = 8  # rows of ticks, or curves of single graphs
-MOST_TICKS = 400  # of one row
+PLACES = 200  # for a tick, to each unit of frequency: closer ones would be in one pixel
+MOST_POINTS = 200  # of one curve
+LONGEST_LABEL = 18  # letters
+CELLS = 250  # to the width of a plane of points: each is less than a pixel
 FOLLOWED = ("effective_rank", "distance_to_rank_one", "row_agreement", "dirichlet_after")
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -63,7 +67,8 @@ def decay_figure(block: BlockRecord, palette: Palette = PRINT) -> Figure:
             kept = size[size > FLOOR]
             marker = "." if len(size) <= FEW else ""
             label = "a graph" if index == 0 else None
-            axes.plot(np.arange(1, len(kept) + 1), kept, color=palette.first, marker=marker, label=label)
+            places = _places(len(kept))
+            axes.plot(places, kept[places - 1], color=palette.first, marker=marker, label=label)
         rank = block.mean("effective_rank")
         if rank is not None:
             axes.axvline(max(rank, 1.0), color=palette.faint, linestyle=":", label="effective rank")
@@ -118,7 +123,7 @@ def epochs_figure(blocks: Sequence[BlockRecord], labels: Sequence[str], palette:
             counts = np.log1p(np.mean([_counts(graph, block) for graph in block.graphs], axis=0))
             axes.stairs(counts, block.edges, fill=True, color=palette.first)
             axes.set(ylim=(0, 1.05 * max(1.0, counts.max())), yticks=[])
-            axes.set_ylabel(labels[index], rotation=0, ha="right", va="center")
+            axes.set_ylabel(_plain(labels[index]), rotation=0, ha="right", va="center", parse_math=False)
         rows[-1].set_xlabel("graph frequency λ")
         return figure
 
@@ -133,7 +138,7 @@ def course_figure(blocks: Sequence[BlockRecord], labels: Sequence[str], palette:
             axes.set_title(quantity.label, loc="left", pad=2)
             axes.ticklabel_format(axis="y", useOffset=False)
         ticks = _spread(len(labels), 5)
-        rows[-1].set_xticks(ticks, [labels[tick] for tick in ticks])
+        rows[-1].set_xticks(ticks, [_plain(labels[tick]) for tick in ticks], parse_math=False)
         return figure
 
 
@@ -160,6 +165,19 @@ def figures_of(block: BlockRecord) -> dict[str, Callable[[BlockRecord, Palette],
 def is_complex(block: BlockRecord) -> bool:
     """Whether an eigenvalue has an imaginary part."""
     return any(abs(imaginary) > FLOOR for graph in block.graphs for _, imaginary in graph.eigenvalues)
+
+
+def save(figure: Figure, target: Path | TextIO, palette: Palette = PRINT, **options: Any) -> None:
+    """Write a figure in the style that it was drawn in: ticks and text take theirs only now.
+
+    Args:
+        figure: of this module.
+        target: a file, by its ending PNG or SVG, or a stream.
+        palette: that it was drawn with.
+        options: of matplotlib's ``savefig``.
+    """
+    with matplotlib.rc_context(_style(palette)):
+        figure.savefig(target, **options)
 
 
 def _histogram(axes: Axes, block: BlockRecord, palette: Palette) -> None:
@@ -190,21 +208,31 @@ def _plane(block: BlockRecord, palette: Palette) -> Figure:
         angle = np.linspace(0, 2 * np.pi, 200)
         axes.plot(1 + np.cos(angle), np.sin(angle), color=palette.faint, lw=0.8, label="|μ| = 1")
         values = np.array([value for graph in block.graphs for value in graph.eigenvalues])
-        axes.plot(1 - values[:, 0], -values[:, 1], ".", ms=2.5, color=palette.first, label="λ = 1 − μ")
+        across, up = _dots(values)
+        axes.plot(1 - across, -up, lw=2.5, solid_capstyle="round", color=palette.first)
+        axes.plot([], [], ".", ms=4, color=palette.first, label="λ = 1 − μ")
         axes.axhline(0, color=palette.faint, lw=0.5)
         axes.set(xlabel="Re λ", ylabel="Im λ", aspect="equal")
         axes.legend(loc="upper left", bbox_to_anchor=(0, 1.16), ncols=2, columnspacing=1.0)
         return figure
 
 
+def _dots(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points ``(n, 2)`` as one path of short lines with round ends, neighbours within a pixel joined."""
+    step = max(2.0, np.ptp(values, axis=0).max()) / CELLS
+    column, row = np.unique(np.round(values / step).astype(int)[:, ::-1], axis=0).T[::-1]
+    starts = np.flatnonzero(np.diff(row, prepend=row[0] - 1) | (np.diff(column, prepend=column[0]) != 1))
+    ends = np.append(starts[1:], len(row)) - 1
+    across = np.column_stack([column[starts] - 0.01, column[ends] + 0.01, np.full(len(starts), np.nan)])
+    return step * across.ravel(), step * np.repeat(row[starts], 3)
+
+
 def _rug(axes: Axes, block: BlockRecord, palette: Palette) -> None:
     """One row of ticks for each graph at its frequencies, those closer than a pixel drawn once."""
     rows = block.graphs[:MOST_ROWS]
     for row, graph in enumerate(rows):
-        places = np.unique(
-            np.round([1 - real for real, _ in graph.eigenvalues] + [1.0] * bool(graph.zeros), 3)
-        )
-        places = places[_spread(len(places), MOST_TICKS)]
+        frequencies = [1 - real for real, _ in graph.eigenvalues] + [1.0] * bool(graph.zeros)
+        places = np.unique(np.round(PLACES * np.array(frequencies))) / PLACES
         across = np.column_stack([places, places, np.full_like(places, np.nan)]).ravel()
         axes.plot(across, np.tile([-row, -row - 0.8, np.nan], len(places)), color=palette.ink, linewidth=0.7)
     margin = 0.04
@@ -225,6 +253,20 @@ def _coarse_edges(block: BlockRecord) -> np.ndarray:
 def _spread(count: int, most: int) -> list[int]:
     """At most so many indices below ``count``, evenly, the first and the last among them."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist()
+
+
+def _places(count: int) -> np.ndarray:
+    """At most so many of the numbers 1 to ``count``, evenly over the decades where there are many."""
+    if count <= FEW:
+        return np.arange(1, count + 1)
+    return np.unique(np.geomspace(1, count, MOST_POINTS).round().astype(int))
+
+
+def _plain(label: str) -> str:
+    """A label that can be drawn: one short line, its middle left out where it is long."""
+    text = "".join(letter if letter.isprintable() else "\ufffd" for letter in label)
+    half = LONGEST_LABEL // 2
+    return text if len(text) <= LONGEST_LABEL else f"{text[:half]}…{text[1 - half :]}"
 
 
 def _label_powers(axis: Axis) -> None:
@@ -256,6 +298,8 @@ def _style(palette: Palette) -> dict[Any, Any]:
         "path.simplify": False,
         "svg.hashsalt": "gsp-nonlocal",
         "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans", "sans-serif"],
+        "text.usetex": False,
         "font.size": 9.0,
         "axes.labelsize": 9.0,
         "axes.titlesize": 9.0,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from gsp_nonlocal.spectral.analysis.findings import Finding, findings, number, summary
 from gsp_nonlocal.spectral.analysis.quantities import QUANTITIES
@@ -70,6 +72,7 @@ def render(analyses: Sequence[Analysis], course: Sequence[Snapshot], title: str)
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["unbroken"] = _unbroken
     return environment.get_template("page.html").render(
         title=title,
         model=shown[-1].model,
@@ -80,6 +83,11 @@ def render(analyses: Sequence[Analysis], course: Sequence[Snapshot], title: str)
         skipped=shown[-1].skipped,
         **_explorer(analyses),
     )
+
+
+def _unbroken(label: str) -> Markup:
+    """A label whose formulas in bars, such as ``|μ|``, stay on one line."""
+    return Markup(re.sub(r"\|[^|]+\|", r'<span class="formula">\g<0></span>', str(escape(label))))
 
 
 def _explorer(analyses: Sequence[Analysis]) -> dict[str, Any]:

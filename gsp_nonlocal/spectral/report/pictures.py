@@ -7,11 +7,10 @@ import io
 
 import matplotlib
 import numpy as np
-import torch
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
-from torch.nn.functional import interpolate, normalize
+from torch.nn.functional import interpolate
 
 LONGEST = 96
 """Longest side, in pixels, of a picture in the page."""
@@ -40,43 +39,11 @@ def image_png(image: Float[Tensor, "C H W"], longest: int = LONGEST, colours: in
     return _data_uri(picture.quantize(colours) if colours and picture.mode == "RGB" else picture)
 
 
-def heat_png(weights: Float[Tensor, "h w"], size: tuple[int, int]) -> str:
-    """Weights ``(h, w)`` over their maximum, upsampled to ``size``: transparent at 0, bright at 1."""
-    strength = weights.detach().float().cpu().abs()
-    strength = _resized((strength / strength.max().clamp(min=1e-30)).unsqueeze(0), size)[0]
-    return paletted_png((255 * strength).round().byte().numpy(), heat_palette())
-
-
 def paletted_png(levels: np.ndarray, palette: np.ndarray) -> str:
     """Bytes ``(H, W)`` as numbers of colours in a palette ``(256, 4)`` of RGBA bytes."""
     picture = Image.fromarray(levels)
     picture.putpalette(palette.tobytes(), "RGBA")
     return _data_uri(picture)
-
-
-def distinct_positions(features: Float[Tensor, "N C"], grid: tuple[int, ...], count: int) -> list[int]:
-    """Flat indices of positions that look unlike: the strongest, then again and again the least like those.
-
-    They keep an eighth of the map apart from each other and from its border, where padding shows, as
-    long as there are such positions.
-
-    Args:
-        features: of one map, ``(N, C)``.
-        grid: its spatial shape.
-        count: how many, at most.
-    """
-    features = features.detach().float().cpu()
-    directions = normalize(features, dim=-1)
-    places = torch.cartesian_prod(*map(torch.arange, grid)).view(len(features), -1)
-    extent = torch.tensor(grid)
-    inside = ((places >= extent // 8) & (places < extent - extent // 8)).all(dim=-1)
-    chosen = [int(features.norm(dim=-1).where(inside, -1.0).argmax())]
-    while len(chosen) < min(count, len(features)):
-        likeness = (directions @ directions[chosen].T).amax(dim=-1)
-        gaps = (places.unsqueeze(1) - places[chosen]).abs().amax(dim=-1).amin(dim=-1)
-        penalty = 4.0 * ~inside + 8.0 * (gaps <= max(grid) // 8) + 16.0 * (gaps == 0)
-        chosen.append(int((likeness + penalty).argmin()))
-    return chosen
 
 
 def heat_palette() -> np.ndarray:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import torch
@@ -21,12 +22,13 @@ from gsp_nonlocal.spectral.krylov import PATIENCE
 from gsp_nonlocal.spectral.probe import MAX_NODES
 from gsp_nonlocal.spectral.report import figures
 from gsp_nonlocal.spectral.report.explorer import VIEWS_BYTES, View, all_views
-from gsp_nonlocal.spectral.report.folder import MARK, replacing_folder
+from gsp_nonlocal.spectral.report.folder import MARK, WRITTEN_BY, replacing_folder
 from gsp_nonlocal.spectral.report.page import render
 from gsp_nonlocal.spectral.report.tables import write_eigenvalues, write_measures
 
 PAGE = "index.html"
 MOST_IMAGES = 8
+LONGEST_STEM = 100  # bytes of a figure's name, before what it shows
 
 
 @dataclass(frozen=True)
@@ -127,14 +129,15 @@ def write_analyses(
         analyses: at least one; all of the same images.
         folder: to write to; its parent is created. It appears whole or not at all.
         course: snapshots of a training, for the figures over its epochs; by default those of ``analyses``.
-        overwrite: replace an older analysis.
+        overwrite: replace an older analysis; never a folder that holds anything else.
         title: heading of the page.
 
     Returns:
         The path of the page.
 
     Raises:
-        FileExistsError: if the folder is there and ``overwrite`` is not said, or it is no analysis.
+        FileExistsError: if the folder is there and ``overwrite`` is not said, or it is no analysis, holds
+            other files, or is the working directory.
         OSError: if it cannot be written.
         ValueError: without an analysis, or if two have one label.
     """
@@ -143,7 +146,7 @@ def write_analyses(
     course = list(course) or shown
     with replacing_folder(folder, overwrite) as part:
         everything = _joined(course, shown)
-        found = {"title": title, "snapshots": [snapshot.to_dict() for snapshot in everything]}
+        found = {**WRITTEN_BY, "title": title, "snapshots": [snapshot.to_dict() for snapshot in everything]}
         (part / MARK).write_text(json.dumps(found, allow_nan=False), encoding="utf-8")
         write_measures(everything, part / "measures.csv")
         write_eigenvalues(shown, part / "eigenvalues.csv")
@@ -166,19 +169,32 @@ def _joined(course: Sequence[Snapshot], shown: Sequence[Snapshot]) -> list[Snaps
 
 def _write_figures(shown: Sequence[Snapshot], course: Sequence[Snapshot], folder: Path) -> None:
     folder.mkdir()
-    drawings: list[tuple[str, Callable[[], Figure]]] = [
-        (f"{snapshot.label} {block.name} {name}", partial(draw, block, figures.PRINT))
+    drawings: list[tuple[str, str, Callable[[], Figure]]] = [
+        (f"{snapshot.label} {block.name}", name, partial(draw, block, figures.PRINT))
         for snapshot in shown
         for block in snapshot.blocks
         for name, draw in figures.figures_of(block).items()
     ]
     drawings += [
-        (f"{name} {figure}", partial(draw, blocks, labels))
+        (name, figure, partial(draw, blocks, labels))
         for name, blocks, labels in courses(course)
         for figure, draw in figures.COURSES.items()
     ]
-    for name, draw in tqdm(drawings, desc="figures", delay=PATIENCE, leave=False):
+    stems = _stems((of, name) for of, name, _ in drawings)
+    shown_work = tqdm(drawings, desc="figures", delay=PATIENCE, leave=False)
+    for stem, (_, _, draw) in zip(stems, shown_work, strict=False):
         figure = draw()
-        stem = re.sub(r"[^\w.=-]+", "_", name.strip())
-        figure.savefig(folder / f"{stem}.png", dpi=200)
-        figure.savefig(folder / f"{stem}.svg", metadata={"Date": None})
+        figures.save(figure, folder / f"{stem}.png", dpi=200)
+        figures.save(figure, folder / f"{stem}.svg", metadata={"Date": None})
+
+
+def _stems(names: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """File names without ending for ``(what, figure)``, no two alike even where case is ignored."""
+    taken: set[str] = set()
+    for what, figure in names:
+        clean = re.sub(r"[^\w.=-]+", "_", what.strip()).encode("utf-8", "replace")
+        stem = f"{clean[:LONGEST_STEM].decode('utf-8', 'ignore')}_{figure.replace(' ', '_')}"
+        tries = (f"{stem}_{number}" if number > 1 else stem for number in count(1))
+        found = next(name for name in tries if name.casefold() not in taken)
+        taken.add(found.casefold())
+        yield found
