@@ -31,3 +31,19 @@ if torch.cuda.is_available():
         block(x).square().mean().backward()
         assert x.grad.isfinite().all()
         assert torch.cuda.max_memory_allocated() < 4 * 2**30
+
+    def test_an_analysis_is_that_of_the_cpu():
+        from gsp_nonlocal import NL
+        from gsp_nonlocal.spectral import Limits, analyze, snapshot
+
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(SNL(6, form="low_rank"), NL(6), torch.nn.MaxPool2d(2), NL(6))
+        images = torch.randn(2, 6, 12, 10)
+        limits = Limits(
+            nodes=60, matrix=60, k=3, steps=8
+        )  # the first NL is large
+        found, wanted = (snapshot(model.to(device), images, limits=limits) for device in ("cuda", "cpu"))
+        for one, other in zip(found.blocks, wanted.blocks, strict=True):
+            for name in ("spectral_radius", "row_entropy", "row_distance", "dirichlet_after"):
+                assert abs(one.mean(name) - other.mean(name)) < 1e-4
+        assert analyze(model.cuda(), images.cuda()).views

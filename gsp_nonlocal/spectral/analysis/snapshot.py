@@ -14,9 +14,9 @@ from filters.linear import require_real_floating
 from filters.solve import ConvergenceError
 from gsp_nonlocal.shifts import DenseShift, LowRankShift, ShiftOperator
 from gsp_nonlocal.spectral.analysis.arrangement import arranged
+from gsp_nonlocal.spectral.analysis.facts import facts
 from gsp_nonlocal.spectral.analysis.quantities import Graph, Limits, measure
 from gsp_nonlocal.spectral.analysis.record import BlockRecord, GraphRecord, ResponseRecord, Snapshot
-from gsp_nonlocal.spectral.compact import stored_tensors
 from gsp_nonlocal.spectral.density import (
     Density,
     mixed,
@@ -153,7 +153,7 @@ def _block(name: str, module: nn.Module, trace: Trace, limits: Limits, bar: tqdm
         nodes=trace.shift.shape[-1],
         spatial=list(trace.layout.spatial),
         heads=trace.graphs,
-        facts=_facts(trace, len(graphs), found),
+        facts=facts(trace, len(graphs), found),
         is_symmetric=trace.shift.is_symmetric,
         bound=trace.shift.spectral_bound,
         edges=edges.tolist(),
@@ -256,44 +256,3 @@ def _response_record(response: Response, kind: str) -> ResponseRecord:
         least=singular[:, -1].tolist(),
         kind=kind,
     )
-
-
-def _facts(trace: Trace, analysed: int, found: list[Spectrum]) -> list[tuple[str, str]]:
-    shift, nodes = trace.shift, trace.shift.shape[-1]
-    held = sum(t.numel() * t.element_size() for t in stored_tensors(shift)) / shift.shape[0]
-    dense = nodes**2 * torch.finfo(shift.dtype).bits / 8
-    bound = shift.spectral_bound
-    return [
-        ("nodes N", f"{_count(nodes)} ({' × '.join(map(str, trace.layout.spatial))})"),
-        ("graphs an image", str(trace.graphs)),
-        ("analysed", f"{analysed} of {shift.shape[0]} graphs"),
-        ("kept as", _form(shift)),
-        ("memory of a graph", f"{_bytes(held)} (N × N: {_bytes(dense)})"),
-        ("symmetric", "yes" if shift.is_symmetric else "no"),
-        ("proven bound of |μ|", "none" if bound is None else f"{bound:g}"),
-        ("eigenvalues", _eigenvalues(found[0])),
-    ]
-
-
-def _eigenvalues(found: Spectrum) -> str:
-    if not found.is_complete:
-        return f"the {found.paired.shape[-1]} of greatest |μ|"
-    zeros = f", {_count(found.exact_zeros)} of them exactly 0" if found.exact_zeros else ""
-    return f"all{zeros}"
-
-
-def _form(shift: ShiftOperator) -> str:
-    names = {LowRankShift: "low-rank factors", DenseShift: "dense matrix"}
-    return names.get(type(shift), type(shift).__name__)
-
-
-def _count(number: int) -> str:
-    return f"{number:,}".replace(",", "\u202f")
-
-
-def _bytes(number: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.3g} {unit}"
-        number /= 1000
-    return f"{number:.3g} TB"

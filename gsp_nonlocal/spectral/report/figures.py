@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TextIO
+from collections.abc import Callable, Sequence
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
 
 from gsp_nonlocal.spectral.analysis.quantities import QUANTITIES
 from gsp_nonlocal.spectral.analysis.record import BlockRecord, GraphRecord
+from gsp_nonlocal.spectral.report.drawing import PRINT, Palette, label_powers, sheet
 
-SIZE = (3.9, 2.9)  # inches: about a phone's width, so that the text is never scaled down much
 FLOOR = 1e-7  # smaller eigenvalues are rounding
 FEW = 64  # up to so many eigenvalues are drawn as points, on a linear axis
 MOST_ROWS = 8  # rows of ticks, or curves of single graphs
@@ -28,22 +20,6 @@ MOST_POINTS = 200  # of one curve
 LONGEST_LABEL = 18  # letters
 CELLS = 250  # to the width of a plane of points: each is less than a pixel
 FOLLOWED = ("effective_rank", "distance_to_rank_one", "row_agreement", "dirichlet_after")
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-@dataclass(frozen=True)
-class Palette:
-    """Colours of a figure."""
-
-    ink: str = "#1b2330"
-    faint: str = "#66707f"
-    first: str = "#1f5fbf"
-    second: str = "#c2410c"
-    third: str = "#0f766e"
-    fourth: str = "#7e22ce"
-
-
-PRINT = Palette()
 
 
 def spectrum_figure(block: BlockRecord, palette: Palette = PRINT) -> Figure:
@@ -53,7 +29,7 @@ def spectrum_figure(block: BlockRecord, palette: Palette = PRINT) -> Figure:
 
 def density_figure(block: BlockRecord, palette: Palette = PRINT) -> Figure:
     """Histogram of the real parts of the frequencies over one row of ticks a graph."""
-    with _figure(palette, 2, [4, 1]) as (figure, (above, below)):
+    with sheet(palette, 2, [4, 1]) as (figure, (above, below)):
         _histogram(above, block, palette)
         _rug(below, block, palette)
         return figure
@@ -61,7 +37,7 @@ def density_figure(block: BlockRecord, palette: Palette = PRINT) -> Figure:
 
 def decay_figure(block: BlockRecord, palette: Palette = PRINT) -> Figure:
     """``|μ|`` in falling order on a logarithmic axis, graph by graph."""
-    with _figure(palette, 1, [1]) as (figure, (axes,)):
+    with sheet(palette, 1, [1]) as (figure, (axes,)):
         sizes = [np.sort([abs(complex(*value)) for value in g.eigenvalues])[::-1] for g in block.graphs]
         for index, size in enumerate(sizes[:MOST_ROWS]):
             kept = size[size > FLOOR]
@@ -73,10 +49,10 @@ def decay_figure(block: BlockRecord, palette: Palette = PRINT) -> Figure:
         if rank is not None:
             axes.axvline(max(rank, 1.0), color=palette.faint, linestyle=":", label="effective rank")
         axes.set(yscale="log", xlabel="place in the order", ylabel="|μ|")
-        _label_powers(axes.yaxis)
+        label_powers(axes.yaxis)
         if max(map(len, sizes)) > FEW:
             axes.set_xscale("log")
-            _label_powers(axes.xaxis)
+            label_powers(axes.xaxis)
         axes.set_ylim(FLOOR, 3.0 * max(1.0, *(float(size.max(initial=0)) for size in sizes)))
         axes.legend(loc="lower left")
         return figure
@@ -84,7 +60,7 @@ def decay_figure(block: BlockRecord, palette: Palette = PRINT) -> Figure:
 
 def response_figure(block: BlockRecord, palette: Palette = PRINT) -> Figure:
     """Gain of the learned filter over ``λ``, above the frequencies that its graphs have."""
-    with _figure(palette, 2, [4, 1]) as (figure, (above, below)):
+    with sheet(palette, 2, [4, 1]) as (figure, (above, below)):
         for index, response in enumerate(block.responses[:MOST_ROWS]):
             names = ("all singular values", "mean gain") if index == 0 else (None, None)
             alpha = 0.2 / len(block.responses[:MOST_ROWS])
@@ -102,7 +78,7 @@ def response_figure(block: BlockRecord, palette: Palette = PRINT) -> Figure:
 
 def energy_figure(block: BlockRecord, palette: Palette = PRINT) -> Figure:
     """Share of the signal's energy over ``λ``, before and after the filter, mean over the graphs."""
-    with _figure(palette, 1, [1]) as (figure, (axes,)):
+    with sheet(palette, 1, [1]) as (figure, (axes,)):
         series = {"before": palette.faint, "after": palette.first}
         for name, colour in series.items():
             share = np.mean([getattr(graph, name) for graph in block.graphs], axis=0)
@@ -117,7 +93,7 @@ def energy_figure(block: BlockRecord, palette: Palette = PRINT) -> Figure:
 def epochs_figure(blocks: Sequence[BlockRecord], labels: Sequence[str], palette: Palette = PRINT) -> Figure:
     """Small multiples: where the eigenvalues of one block lie at several times, exact zeros left out."""
     shown = _spread(len(blocks), 8)
-    with _figure(palette, len(shown), [1] * len(shown), height=0.45 * len(shown) + 0.7) as (figure, rows):
+    with sheet(palette, len(shown), [1] * len(shown), height=0.45 * len(shown) + 0.7) as (figure, rows):
         for axes, index in zip(rows, shown, strict=True):
             block = blocks[index]
             counts = np.log1p(np.mean([_counts(graph, block) for graph in block.graphs], axis=0))
@@ -131,7 +107,7 @@ def epochs_figure(blocks: Sequence[BlockRecord], labels: Sequence[str], palette:
 def course_figure(blocks: Sequence[BlockRecord], labels: Sequence[str], palette: Palette = PRINT) -> Figure:
     """Some measures of one block over a training, each on its own axis."""
     known = [q for q in QUANTITIES if q.name in FOLLOWED and all(b.mean(q.name) is not None for b in blocks)]
-    with _figure(palette, len(known), [1] * len(known), height=0.9 * len(known) + 0.6) as (figure, rows):
+    with sheet(palette, len(known), [1] * len(known), height=0.9 * len(known) + 0.6) as (figure, rows):
         for axes, quantity in zip(rows, known, strict=True):
             course = np.array([block.mean(quantity.name) for block in blocks], dtype=float)
             axes.plot(course, color=palette.first, marker=".")
@@ -167,19 +143,6 @@ def is_complex(block: BlockRecord) -> bool:
     return any(abs(imaginary) > FLOOR for graph in block.graphs for _, imaginary in graph.eigenvalues)
 
 
-def save(figure: Figure, target: Path | TextIO, palette: Palette = PRINT, **options: Any) -> None:
-    """Write a figure in the style that it was drawn in: ticks and text take theirs only now.
-
-    Args:
-        figure: of this module.
-        target: a file, by its ending PNG or SVG, or a stream.
-        palette: that it was drawn with.
-        options: of matplotlib's ``savefig``.
-    """
-    with matplotlib.rc_context(_style(palette)):
-        figure.savefig(target, **options)
-
-
 def _histogram(axes: Axes, block: BlockRecord, palette: Palette) -> None:
     counts = np.mean([_counts(graph, block) for graph in block.graphs], axis=0)
     edges = np.asarray(block.edges)
@@ -191,7 +154,7 @@ def _histogram(axes: Axes, block: BlockRecord, palette: Palette) -> None:
             1.0, zeros, width=2 * (edges[1] - edges[0]), fill=False, edgecolor=palette.second, label=label
         )
     axes.set(yscale="log", ylabel="count", ylim=(0.2, 4 * max(1.0, counts.max(), zeros)))
-    _label_powers(axes.yaxis)
+    label_powers(axes.yaxis)
     axes.legend(loc="upper left", bbox_to_anchor=(0, 1.16), ncols=2, columnspacing=1.0)
 
 
@@ -204,7 +167,7 @@ def _counts(graph: GraphRecord, block: BlockRecord) -> np.ndarray:
 
 
 def _plane(block: BlockRecord, palette: Palette) -> Figure:
-    with _figure(palette, 1, [1]) as (figure, (axes,)):
+    with sheet(palette, 1, [1]) as (figure, (axes,)):
         angle = np.linspace(0, 2 * np.pi, 200)
         axes.plot(1 + np.cos(angle), np.sin(angle), color=palette.faint, lw=0.8, label="|μ| = 1")
         values = np.array([value for graph in block.graphs for value in graph.eigenvalues])
@@ -267,55 +230,3 @@ def _plain(label: str) -> str:
     text = "".join(letter if letter.isprintable() else "\ufffd" for letter in label)
     half = LONGEST_LABEL // 2
     return text if len(text) <= LONGEST_LABEL else f"{text[:half]}…{text[1 - half :]}"
-
-
-def _label_powers(axis: Axis) -> None:
-    """Plain text at the powers of ten of a logarithmic axis: mathtext is slow, and is no text in SVG."""
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(_power))
-
-
-def _power(value: float, _: object = None) -> str:
-    exponent = round(np.log10(value))
-    return f"{10**exponent}" if 0 <= exponent <= 2 else "10" + str(exponent).translate(_RAISED)
-
-
-@contextmanager
-def _figure(
-    palette: Palette, rows: int, heights: Sequence[float], height: float = SIZE[1]
-) -> Iterator[tuple[Figure, list[Axes]]]:
-    """A figure of axes above one another, in the style of the page, without pyplot."""
-    with matplotlib.rc_context(_style(palette)):
-        figure = Figure(figsize=(SIZE[0], height), layout="constrained")
-        FigureCanvasAgg(figure)
-        axes = figure.subplots(rows, 1, sharex=True, height_ratios=heights, squeeze=False)
-        yield figure, list(axes[:, 0])
-
-
-def _style(palette: Palette) -> dict[Any, Any]:
-    return {
-        "svg.fonttype": "none",
-        "path.simplify": False,
-        "svg.hashsalt": "gsp-nonlocal",
-        "font.family": "sans-serif",
-        "font.sans-serif": ["DejaVu Sans", "sans-serif"],
-        "text.usetex": False,
-        "font.size": 9.0,
-        "axes.labelsize": 9.0,
-        "axes.titlesize": 9.0,
-        "xtick.labelsize": 8.0,
-        "ytick.labelsize": 8.0,
-        "legend.fontsize": 8.0,
-        "legend.frameon": False,
-        "axes.facecolor": "none",
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.edgecolor": palette.faint,
-        "axes.linewidth": 0.8,
-        "text.color": palette.ink,
-        "axes.labelcolor": palette.ink,
-        "xtick.color": palette.faint,
-        "ytick.color": palette.faint,
-        "xtick.labelcolor": palette.ink,
-        "ytick.labelcolor": palette.ink,
-    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -15,11 +15,8 @@ from gsp_nonlocal.spectral.analysis.quantities import QUANTITIES
 from gsp_nonlocal.spectral.analysis.record import BlockRecord, Snapshot, courses
 from gsp_nonlocal.spectral.report import figures
 from gsp_nonlocal.spectral.report.captions import CAPTIONS
-from gsp_nonlocal.spectral.report.explorer import explorer
+from gsp_nonlocal.spectral.report.explorer import Explorer
 from gsp_nonlocal.spectral.report.svg import STAND_INS, inline
-
-if TYPE_CHECKING:
-    from gsp_nonlocal.spectral.report.report import Analysis
 
 Course = tuple[list[BlockRecord], list[str]]
 """Records of one block over a training, and their labels."""
@@ -57,9 +54,15 @@ class Section:
         return [finding.text for finding in self.findings if finding.kind == "bad"]
 
 
-def render(analyses: Sequence[Analysis], course: Sequence[Snapshot], title: str) -> str:
-    """The page of analyses of one model; plots are those of the last one, measures and rows of all."""
-    shown = [analysis.snapshot for analysis in analyses]
+def render(shown: Sequence[Snapshot], course: Sequence[Snapshot], rows: Explorer, title: str) -> str:
+    """The page of some snapshots of one model: plots are those of the last one, measures of all.
+
+    Args:
+        shown: at least one.
+        course: for the figures over time.
+        rows: what the explorer shows.
+        title: heading of the page.
+    """
     over_time = {name: (blocks, labels) for name, blocks, labels in courses(course)}
     sections = [
         _section(number, block, shown, over_time.get(block.name))
@@ -81,20 +84,14 @@ def render(analyses: Sequence[Analysis], course: Sequence[Snapshot], title: str)
         overview=[_quantity(name).label for name in OVERVIEW],
         sections=sections,
         skipped=shown[-1].skipped,
-        **_explorer(analyses),
+        explorer=rows,
+        policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {rows.script_hash}",
     )
 
 
 def _unbroken(label: str) -> Markup:
     """A label whose formulas in bars, such as ``|μ|``, stay on one line."""
     return Markup(re.sub(r"\|[^|]+\|", r'<span class="formula">\g<0></span>', str(escape(label))))
-
-
-def _explorer(analyses: Sequence[Analysis]) -> dict[str, Any]:
-    """The explorer of all rows, and the policy that lets its script run and nothing else."""
-    found = explorer([view for analysis in analyses for view in analysis.views], analyses[-1].images)
-    allowed = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {found.script_hash}"
-    return {"explorer": found, "policy": allowed}
 
 
 def _section(place: int, block: BlockRecord, shown: Sequence[Snapshot], over_time: Course | None) -> Section:

@@ -21,7 +21,8 @@ from gsp_nonlocal.spectral.analysis.snapshot import Limits, check_images, named_
 from gsp_nonlocal.spectral.krylov import PATIENCE
 from gsp_nonlocal.spectral.probe import MAX_NODES
 from gsp_nonlocal.spectral.report import figures
-from gsp_nonlocal.spectral.report.explorer import VIEWS_BYTES, View, all_views
+from gsp_nonlocal.spectral.report.drawing import PRINT, save
+from gsp_nonlocal.spectral.report.explorer import VIEWS_BYTES, View, all_views, explorer
 from gsp_nonlocal.spectral.report.folder import MARK, WRITTEN_BY, replacing_folder
 from gsp_nonlocal.spectral.report.page import render
 from gsp_nonlocal.spectral.report.tables import write_eigenvalues, write_measures
@@ -151,7 +152,8 @@ def write_analyses(
         write_measures(everything, part / "measures.csv")
         write_eigenvalues(shown, part / "eigenvalues.csv")
         _write_figures(shown, course, part / "figures")
-        (part / PAGE).write_text(render(analyses, course, title), encoding="utf-8")
+        rows = explorer([view for analysis in analyses for view in analysis.views], analyses[-1].images)
+        (part / PAGE).write_text(render(shown, course, rows, title), encoding="utf-8")
     return Path(folder) / PAGE
 
 
@@ -170,7 +172,7 @@ def _joined(course: Sequence[Snapshot], shown: Sequence[Snapshot]) -> list[Snaps
 def _write_figures(shown: Sequence[Snapshot], course: Sequence[Snapshot], folder: Path) -> None:
     folder.mkdir()
     drawings: list[tuple[str, str, Callable[[], Figure]]] = [
-        (f"{snapshot.label} {block.name}", name, partial(draw, block, figures.PRINT))
+        (f"{snapshot.label} {block.name}", name, partial(draw, block, PRINT))
         for snapshot in shown
         for block in snapshot.blocks
         for name, draw in figures.figures_of(block).items()
@@ -184,8 +186,8 @@ def _write_figures(shown: Sequence[Snapshot], course: Sequence[Snapshot], folder
     shown_work = tqdm(drawings, desc="figures", delay=PATIENCE, leave=False)
     for stem, (_, _, draw) in zip(stems, shown_work, strict=False):
         figure = draw()
-        figures.save(figure, folder / f"{stem}.png", dpi=200)
-        figures.save(figure, folder / f"{stem}.svg", metadata={"Date": None})
+        save(figure, folder / f"{stem}.png", dpi=200)
+        save(figure, folder / f"{stem}.svg", metadata={"Date": None})
 
 
 def _stems(names: Iterable[tuple[str, str]]) -> Iterator[str]:

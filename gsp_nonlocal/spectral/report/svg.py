@@ -7,7 +7,7 @@ import re
 
 from matplotlib.figure import Figure
 
-from gsp_nonlocal.spectral.report.figures import Palette, save
+from gsp_nonlocal.spectral.report.drawing import Palette, save
 
 STAND_INS = Palette("#010101", "#020202", "#030303", "#040404", "#050505", "#060606")
 """Colours to draw with; :func:`inline` makes ``#030303`` the page's ``var(--first)``."""
