@@ -39,9 +39,7 @@ if torch.cuda.is_available():
         torch.manual_seed(0)
         model = torch.nn.Sequential(SNL(6, form="low_rank"), NL(6), torch.nn.MaxPool2d(2), NL(6))
         images = torch.randn(2, 6, 12, 10)
-        limits = Limits(
-            nodes=60, matrix=60, k=3, steps=8
-        )  # the first NL is large
+        limits = Limits(nodes=60, matrix=60, k=3, steps=8)  # the first NL is large
         found, wanted = (snapshot(model.to(device), images, limits=limits) for device in ("cuda", "cpu"))
         for one, other in zip(found.blocks, wanted.blocks, strict=True):
             for name in ("spectral_radius", "row_entropy", "row_distance", "dirichlet_after"):
