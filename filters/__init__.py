@@ -35,9 +35,10 @@ from filters.elementary import Aggregation, Diffusion
 from filters.jacobi import Jacobi, Legendre
 from filters.kernels import Heat, IdealLowPass, MexicanHat, Tikhonov
 from filters.monomial import Monomial
+from filters.plain import DenseShift, DiagonalShift, as_shift
 from filters.rational import Rational
 from filters.registry import Registry
-from filters.shift import DenseShift, DiagonalShift, ShiftOperator, as_shift
+from filters.shift import ShiftOperator
 from filters.solve import ConvergenceError
 from filters.spectral_function import SpectralFunction
 from filters.wavelets import WaveletFrame, itersine

@@ -10,13 +10,8 @@ from torch import Tensor, nn
 
 from filters.linear import require_real_floating
 from filters.mixing import mix_channels
-from filters.shift import (
-    DiagonalShift,
-    ShiftOperator,
-    Signal,
-    as_shift,
-    recognised,
-)
+from filters.plain import DiagonalShift, as_shift, recognised
+from filters.shift import ShiftOperator, Signal
 
 
 class GraphFilter(nn.Module, ABC):

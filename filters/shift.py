@@ -5,8 +5,8 @@ The normalised Laplacian is ``L = I − S``; the graph frequency is ``λ = 1 −
 Laplacian with another bound, ``S = I − 2 L / λ_max``. Every filter is written against this one
 convention.
 
-A shift is a small immutable value, not a module. This file holds the contract and the two plain
-graphs that need nothing else; others live in :mod:`gsp_nonlocal.shifts`.
+A shift is a small immutable value, not a module. This file holds the contract. The two plain graphs that need
+nothing else stand in :mod:`filters.plain`; others live in :mod:`gsp_nonlocal.shifts`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from filters.linear import factorised, is_symmetric, on_parts, require_real_floating
-from filters.mixing import is_channel_first
 from filters.solve import iterate_resolvent
 
 Scalar: TypeAlias = float | complex | Tensor
@@ -133,177 +131,6 @@ class ShiftOperator(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(shape={tuple(self.shape)}, dtype={self.dtype})"
-
-
-class DenseShift(ShiftOperator):
-    r"""``S = matrix``: any tensor ``(B, N, N)``. ``S @ z`` costs ``N² C``.
-
-    Args:
-        matrix: real floating-point tensor ``(B, N, N)``, or ``(N, N)`` for one graph.
-        is_symmetric: promise that ``S = Sᵀ``; it is not checked (that would cost N²).
-        spectral_bound: a bound of ``|μ|``, if one is known.
-
-    Raises:
-        TypeError: if ``matrix`` is not a real floating-point tensor.
-        ValueError: if it is not square.
-
-    Example:
-        >>> S = DenseShift(torch.tensor([[0.0, 1.0], [1.0, 0.0]]), is_symmetric=True)
-        >>> S @ torch.tensor([[[1.0], [2.0]]])
-        tensor([[[2.],
-                 [1.]]])
-    """
-
-    def __init__(
-        self,
-        matrix: Tensor,
-        *,
-        is_symmetric: bool = False,
-        spectral_bound: float | None = None,
-    ) -> None:
-        require_real_floating(matrix, "a shift")
-        if matrix.dim() not in (2, 3) or matrix.shape[-1] != matrix.shape[-2]:
-            raise ValueError(
-                f"a shift is a square matrix (B, N, N) or (N, N), got shape {tuple(matrix.shape)}"
-            )
-        self.matrix = matrix if matrix.dim() == 3 else matrix.unsqueeze(0)
-        self.is_symmetric = is_symmetric
-        self.spectral_bound = spectral_bound
-
-    @property
-    def shape(self) -> torch.Size:
-        return self.matrix.shape
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.matrix.dtype
-
-    @property
-    def device(self) -> torch.device:
-        return self.matrix.device
-
-    def __call__(self, z: Signal) -> Signal:
-        return on_parts(self._propagate, z)
-
-    @property
-    def T(self) -> DenseShift:  # noqa: N802
-        return self._like(self.matrix.mT)
-
-    def resolvent(self, a: Scalar, b: Scalar) -> Callable[[Signal], Signal]:
-        eye = torch.eye(self.shape[-1], dtype=self.dtype, device=self.device)
-        return factorised(a * eye + b * self.matrix)
-
-    def eigenpairs(self) -> tuple[Tensor, Tensor]:
-        matrix = self.matrix.detach()
-        eigenvalues, vectors = torch.linalg.eigh(0.5 * (matrix + matrix.mT))
-        return eigenvalues, vectors
-
-    def to_dense(self) -> Tensor:
-        return self.matrix
-
-    def mapped(self, function: Callable[[Tensor], Tensor]) -> DenseShift:
-        return self._like(function(self.matrix))
-
-    def __add__(self, other: ShiftOperator) -> DenseShift:
-        require_same_nodes(self, other)
-        return DenseShift(
-            self.matrix + other.to_dense(),
-            is_symmetric=self.is_symmetric and other.is_symmetric,
-            spectral_bound=added_bounds(self, other),
-        )
-
-    def _propagate(self, z: Tensor) -> Tensor:
-        if not is_channel_first(z):
-            return self.matrix @ z
-        return (z.mT @ self.matrix.mT).mT  # in the memory layout of z
-
-    def _like(self, matrix: Tensor) -> DenseShift:
-        return DenseShift(matrix, is_symmetric=self.is_symmetric, spectral_bound=self.spectral_bound)
-
-
-class DiagonalShift(ShiftOperator):
-    r"""``S = diag(μ)``: a graph that is already in its own spectral domain.
-
-    A filter that runs on ``DiagonalShift(1 − λ)`` returns its own frequency response at ``λ``.
-
-    Args:
-        eigenvalues: ``μ``, shape ``(B, N)`` or ``(N,)``, real.
-
-    Example:
-        >>> DiagonalShift(torch.tensor([1.0, -1.0])) @ torch.ones(1, 2, 1)
-        tensor([[[ 1.],
-                 [-1.]]])
-    """
-
-    is_symmetric = True
-
-    def __init__(self, eigenvalues: Tensor) -> None:
-        require_real_floating(eigenvalues, "a diagonal shift")
-        if eigenvalues.dim() not in (1, 2):
-            raise ValueError(f"eigenvalues have shape (B, N) or (N,), got {tuple(eigenvalues.shape)}")
-        self.eigenvalues = torch.atleast_2d(eigenvalues)
-
-    @property
-    def shape(self) -> torch.Size:
-        batch, nodes = self.eigenvalues.shape
-        return torch.Size((batch, nodes, nodes))
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.eigenvalues.dtype
-
-    @property
-    def device(self) -> torch.device:
-        return self.eigenvalues.device
-
-    def __call__(self, z: Signal) -> Signal:
-        return self.eigenvalues.unsqueeze(-1) * z
-
-    @property
-    def T(self) -> DiagonalShift:  # noqa: N802
-        return self
-
-    def resolvent(self, a: Scalar, b: Scalar) -> Callable[[Signal], Signal]:
-        divisor = a + b * self.eigenvalues.unsqueeze(-1)
-        return lambda z: z / divisor
-
-    def eigenpairs(self) -> tuple[Tensor, Tensor]:
-        return self.eigenvalues.detach(), torch.diag_embed(torch.ones_like(self.eigenvalues))
-
-    def to_dense(self) -> Tensor:
-        return torch.diag_embed(self.eigenvalues)
-
-    def mapped(self, function: Callable[[Tensor], Tensor]) -> DiagonalShift:
-        return DiagonalShift(function(self.eigenvalues))
-
-    def __add__(self, other: ShiftOperator) -> ShiftOperator:
-        if isinstance(other, DiagonalShift):
-            require_same_nodes(self, other)
-            return DiagonalShift(self.eigenvalues + other.eigenvalues)
-        return DenseShift(self.to_dense(), is_symmetric=True) + other
-
-
-def as_shift(shift: ShiftOperator | Tensor) -> ShiftOperator:
-    """A shift as it is; a plain tensor ``(B, N, N)`` or ``(N, N)`` as a :class:`DenseShift`.
-
-    Raises:
-        TypeError: for anything else.
-    """
-    if isinstance(shift, ShiftOperator):
-        return shift
-    if isinstance(shift, Tensor):
-        return DenseShift(shift)
-    raise TypeError(
-        f"expected a ShiftOperator or a tensor (B, N, N), got {type(shift).__name__}; "
-        "filters are called f(z, shift)"
-    )
-
-
-def recognised(matrix: Tensor) -> DenseShift:
-    """A plain tensor as a shift that is symmetric where it equals its transpose up to rounding."""
-    shift = DenseShift(matrix)
-    shift.is_symmetric = is_symmetric(shift.matrix)
-    return shift
 
 
 def require_same_nodes(one: ShiftOperator, other: ShiftOperator) -> None:

@@ -12,8 +12,9 @@ from torch.autograd.function import once_differentiable
 
 from filters.base import GraphFilter, materialise
 from filters.chebyshev import chebyshev_interpolation, chebyshev_nodes, chebyshev_recurrence
+from filters.plain import DiagonalShift
 from filters.polynomial import three_terms
-from filters.shift import DiagonalShift, ShiftOperator, Signal
+from filters.shift import ShiftOperator, Signal
 
 _GRID = 4096
 _BEYOND = 1e-4  # of a spectrum beyond [−1, 1]: more is no rounding

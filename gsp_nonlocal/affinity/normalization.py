@@ -7,7 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from filters.shift import DenseShift, ShiftOperator
+from filters.plain import DenseShift
+from filters.shift import ShiftOperator
 from gsp_nonlocal.shifts import AttentionShift, ExponentialShift, LowRankShift, SumShift, scaled
 from gsp_nonlocal.shifts.exponential import exponential_product
 

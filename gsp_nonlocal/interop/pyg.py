@@ -12,7 +12,8 @@ from torch_geometric.nn import MessagePassing
 
 from filters import Filter, GraphFilter, ShiftOperator, as_shift
 from filters.base import materialise
-from filters.shift import DiagonalShift, Signal
+from filters.plain import DiagonalShift
+from filters.shift import Signal
 from gsp_nonlocal.nodes import to_nodes
 from gsp_nonlocal.shifts.edges import (
     Entries,

@@ -17,7 +17,8 @@ shift                                  is                                    cos
 =====================================  ====================================  =================
 """
 
-from filters.shift import DenseShift, DiagonalShift, ShiftOperator, as_shift
+from filters.plain import DenseShift, DiagonalShift, as_shift
+from filters.shift import ShiftOperator
 from gsp_nonlocal.shifts.attention import AttentionShift
 from gsp_nonlocal.shifts.criss_cross import CrissCrossShift
 from gsp_nonlocal.shifts.exponential import ExponentialShift

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from filters.linear import on_parts
-from filters.shift import DenseShift, ShiftOperator, Signal, added_bounds, require_same_nodes
+from filters.plain import DenseShift
+from filters.shift import ShiftOperator, Signal, added_bounds, require_same_nodes
 
 
 class ImplicitShift(ShiftOperator):

@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from filters.shift import DenseShift, ShiftOperator
+from filters.plain import DenseShift
+from filters.shift import ShiftOperator
 from gsp_nonlocal.shifts.implicit import ImplicitShift
 from gsp_nonlocal.shifts.low_rank import LowRankShift
 

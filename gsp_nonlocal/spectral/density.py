@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
-from filters.linear import is_symmetric, require_real_floating
+from filters.linear import require_real_floating
+from filters.plain import recognised
 from gsp_nonlocal.shifts import DenseShift, DiagonalShift, LowRankShift, ShiftOperator, as_shift
 from gsp_nonlocal.spectral.compact import require_finite
 from gsp_nonlocal.spectral.krylov import PATIENCE
@@ -221,7 +222,9 @@ def _normalised(vectors: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _require_symmetric(shift: ShiftOperator) -> ShiftOperator:
-    if shift.is_symmetric or (isinstance(shift, DenseShift) and is_symmetric(shift.matrix)):
+    if isinstance(shift, DenseShift) and not shift.is_symmetric:
+        shift = recognised(shift.matrix)
+    if shift.is_symmetric:
         return shift
     raise ValueError(
         f"the density of frequencies needs a symmetric shift, and {type(shift).__name__} is none: take "

@@ -10,6 +10,7 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from filters.linear import is_symmetric
+from filters.plain import recognised
 from gsp_nonlocal.shifts import DenseShift, DiagonalShift, LowRankShift, ShiftOperator, as_shift
 from gsp_nonlocal.spectral.compact import MAX_NODES, dense_matrix, require_finite
 from gsp_nonlocal.spectral.krylov import extreme_eigenpairs
@@ -122,7 +123,7 @@ def spectrum(
     """
     shift = as_shift(shift)
     if isinstance(shift, DenseShift) and not shift.is_symmetric:
-        shift = DenseShift(shift.matrix, is_symmetric=is_symmetric(shift.matrix))
+        shift = recognised(shift.matrix)
     require_finite(shift)
     chosen = _choose(shift, k, method, max_nodes)
     if chosen == "krylov":

@@ -6,7 +6,7 @@ from torch.autograd import gradcheck
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from filters import Chebyshev, DenseShift, Filter, Identity
-from filters.shift import DiagonalShift
+from filters.plain import DiagonalShift
 from gsp_nonlocal.affinity import relu_dot_shift
 from tests.filters.cases import (
     CLOSED,

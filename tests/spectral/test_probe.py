@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+import transformers
 from timm import create_model
 from timm.layers import Attention, NonLocalAttn
 from torch import nn
 from torch.utils.checkpoint import checkpoint
+from torchvision import models
 
 from gsp_nonlocal import SNL, LowRankShift, insert_blocks
 from gsp_nonlocal.affinity import Gaussian
@@ -403,7 +405,6 @@ def check_whole(model, x, paths):
 
 
 def test_vision_transformer_of_torchvision():
-    models = pytest.importorskip("torchvision").models
     model = models.vit_b_16(weights=None, image_size=48)
     paths = [f"encoder.layers.encoder_layer_{i}.self_attention" for i in range(12)]
     probe = check_whole(model, torch.randn(2, 3, 48, 48), paths)
@@ -419,7 +420,6 @@ def test_vision_transformer_of_timm():
 
 @pytest.mark.parametrize("implementation", ["sdpa", "eager"])
 def test_vision_transformer_of_hugging_face(implementation):
-    transformers = pytest.importorskip("transformers")
     config = transformers.ViTConfig(
         hidden_size=16,
         num_hidden_layers=3,
@@ -438,7 +438,6 @@ def test_vision_transformer_of_hugging_face(implementation):
 
 
 def test_text_model_of_clip_is_causal():
-    transformers = pytest.importorskip("transformers")
     sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 8}
     model = transformers.CLIPTextModel(transformers.CLIPTextConfig(**sizes, vocab_size=20)).eval()
     words, padding = torch.randint(0, 20, (2, 6)), torch.ones(2, 6, dtype=torch.long)
@@ -452,7 +451,6 @@ def test_text_model_of_clip_is_causal():
 
 
 def test_convolutional_network_with_a_block():
-    models = pytest.importorskip("torchvision").models
     model = insert_blocks(models.resnet50(weights=None), {"layer3.4": SNL})
     probe = check_whole(model, torch.randn(1, 3, 64, 64), ["layer3.4.nonlocal_block"])
     assert probe.traces["layer3.4.nonlocal_block"][0].layout == Layout((4, 4))

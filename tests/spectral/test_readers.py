@@ -332,7 +332,6 @@ HUGGING_FACE = {**VIT_LIKE, **CLIP_LIKE}
 
 def hugging_face(folder, suffix="Attention", implementation="sdpa"):
     """An attention of transformers, of a tiny random configuration."""
-    pytest.importorskip("transformers")
     package = import_module(f"transformers.models.{folder}.modeling_{folder}")
     torch.manual_seed(0)
     config = SimpleNamespace(**CONFIG, _attn_implementation=implementation)

@@ -70,9 +70,9 @@ def analyze(
     Every nonlocal block and attention that :class:`SpectralProbe` knows is read in one pass in evaluation
     mode. Of each, up to ``limits.graphs`` graphs are measured: eigenvalues ``μ``, their density over
     ``λ = 1 − μ``, the energy of the signal over ``λ`` before and after the filter, and the quantities of
-    ``analysis.quantities``; and the learned response ``H(λ)``. Graphs beyond ``limits.nodes`` without
-    factors are measured by products alone: ``limits.k`` eigenvalues, and the density of their
-    symmetric part.
+    ``analysis.quantities``; and the learned response ``H(λ)``. Of graphs beyond ``limits.nodes`` without
+    factors, ``limits.k`` eigenvalues and the density of the symmetric part are found, by products: with
+    the matrix up to ``limits.matrix`` nodes, with the shift itself beyond.
 
     Args:
         model: any module with such blocks, on any device; its modes are restored.
