@@ -58,9 +58,16 @@ def attention_map(
 
 @torch.no_grad()
 def attention_rows(shift: ShiftOperator | Tensor, nodes: Tensor) -> Tensor:
-    """Rows ``i`` of ``S`` for all ``i`` of ``nodes (m,)``, without ``S``: ``(B, m, N)``, no gradients.
+    """``e_iᵀ S``: rows ``i`` of ``S`` for all ``i`` of ``nodes``, without ``S``.
 
     Costs ``m N R`` on low-rank and attention shifts, and a product with ``m`` unit vectors on others.
+
+    Args:
+        shift: any shift, or a plain tensor ``(B, N, N)`` or ``(N, N)``.
+        nodes: ``i``, integers ``(m,)`` from 0 to ``N − 1``.
+
+    Returns:
+        ``(B, m, N)``, in the data type of the shift, no gradients.
 
     Raises:
         IndexError: if a node is outside of the graph.

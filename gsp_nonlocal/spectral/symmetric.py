@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
-from gsp_nonlocal.shifts import DenseShift, LowRankShift, ScaledShift, ShiftOperator, SumShift
+from gsp_nonlocal.shifts import DenseShift, LowRankShift, ScaledShift, ShiftOperator, SumShift, as_shift
 
 
-def symmetric_part(shift: ShiftOperator) -> ShiftOperator:
+def symmetric_part(shift: ShiftOperator | Tensor) -> ShiftOperator:
     r"""``½ (S + Sᵀ)``: the undirected graph of a directed one; ``S`` itself where it is symmetric.
 
     It has the Dirichlet energies of ``S``, ``zᵀ S z = zᵀ ½(S + Sᵀ) z``, and real frequencies. Of factors of
     rank ``R`` it has factors of rank ``2 R``.
 
     Args:
-        shift: any shift.
+        shift: any shift, or a plain tensor ``(B, N, N)`` or ``(N, N)``.
 
     Returns:
         A shift that is symmetric by construction. ``|μ|`` is not bounded by a bound of ``S``.
+
+    Raises:
+        TypeError: if ``shift`` is neither.
+
+    References:
+        Horn, Johnson (2013), *Matrix Analysis*, 4.1, on the Hermitian part.
 
     Example:
         >>> symmetric_part(DenseShift(torch.tensor([[0.0, 1.0], [0.0, 0.0]]))).to_dense()
         tensor([[[0.0000, 0.5000],
                  [0.5000, 0.0000]]])
     """
+    shift = as_shift(shift)
     if shift.is_symmetric:
         return shift
     if isinstance(shift, DenseShift):

@@ -56,6 +56,13 @@ def snapshot(
         limits: see ``analyze``.
         max_nodes: see ``analyze``.
 
+    Returns:
+        A :class:`Snapshot` of plain values.
+
+    Raises:
+        TypeError: see ``analyze``.
+        ValueError: see ``analyze``; also if no block could be measured.
+
     Example:
         >>> from gsp_nonlocal import SNL
         >>> found = snapshot(SNL(8), torch.randn(2, 8, 6, 6))
