@@ -9,7 +9,8 @@ from torch import Tensor
 
 from filters.linear import factorised, is_symmetric, on_parts, require_real_floating
 from filters.mixing import is_channel_first
-from filters.shift import Scalar, ShiftOperator, Signal, added_bounds, require_same_nodes
+from filters.promises import Promises
+from filters.shift import Scalar, ShiftOperator, Signal, require_same_nodes
 
 
 class DenseShift(ShiftOperator):
@@ -18,6 +19,7 @@ class DenseShift(ShiftOperator):
     Args:
         matrix: real floating-point tensor ``(B, N, N)``, or ``(N, N)`` for one graph.
         is_symmetric: promise that ``S = Sᵀ``; it is not checked (that would cost N²).
+        is_row_stochastic: promise that entries are ``≥ 0`` and rows sum to 1, or to 0.
         spectral_bound: a bound of ``|μ|``, if one is known.
 
     Raises:
@@ -36,6 +38,7 @@ class DenseShift(ShiftOperator):
         matrix: Tensor,
         *,
         is_symmetric: bool = False,
+        is_row_stochastic: bool = False,
         spectral_bound: float | None = None,
     ) -> None:
         require_real_floating(matrix, "a shift")
@@ -44,8 +47,7 @@ class DenseShift(ShiftOperator):
                 f"a shift is a square matrix (B, N, N) or (N, N), got shape {tuple(matrix.shape)}"
             )
         self.matrix = matrix if matrix.dim() == 3 else matrix.unsqueeze(0)
-        self.is_symmetric = is_symmetric
-        self.spectral_bound = spectral_bound
+        self.promises = Promises(is_symmetric, is_row_stochastic, spectral_bound)
 
     @property
     def shape(self) -> torch.Size:
@@ -64,7 +66,7 @@ class DenseShift(ShiftOperator):
 
     @property
     def T(self) -> DenseShift:  # noqa: N802
-        return self._like(self.matrix.mT)
+        return DenseShift(self.matrix.mT, **self.promises.transposed.keywords())
 
     def resolvent(self, a: Scalar, b: Scalar) -> Callable[[Signal], Signal]:
         eye = torch.eye(self.shape[-1], dtype=self.dtype, device=self.device)
@@ -78,24 +80,18 @@ class DenseShift(ShiftOperator):
     def to_dense(self) -> Tensor:
         return self.matrix
 
-    def mapped(self, function: Callable[[Tensor], Tensor]) -> DenseShift:
-        return self._like(function(self.matrix))
+    def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> DenseShift:
+        return DenseShift(function(self.matrix), **(promises or self.promises).keywords())
 
     def __add__(self, other: ShiftOperator) -> DenseShift:
         require_same_nodes(self, other)
-        return DenseShift(
-            self.matrix + other.to_dense(),
-            is_symmetric=self.is_symmetric and other.is_symmetric,
-            spectral_bound=added_bounds(self, other),
-        )
+        promises = Promises.of_sum([self.promises, other.promises])
+        return DenseShift(self.matrix + other.to_dense(), **promises.keywords())
 
     def _propagate(self, z: Tensor) -> Tensor:
         if not is_channel_first(z):
             return self.matrix @ z
         return (z.mT @ self.matrix.mT).mT  # in the memory layout of z
-
-    def _like(self, matrix: Tensor) -> DenseShift:
-        return DenseShift(matrix, is_symmetric=self.is_symmetric, spectral_bound=self.spectral_bound)
 
 
 class DiagonalShift(ShiftOperator):
@@ -105,6 +101,7 @@ class DiagonalShift(ShiftOperator):
 
     Args:
         eigenvalues: ``μ``, shape ``(B, N)`` or ``(N,)``, real.
+        spectral_bound: a bound of ``|μ|``, if one is known.
 
     Example:
         >>> DiagonalShift(torch.tensor([1.0, -1.0])) @ torch.ones(1, 2, 1)
@@ -112,13 +109,12 @@ class DiagonalShift(ShiftOperator):
                  [-1.]]])
     """
 
-    is_symmetric = True
-
-    def __init__(self, eigenvalues: Tensor) -> None:
+    def __init__(self, eigenvalues: Tensor, spectral_bound: float | None = None) -> None:
         require_real_floating(eigenvalues, "a diagonal shift")
         if eigenvalues.dim() not in (1, 2):
             raise ValueError(f"eigenvalues have shape (B, N) or (N,), got {tuple(eigenvalues.shape)}")
         self.eigenvalues = torch.atleast_2d(eigenvalues)
+        self.promises = Promises(symmetric=True, bound=spectral_bound)
 
     @property
     def shape(self) -> torch.Size:
@@ -150,14 +146,15 @@ class DiagonalShift(ShiftOperator):
     def to_dense(self) -> Tensor:
         return torch.diag_embed(self.eigenvalues)
 
-    def mapped(self, function: Callable[[Tensor], Tensor]) -> DiagonalShift:
-        return DiagonalShift(function(self.eigenvalues))
+    def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> DiagonalShift:
+        return DiagonalShift(function(self.eigenvalues), (promises or self.promises).bound)
 
     def __add__(self, other: ShiftOperator) -> ShiftOperator:
         if isinstance(other, DiagonalShift):
             require_same_nodes(self, other)
-            return DiagonalShift(self.eigenvalues + other.eigenvalues)
-        return DenseShift(self.to_dense(), is_symmetric=True) + other
+            bound = Promises.of_sum([self.promises, other.promises]).bound
+            return DiagonalShift(self.eigenvalues + other.eigenvalues, bound)
+        return DenseShift(self.to_dense(), **self.promises.keywords()) + other
 
 
 def as_shift(shift: ShiftOperator | Tensor) -> ShiftOperator:
@@ -179,5 +176,4 @@ def as_shift(shift: ShiftOperator | Tensor) -> ShiftOperator:
 def recognised(matrix: Tensor) -> DenseShift:
     """A plain tensor as a shift that is symmetric where it equals its transpose up to rounding."""
     shift = DenseShift(matrix)
-    shift.is_symmetric = is_symmetric(shift.matrix)
-    return shift
+    return DenseShift(shift.matrix, is_symmetric=is_symmetric(shift.matrix))

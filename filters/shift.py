@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from filters.promises import Promises
 from filters.solve import iterate_resolvent
 
 Scalar: TypeAlias = float | complex | Tensor
@@ -35,15 +36,26 @@ class ShiftOperator(ABC):
     :meth:`resolvent` and :meth:`eigenpairs`.
 
     Attributes:
-        is_symmetric: whether ``S = Sᵀ`` by construction.
-        is_row_stochastic: whether entries are ``≥ 0`` and rows sum to 1, or to 0, by construction.
-        spectral_bound: a proven upper bound of ``|μ|`` over the eigenvalues ``μ`` of ``S``, or
-            ``None`` where none is known.
+        promises: what is known of ``S`` by construction. It is set once, when the shift is made, and handed on
+            whole to whatever is made of it; a shift is never changed.
     """
 
-    is_symmetric: bool = False
-    is_row_stochastic: bool = False
-    spectral_bound: float | None = None
+    promises: Promises = Promises()
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether ``S = Sᵀ`` by construction."""
+        return self.promises.symmetric
+
+    @property
+    def is_row_stochastic(self) -> bool:
+        """Whether entries are ``≥ 0`` and rows sum to 1, or to 0, by construction."""
+        return self.promises.row_stochastic
+
+    @property
+    def spectral_bound(self) -> float | None:
+        """A proven upper bound of ``|μ|`` over the eigenvalues ``μ`` of ``S``, or ``None``."""
+        return self.promises.bound
 
     @property
     @abstractmethod
@@ -97,11 +109,18 @@ class ShiftOperator(ABC):
         """``S`` as a tensor ``(B, N, N)``: N² numbers, for small graphs and for tests."""
 
     @abstractmethod
-    def mapped(self, function: Callable[[Tensor], Tensor]) -> ShiftOperator:
+    def mapped(
+        self, function: Callable[[Tensor], Tensor], promises: Promises | None = None
+    ) -> ShiftOperator:
         """The same operator made of ``function(tensor)`` for each tensor that holds it.
 
-        The first dimension of each is the batch, or 1. :meth:`to`, :meth:`detach` and :meth:`graph` are this.
+        The first dimension of each is the batch, or 1. ``promises`` are those of the result, by default its
+        own. :meth:`to`, :meth:`detach`, :meth:`graph` and :meth:`promising` are this.
         """
+
+    def promising(self, promises: Promises) -> ShiftOperator:
+        """The same operator with these promises."""
+        return self.mapped(lambda part: part, promises)
 
     def to(self, target: torch.dtype | torch.device | str) -> ShiftOperator:
         """The same operator in another data type or on another device."""
@@ -137,14 +156,3 @@ def require_same_nodes(one: ShiftOperator, other: ShiftOperator) -> None:
     """Raise a ``ValueError`` unless both shifts act on the same number of nodes."""
     if one.shape[-1] != other.shape[-1]:
         raise ValueError(f"shifts act on different graphs: {one.shape[-1]} and {other.shape[-1]} nodes")
-
-
-def added_bounds(*shifts: ShiftOperator) -> float | None:
-    """A bound of the spectrum of the sum: the sum of the bounds, where they are bounds of one kind.
-
-    ``|μ|`` is at most the norm, which bounds of symmetric shifts are, and at most the greatest sum of a row,
-    which those of row-stochastic shifts are. Each of the two adds up.
-    """
-    bounds = [shift.spectral_bound for shift in shifts if shift.spectral_bound is not None]
-    alike = all(shift.is_symmetric for shift in shifts) or all(shift.is_row_stochastic for shift in shifts)
-    return sum(bounds) if alike and len(bounds) == len(shifts) else None

@@ -9,6 +9,7 @@ from typing import ClassVar, get_args
 import torch
 from torch import Tensor, nn
 
+from filters.promises import Promises
 from filters.shift import ShiftOperator
 from gsp_nonlocal.affinity.normalization import Normalization, Symmetrization, normalise
 from gsp_nonlocal.nodes import PointwiseProjection
@@ -40,6 +41,11 @@ class Affinity(nn.Module, ABC):
     is_symmetric: bool = False
     is_row_stochastic: bool = False
     spectral_bound: float | None = None
+
+    @property
+    def promises(self) -> Promises:
+        """What every shift of the affinity is by construction; each shift carries the same."""
+        return Promises(self.is_symmetric, self.is_row_stochastic, self.spectral_bound)
 
     @property
     def equation(self) -> str:
@@ -114,13 +120,7 @@ class PairwiseAffinity(Affinity):
 
     def normalised(self, weights: ShiftOperator) -> ShiftOperator:
         """The shift of the weights ``M``, by the affinity's choices."""
-        return normalise(
-            weights,
-            self.symmetrization,
-            self.normalization,
-            is_symmetric=self.is_symmetric,
-            spectral_bound=self.spectral_bound,
-        )
+        return normalise(weights, self.symmetrization, self.normalization, self.promises)
 
     def pooled(self, query: Tensor, key: Tensor, pool: Pool) -> ShiftOperator:
         """The shift whose edges start at pooled positions."""
@@ -145,8 +145,8 @@ class PairwiseAffinity(Affinity):
 
     @property
     def is_row_stochastic(self) -> bool:  # type: ignore[override]
-        """Whether the normalisation makes every row sum to 1."""
-        return self.normalization == "random_walk"
+        """Whether the normalisation makes every row sum to 1; with max pooling there are no rows."""
+        return self.normalization == "random_walk" and self.sub_sample != "max"
 
     @property
     def spectral_bound(self) -> float | None:  # type: ignore[override]

@@ -14,13 +14,6 @@ from gsp_nonlocal.shifts import LowRankShift
 from gsp_nonlocal.shifts.pooled import pyramid
 
 
-def row_stochastic(left: Tensor, right: Tensor) -> LowRankShift:
-    """``left rightᵀ`` whose rows sum to 1 by construction."""
-    shift = LowRankShift(left, right, is_symmetric=False, spectral_bound=1.0)
-    shift.is_row_stochastic = True
-    return shift
-
-
 class GlobalContext(Affinity):
     r"""``S = 1 uᵀ``, ``u = softmax(X w)`` over the positions: every position sees the same. Rank 1.
 
@@ -52,7 +45,7 @@ class GlobalContext(Affinity):
             logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
             weights = logits.softmax(dim=1)
             ones = torch.ones_like(weights)
-            return row_stochastic(ones, weights)
+            return LowRankShift(ones, weights, **self.promises.keywords())
 
 
 class PyramidAttention(Affinity):
@@ -98,7 +91,7 @@ class PyramidAttention(Affinity):
             exponents = query.shape[-1] ** -0.5 * (query @ (pooling @ query).mT)
             left = exponents.softmax(dim=-1)
             right = pooling.mT.expand(left.shape[0], -1, -1)
-            return row_stochastic(left, right)
+            return LowRankShift(left, right, **self.promises.keywords())
 
     def extra_repr(self) -> str:
         """What ``repr`` shows of the settings."""

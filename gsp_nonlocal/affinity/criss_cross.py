@@ -63,7 +63,7 @@ class CrissCross(PairwiseAffinity):
         if self.symmetrization == "average":
             exponents = _averaged(*exponents)
         weights = _by_rows(*exponents) if self.normalization == "random_walk" else _by_both(*exponents)
-        return CrissCrossShift(*weights, is_symmetric=self.is_symmetric, spectral_bound=self.spectral_bound)
+        return CrissCrossShift(*weights, **self.promises.keywords())
 
 
 def _exponents(query: Tensor, key: Tensor, spatial: tuple[int, int]) -> tuple[Vertical, Horizontal]:

@@ -76,8 +76,7 @@ class EmbeddedGaussian(PairwiseAffinity):
         return normalise_exponential(self.scale * query, key, self.symmetrization, self.normalization)
 
     def pooled(self, query: Tensor, key: Tensor, pool: Pool) -> ShiftOperator:
-        bound = self.spectral_bound
-        return PooledShift(attention_products, self.scale * query, pool(key), pool, spectral_bound=bound)
+        return PooledShift(attention_products, self.scale * query, pool(key), pool, self.promises)
 
     def extra_repr(self) -> str:
         """What ``repr`` shows of the settings."""

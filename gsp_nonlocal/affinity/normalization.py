@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from filters.plain import DenseShift
+from filters.promises import Promises
 from filters.shift import ShiftOperator
 from gsp_nonlocal.shifts import AttentionShift, ExponentialShift, LowRankShift, SumShift, scaled
+from gsp_nonlocal.shifts.attention import SOFTMAX
 from gsp_nonlocal.shifts.exponential import exponential_product
 
 Symmetrization = Literal["none", "average"]
@@ -52,18 +54,15 @@ def normalise(
     weights: ShiftOperator,
     symmetrization: Symmetrization,
     normalization: Normalization,
-    *,
-    is_symmetric: bool,
-    spectral_bound: float | None,
+    promises: Promises,
 ) -> ShiftOperator:
-    """The shift of ``weights``; ``is_symmetric`` and ``spectral_bound`` are what the affinity promises."""
+    """The shift of ``weights``, with what the affinity promises."""
     if symmetrization == "average":
         weights = averaged(weights)
     if normalization == "none":
-        weights.is_symmetric, weights.spectral_bound = is_symmetric, spectral_bound
-        return weights
+        return weights.promising(promises)
     left, right = _diagonals(weights, normalization)
-    return scaled(weights, left, right, is_symmetric=is_symmetric, spectral_bound=spectral_bound)
+    return scaled(weights, left, right, **promises.keywords())
 
 
 def _diagonals(weights: ShiftOperator, normalization: Normalization) -> tuple[Tensor, Tensor]:
@@ -80,15 +79,14 @@ def _diagonals(weights: ShiftOperator, normalization: Normalization) -> tuple[Te
 def averaged(weights: ShiftOperator) -> ShiftOperator:
     """``½ (M + Mᵀ)``, dense or low-rank where ``M`` is."""
     if isinstance(weights, DenseShift):
-        return DenseShift(0.5 * (weights.matrix + weights.matrix.mT), is_symmetric=True)
+        half = 0.5 * (weights.matrix + weights.matrix.mT)
+        return DenseShift(half, **weights.promises.averaged.keywords())
     if isinstance(weights, LowRankShift):
         halved = LowRankShift(0.5 * weights.left, weights.right, weights.core)
-        total = halved + halved.T
-        total.is_symmetric = True
-        return total
+        return (halved + halved.T).promising(weights.promises.averaged)
     half = torch.full((1, weights.shape[-1], 1), 0.5, dtype=weights.dtype, device=weights.device)
     both = SumShift([weights, weights.T], is_symmetric=True)
-    return scaled(both, half, torch.ones_like(half), is_symmetric=True)
+    return scaled(both, half, torch.ones_like(half), **weights.promises.averaged.keywords())
 
 
 def normalise_exponential(
@@ -115,19 +113,19 @@ def normalise_exponential(
     columns, aside = (rows, above) if query is key else _sums(key, query)
     if not average:
         weights = ExponentialShift(query, key, above / 2, aside / 2, is_symmetric=query is key)
-        return _between(weights, rows.rsqrt(), columns.rsqrt(), is_symmetric=query is key)
+        return _between(weights, rows.rsqrt(), columns.rsqrt(), Promises(query is key, bound=1.0))
     greatest = torch.maximum(above, aside)
     degree = 0.5 * (rows * (above - greatest).exp() + columns * (aside - greatest).exp())
     if normalization == "random_walk":
         terms = [ExponentialShift(query, key, greatest), ExponentialShift(key, query, greatest)]
-        return _between(SumShift(terms), 0.5 / degree, torch.ones_like(degree), is_symmetric=False)
+        return _between(SumShift(terms), 0.5 / degree, torch.ones_like(degree), SOFTMAX)
     weights = ExponentialShift(query, key, greatest / 2, greatest / 2)
     both = SumShift([weights, weights.T], is_symmetric=True)
-    return _between(both, 0.5 * degree.rsqrt(), degree.rsqrt(), is_symmetric=True)
+    return _between(both, 0.5 * degree.rsqrt(), degree.rsqrt(), Promises(symmetric=True, bound=1.0))
 
 
-def _between(weights: ShiftOperator, left: Tensor, right: Tensor, *, is_symmetric: bool) -> ShiftOperator:
-    return scaled(weights, left, right, is_symmetric=is_symmetric, spectral_bound=1.0)
+def _between(weights: ShiftOperator, left: Tensor, right: Tensor, promises: Promises) -> ShiftOperator:
+    return scaled(weights, left, right, **promises.keywords())
 
 
 def _sums(query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:

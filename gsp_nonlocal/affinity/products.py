@@ -65,7 +65,7 @@ class DotProduct(FactorAffinity):
         super().__init__(channels, inner_channels, normalization=normalization, **choices)
 
     def pooled(self, query: Tensor, key: Tensor, pool: Pool) -> ShiftOperator:
-        return PooledShift(factor_products, query, pool(key), pool)
+        return PooledShift(factor_products, query, pool(key), pool, self.promises)
 
 
 class DoubleSoftmax(FactorAffinity):
@@ -218,7 +218,7 @@ class Concatenation(FactorAffinity):
         return HingeShift(*self._hinges(query, key))
 
     def pooled(self, query: Tensor, key: Tensor, pool: Pool) -> ShiftOperator:
-        return PooledShift(hinge_products, *self._hinges(query, pool(key)), pool)
+        return PooledShift(hinge_products, *self._hinges(query, pool(key)), pool, self.promises)
 
     def _hinges(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
         """``u = θ w_θ`` and ``v = φ w_φ``, each ``(B, N, 1)``."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+from filters.promises import Promises
+
 if TYPE_CHECKING:
     from gsp_nonlocal.affinity import Affinity
     from gsp_nonlocal.blocks.nonlocal_block import NonlocalBlock, NonlocalUnit
@@ -55,7 +57,7 @@ def describe(block: NonlocalBlock) -> Description:
         signal=_signal(unit, block.inner_channels),
         response=_response(block),
         applied=_applied(block),
-        symmetric="yes" if all(affinity.is_symmetric for affinity in affinities) else "no",
+        symmetric="yes" if _promises(affinities).symmetric else "no",
         spectrum=_spectrum(affinities),
         time=block.affinity.time,
         memory=block.affinity.memory,
@@ -85,13 +87,14 @@ def _signal(unit: NonlocalUnit, inner_channels: int) -> str:
 
 
 def _spectrum(affinities: list[Affinity]) -> str:
-    """Bounds of several terms add up where all are sums of rows, or all are norms."""
-    bounds = [affinity.spectral_bound for affinity in affinities]
-    known = [bound for bound in bounds if bound is not None]
-    alike = all(a.is_row_stochastic for a in affinities) or all(a.is_symmetric for a in affinities)
-    if len(known) < len(bounds) or (len(bounds) > 1 and not alike):
-        return "no bound"
-    return f"|μ| ≤ {sum(known):g}"
+    bound = _promises(affinities).bound
+    return "no bound" if bound is None else f"|μ| ≤ {bound:g}"
+
+
+def _promises(affinities: list[Affinity]) -> Promises:
+    """Those of the block's shift, the sum of its affinities' shifts."""
+    parts = [affinity.promises for affinity in affinities]
+    return parts[0] if len(parts) == 1 else Promises.of_sum(parts)
 
 
 def describe_all(blocks: Mapping[str, NonlocalBlock]) -> str:

@@ -13,6 +13,7 @@ from torch_geometric.nn import MessagePassing
 from filters import Filter, GraphFilter, ShiftOperator, as_shift
 from filters.base import materialise
 from filters.plain import DiagonalShift
+from filters.promises import Promises
 from filters.shift import Signal
 from gsp_nonlocal.nodes import to_nodes
 from gsp_nonlocal.shifts.edges import (
@@ -148,7 +149,7 @@ class SpectralConv(MessagePassing):
             return entries
         mask = mask.sigmoid() if self._apply_sigmoid else mask
         diagonal = mask.new_ones(len(entries.value) - len(mask))  # where S has one of its own
-        return entries._replace(value=entries.value * torch.cat([mask, diagonal]), is_symmetric=False)
+        return entries._replace(value=entries.value * torch.cat([mask, diagonal]), promises=Promises())
 
     def __repr__(self) -> str:
         return f"SpectralConv({self.filter}, normalization={self.normalization!r})"

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from filters.promises import Promises
 from gsp_nonlocal.shifts.exponential import (
     CHUNK,
     ExponentialShift,
@@ -18,6 +19,9 @@ from gsp_nonlocal.shifts.exponential import (
 from gsp_nonlocal.shifts.implicit import ImplicitShift
 from gsp_nonlocal.shifts.pooled import Product
 from gsp_nonlocal.shifts.scaled import ScaledShift
+
+SOFTMAX = Promises(row_stochastic=True, bound=1.0)
+"""What every softmax over keys is."""
 
 
 class AttentionShift(ImplicitShift):
@@ -32,6 +36,7 @@ class AttentionShift(ImplicitShift):
         query: ``q (B, N, R)``.
         key: ``k (B, N, R)``.
         scale: factor of the exponents.
+        promises: by default, and always true, that rows sum to 1 and ``|μ| ≤ 1``.
 
     Raises:
         ValueError: if queries and keys have different shapes.
@@ -45,11 +50,11 @@ class AttentionShift(ImplicitShift):
         True
     """
 
-    is_row_stochastic = True
-
-    def __init__(self, query: Tensor, key: Tensor, scale: float = 1.0) -> None:
+    def __init__(
+        self, query: Tensor, key: Tensor, scale: float = 1.0, *, promises: Promises | None = None
+    ) -> None:
         require_matching(query, key)
-        super().__init__(query, is_symmetric=False, spectral_bound=1.0)
+        super().__init__(query, promises or SOFTMAX)
         self.query, self.key, self.scale = query, key, scale
 
     def apply(self, z: Tensor) -> Tensor:
@@ -62,15 +67,18 @@ class AttentionShift(ImplicitShift):
     def to_dense(self) -> Tensor:
         return torch.softmax(self.scale * self.query @ self.key.mT, dim=-1)
 
-    def mapped(self, function: Callable[[Tensor], Tensor]) -> AttentionShift:
-        return AttentionShift(function(self.query), function(self.key), self.scale)
+    def mapped(
+        self, function: Callable[[Tensor], Tensor], promises: Promises | None = None
+    ) -> AttentionShift:
+        query, key = function(self.query), function(self.key)
+        return AttentionShift(query, key, self.scale, promises=promises or self.promises)
 
     def _scaled(self) -> ScaledShift:
         """``diag(t)⁻¹ W`` with the row sums ``t`` of the weights ``W``."""
         query = self.scale * self.query
         _, sums, row = exponential_product(query, self.key, self.key[..., :0])
         weights = ExponentialShift(query, self.key, row)
-        return ScaledShift(weights, 1 / sums, torch.ones_like(sums), spectral_bound=1.0)
+        return ScaledShift(weights, 1 / sums, torch.ones_like(sums), **self.promises.keywords())
 
 
 def attend(query: Tensor, key: Tensor, z: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from filters.promises import Promises
 from gsp_nonlocal.shifts.implicit import ImplicitShift
 
 
@@ -19,6 +20,7 @@ class CrissCrossShift(ImplicitShift):
         vertical: ``V (B, W, H, H)``: weights inside each column of the grid.
         horizontal: ``H (B, H, W, W)``: weights inside each row of the grid.
         is_symmetric: promise that ``S = Sᵀ``.
+        is_row_stochastic: promise that entries are ``≥ 0`` and rows sum to 1, or to 0.
         spectral_bound: a bound of ``|μ|``, if one is known.
 
     Raises:
@@ -39,6 +41,7 @@ class CrissCrossShift(ImplicitShift):
         horizontal: Tensor,
         *,
         is_symmetric: bool = False,
+        is_row_stochastic: bool = False,
         spectral_bound: float | None = None,
     ) -> None:
         batch, width, height = vertical.shape[:3] if vertical.dim() == 4 else (0, 0, 0)
@@ -49,7 +52,7 @@ class CrissCrossShift(ImplicitShift):
                 f"got {tuple(vertical.shape)} and {tuple(horizontal.shape)}"
             )
         like = horizontal.flatten(1, 2)
-        super().__init__(like, is_symmetric=is_symmetric, spectral_bound=spectral_bound)
+        super().__init__(like, Promises(is_symmetric, is_row_stochastic, spectral_bound))
         self.vertical, self.horizontal = vertical, horizontal
 
     @property
@@ -65,7 +68,8 @@ class CrissCrossShift(ImplicitShift):
 
     @property
     def T(self) -> CrissCrossShift:  # noqa: N802
-        return self._like(self.vertical.mT, self.horizontal.mT)
+        promises = self.promises.transposed.keywords()
+        return CrissCrossShift(self.vertical.mT, self.horizontal.mT, **promises)
 
     def to_dense(self) -> Tensor:
         height, width = self.spatial
@@ -74,13 +78,11 @@ class CrissCrossShift(ImplicitShift):
         horizontal = torch.einsum("bhij,hg->bhigj", self.horizontal, same_row)
         return (vertical + horizontal).reshape(self.shape)
 
-    def mapped(self, function: Callable[[Tensor], Tensor]) -> CrissCrossShift:
-        return self._like(function(self.vertical), function(self.horizontal))
-
-    def _like(self, vertical: Tensor, horizontal: Tensor) -> CrissCrossShift:
-        return CrissCrossShift(
-            vertical, horizontal, is_symmetric=self.is_symmetric, spectral_bound=self.spectral_bound
-        )
+    def mapped(
+        self, function: Callable[[Tensor], Tensor], promises: Promises | None = None
+    ) -> CrissCrossShift:
+        vertical, horizontal = function(self.vertical), function(self.horizontal)
+        return CrissCrossShift(vertical, horizontal, **(promises or self.promises).keywords())
 
 
 def require_grid(spatial: Sequence[int] | None) -> tuple[int, int]:

@@ -11,6 +11,8 @@ from scipy.sparse import coo_array, csr_array
 from scipy.sparse.linalg import eigsh
 from torch import Tensor
 
+from filters.promises import Promises
+
 Normalization = Literal["sym", "rw"] | None
 _DENSE = 256  # graphs up to this size: their greatest eigenvalue by a dense solver
 _SLACK = 1e-5
@@ -27,13 +29,12 @@ class Edges(NamedTuple):
 
 
 class Entries(NamedTuple):
-    """Entries ``S[row, column] = value``, whether ``S = Sᵀ``, and a bound of its spectrum."""
+    """Entries ``S[row, column] = value``, and what is known of ``S``."""
 
     row: Tensor
     column: Tensor
     value: Tensor
-    is_symmetric: bool
-    bound: float | None
+    promises: Promises
 
 
 class Laplacian(NamedTuple):
@@ -50,7 +51,8 @@ def laplacian_shift(edges: Edges, normalization: Normalization, lambda_max: floa
     laplacian, undirected = _laplacian(edges, normalization), equals_transpose(edges)
     symmetric = undirected and normalization != "rw"
     if normalization and lambda_max is None:  # λ_max = 2: S is the normalised adjacency
-        return Entries(edges.target, edges.source, laplacian.value, symmetric, 1.0)
+        promises = Promises(symmetric, normalization == "rw", 1.0)
+        return Entries(edges.target, edges.source, laplacian.value, promises)
     similar = _laplacian(edges, "sym") if normalization else laplacian  # the same eigenvalues
     per_node = _largest(similar, lambda_max, undirected)[edges.batch]
     nodes = torch.arange(edges.num_nodes, device=per_node.device)
@@ -58,8 +60,7 @@ def laplacian_shift(edges: Edges, normalization: Normalization, lambda_max: floa
         torch.cat([edges.target, nodes]),
         torch.cat([edges.source, nodes]),
         torch.cat([2 * laplacian.value / per_node[edges.target], 1 - 2 * laplacian.diagonal / per_node]),
-        symmetric,
-        1.0 if undirected else None,
+        Promises(symmetric, bound=1.0 if undirected else None),
     )
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from filters.mixing import is_channel_first
+from filters.promises import Promises
 from gsp_nonlocal.shifts.implicit import ImplicitShift
 
 CHUNK = 2**20
@@ -29,6 +30,7 @@ class ExponentialShift(ImplicitShift):
         row: ``a (B, N, 1)``; by default 0.
         column: ``b (B, N, 1)``; by default 0.
         is_symmetric: promise that ``S = Sᵀ``.
+        is_row_stochastic: promise that entries are ``≥ 0`` and rows sum to 1, or to 0.
         spectral_bound: a bound of ``|μ|``, if one is known.
 
     Raises:
@@ -49,10 +51,11 @@ class ExponentialShift(ImplicitShift):
         column: Tensor | None = None,
         *,
         is_symmetric: bool = False,
+        is_row_stochastic: bool = False,
         spectral_bound: float | None = None,
     ) -> None:
         require_matching(query, key)
-        super().__init__(query, is_symmetric=is_symmetric, spectral_bound=spectral_bound)
+        super().__init__(query, Promises(is_symmetric, is_row_stochastic, spectral_bound))
         self.query, self.key = query, key
         self.row = torch.zeros_like(query[..., :1]) if row is None else row.detach()
         self.column = torch.zeros_like(key[..., :1]) if column is None else column.detach()
@@ -62,18 +65,17 @@ class ExponentialShift(ImplicitShift):
 
     @property
     def T(self) -> ExponentialShift:  # noqa: N802
-        return self._like(self.key, self.query, self.column, self.row)
+        promises = self.promises.transposed.keywords()
+        return ExponentialShift(self.key, self.query, self.column, self.row, **promises)
 
     def to_dense(self) -> Tensor:
         return (self.query @ self.key.mT - self.row - self.column.mT).exp()
 
-    def mapped(self, function: Callable[[Tensor], Tensor]) -> ExponentialShift:
-        return self._like(*map(function, (self.query, self.key, self.row, self.column)))
-
-    def _like(self, query: Tensor, key: Tensor, row: Tensor, column: Tensor) -> ExponentialShift:
-        return ExponentialShift(
-            query, key, row, column, is_symmetric=self.is_symmetric, spectral_bound=self.spectral_bound
-        )
+    def mapped(
+        self, function: Callable[[Tensor], Tensor], promises: Promises | None = None
+    ) -> ExponentialShift:
+        parts = map(function, (self.query, self.key, self.row, self.column))
+        return ExponentialShift(*parts, **(promises or self.promises).keywords())
 
 
 def require_matching(query: Tensor, key: Tensor) -> None:

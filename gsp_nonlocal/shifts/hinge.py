@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from filters.promises import Promises
 from gsp_nonlocal.shifts.implicit import ImplicitShift
 from gsp_nonlocal.shifts.pooled import Product
 
@@ -19,6 +20,7 @@ class HingeShift(ImplicitShift):
         row: ``u (B, N, 1)``.
         column: ``v (B, N, 1)``.
         is_symmetric: promise that ``S = Sᵀ``.
+        is_row_stochastic: promise that entries are ``≥ 0`` and rows sum to 1, or to 0.
         spectral_bound: a bound of ``|μ|``, if one is known.
 
     Raises:
@@ -37,6 +39,7 @@ class HingeShift(ImplicitShift):
         column: Tensor,
         *,
         is_symmetric: bool = False,
+        is_row_stochastic: bool = False,
         spectral_bound: float | None = None,
     ) -> None:
         if row.dim() != 3 or row.shape[-1] != 1 or row.shape != column.shape:
@@ -44,7 +47,7 @@ class HingeShift(ImplicitShift):
                 f"row and column have one common shape (B, N, 1), got {tuple(row.shape)} "
                 f"and {tuple(column.shape)}"
             )
-        super().__init__(row, is_symmetric=is_symmetric, spectral_bound=spectral_bound)
+        super().__init__(row, Promises(is_symmetric, is_row_stochastic, spectral_bound))
         self.row, self.column = row, column
 
     def apply(self, z: Tensor) -> Tensor:
@@ -52,16 +55,14 @@ class HingeShift(ImplicitShift):
 
     @property
     def T(self) -> HingeShift:  # noqa: N802
-        return self._like(self.column, self.row)
+        return HingeShift(self.column, self.row, **self.promises.transposed.keywords())
 
     def to_dense(self) -> Tensor:
         return (self.row + self.column.mT).relu()
 
-    def mapped(self, function: Callable[[Tensor], Tensor]) -> HingeShift:
-        return self._like(function(self.row), function(self.column))
-
-    def _like(self, row: Tensor, column: Tensor) -> HingeShift:
-        return HingeShift(row, column, is_symmetric=self.is_symmetric, spectral_bound=self.spectral_bound)
+    def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> HingeShift:
+        row, column = function(self.row), function(self.column)
+        return HingeShift(row, column, **(promises or self.promises).keywords())
 
 
 def hinge_product(

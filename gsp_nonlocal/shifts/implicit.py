@@ -10,7 +10,8 @@ from torch import Tensor
 
 from filters.linear import on_parts
 from filters.plain import DenseShift
-from filters.shift import ShiftOperator, Signal, added_bounds, require_same_nodes
+from filters.promises import Promises
+from filters.shift import ShiftOperator, Signal, require_same_nodes
 
 
 class ImplicitShift(ShiftOperator):
@@ -18,15 +19,14 @@ class ImplicitShift(ShiftOperator):
 
     Args:
         like: a tensor ``(B, N, …)`` of the operator's data type, on its device.
-        is_symmetric: promise that ``S = Sᵀ``.
-        spectral_bound: a bound of ``|μ|``, if one is known.
+        promises: what is known of ``S``.
     """
 
-    def __init__(self, like: Tensor, *, is_symmetric: bool, spectral_bound: float | None) -> None:
+    def __init__(self, like: Tensor, promises: Promises) -> None:
         batch, nodes = like.shape[:2]
         self._shape = torch.Size((batch, nodes, nodes))
         self._dtype, self._device = like.dtype, like.device
-        self.is_symmetric, self.spectral_bound = is_symmetric, spectral_bound
+        self.promises = promises
 
     @abstractmethod
     def apply(self, z: Tensor) -> Tensor:
@@ -63,6 +63,7 @@ class SumShift(ImplicitShift):
         is_symmetric: promise that the sum is symmetric; by default, whether every term is.
         spectral_bound: a bound of ``|μ|``; by default the sum of the terms' bounds, where all of them are
             norms (symmetric terms) or all of them sums of rows (row-stochastic terms).
+        promises: all that is known of the sum, in place of the two.
 
     Raises:
         ValueError: without terms, or if they act on different graphs.
@@ -81,6 +82,7 @@ class SumShift(ImplicitShift):
         *,
         is_symmetric: bool | None = None,
         spectral_bound: float | None = None,
+        promises: Promises | None = None,
     ) -> None:
         if not terms:
             raise ValueError("a sum of shifts needs at least one term, got none")
@@ -88,9 +90,10 @@ class SumShift(ImplicitShift):
             require_same_nodes(terms[0], term)
         batch, nodes = max(term.shape[0] for term in terms), terms[0].shape[-1]
         like = torch.empty(0, dtype=terms[0].dtype, device=terms[0].device).expand(batch, nodes, 0)
-        symmetric = all(term.is_symmetric for term in terms) if is_symmetric is None else is_symmetric
-        bound = added_bounds(*terms) if spectral_bound is None else spectral_bound
-        super().__init__(like, is_symmetric=symmetric, spectral_bound=bound)
+        found = Promises.of_sum([term.promises for term in terms])
+        symmetric = found.symmetric if is_symmetric is None else is_symmetric
+        bound = found.bound if spectral_bound is None else spectral_bound
+        super().__init__(like, promises or Promises(symmetric, bound=bound))
         self.terms = tuple(terms)
 
     def apply(self, z: Tensor) -> Tensor:
@@ -98,16 +101,14 @@ class SumShift(ImplicitShift):
 
     @property
     def T(self) -> SumShift:  # noqa: N802
-        return self._like([term.T for term in self.terms])
+        return SumShift([term.T for term in self.terms], promises=self.promises.transposed)
 
     def to_dense(self) -> Tensor:
         return sum((term.to_dense() for term in self.terms[1:]), start=self.terms[0].to_dense())
 
-    def mapped(self, function: Callable[[Tensor], Tensor]) -> SumShift:
-        return self._like([term.mapped(function) for term in self.terms])
-
-    def _like(self, terms: Sequence[ShiftOperator]) -> SumShift:
-        return SumShift(terms, is_symmetric=self.is_symmetric, spectral_bound=self.spectral_bound)
+    def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> SumShift:
+        terms = [term.mapped(function) for term in self.terms]
+        return SumShift(terms, promises=promises or self.promises)
 
 
 def add(one: ShiftOperator, other: ShiftOperator) -> ShiftOperator:

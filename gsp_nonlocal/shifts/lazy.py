@@ -17,13 +17,24 @@ from filters.shift import Scalar
 if TYPE_CHECKING:
     from gsp_nonlocal.shifts.low_rank import LowRankShift
 
+Scale = Scalar | None
+"""``A`` of a signal: a number, a zero-dimensional tensor, a mixing matrix ``(C, D)``, or ``None`` for 0.
+
+What is 0 by construction is ``None``, never a number or a tensor that happens to be 0: a learned number times
+it is ``None`` again, so that no square matrix ``0 · I`` meets a mixing matrix of another shape.
+"""
+
 
 class Base:
-    """The one dense tensor ``z (B, N, C)`` behind a family of lazy signals, with its ``Y``."""
+    """The one dense tensor ``z (B, N, C)`` behind a family of lazy signals, with its ``Y`` and the Gram matrix.
+
+    It lives for one call of a filter, and so does what it keeps: the next call builds its own autograd graph.
+    """
 
     def __init__(self, shift: LowRankShift, z: Tensor) -> None:
         self.shift, self.z = shift, z
         self._projected: Tensor | None = None
+        self._gram: Tensor | None = None
 
     @property
     def projected(self) -> Tensor:
@@ -31,6 +42,19 @@ class Base:
         if self._projected is None:
             self._projected = self.shift.project(self.z)
         return self._projected
+
+    @property
+    def gram(self) -> Tensor:
+        """``core G``, computed at first use and kept."""
+        if self._gram is None:
+            self._gram = self.shift.gram
+        return self._gram
+
+    def replaced(self, z: Tensor) -> Base:
+        """The base of another tensor on the same shift, with the same Gram matrix."""
+        other = Base(self.shift, z)
+        other._gram = self._gram
+        return other
 
 
 class LowRankSignal(TensorMultiple):
@@ -40,17 +64,11 @@ class LowRankSignal(TensorMultiple):
     mixing matrix ``W``, and ``.real``, ``.imag``. :meth:`to_dense` gives the tensor ``(B, N, C)``.
     """
 
-    def __init__(
-        self,
-        shift: LowRankShift,
-        base: Base,
-        scale: Scalar,
-        coefficients: Tensor | None,
-    ) -> None:
-        self.shift = shift
-        self.base = base
-        self.scale = scale
+    def __init__(self, base: Base, scale: Scale, coefficients: Tensor | None, channels: int) -> None:
+        self.base, self.shift = base, base.shift
+        self.scale = None if _is_number_zero(scale) else scale
         self.coefficients = coefficients
+        self.channels = channels
 
     @property
     def dtype(self) -> torch.dtype:
@@ -61,19 +79,18 @@ class LowRankSignal(TensorMultiple):
         """``z A + left c`` as a tensor ``(B, N, C)``, in the memory layout of ``z``."""
         z, left, c = self.base.z, self.shift.left, self.coefficients
         if c is None:
-            return _scaled(z, self.scale)
-        if _is_zero(self.scale):
+            return z.new_zeros(*z.shape[:2], self.channels) if self.scale is None else _scaled(z, self.scale)
+        if self.scale is None:
             return on_parts(lambda part: mix_channels(left, part), c)
-        if _is_matrix(self.scale) and not c.is_complex():
+        if _is_matrix(self.scale) and not c.is_complex() and not self.scale.is_complex():
             return _two_products(z, self.scale, left, c)
         return _scaled(z, self.scale) + on_parts(lambda part: mix_channels(left, part), c)
 
     def shifted(self, shift: LowRankShift) -> LowRankSignal:
         """``S (z A + left c) = left (Y A + core G c)``."""
         self._require(shift)
-        own = _times(self.base.projected, self.scale)
-        rest = None if self.coefficients is None else matmul_real(shift.gram, self.coefficients)
-        return self._like(0.0, _add(own, rest))
+        rest = None if self.coefficients is None else matmul_real(self.base.gram, self.coefficients)
+        return self._like(None, _add(self._own(), rest))
 
     def solved(
         self, shift: LowRankShift, a: Scalar, b: Scalar, small: Callable[[Tensor], Tensor]
@@ -81,14 +98,15 @@ class LowRankSignal(TensorMultiple):
         """``(a I + b S)⁻¹ (z A + left c)``, exactly; ``small`` solves ``(a I + b G) c' = ·`` of size
         ``R``."""
         self._require(shift)
-        right_side = _add(self.coefficients, _times(self.base.projected, self.scale, -b / a))
-        return self._like(self.scale / a, None if right_side is None else small(right_side))
+        right_side = _add(self.coefficients, self._own(-b / a))
+        scale = None if self.scale is None else self.scale / a
+        return self._like(scale, None if right_side is None else small(right_side))
 
     @property
     def real(self) -> LowRankSignal:
         """Real part."""
         c = self.coefficients
-        return self._like(_real(self.scale), None if c is None else c.real)
+        return self._like(None if self.scale is None else self.scale.real, None if c is None else c.real)
 
     @property
     def imag(self) -> LowRankSignal:
@@ -100,7 +118,8 @@ class LowRankSignal(TensorMultiple):
     def __add__(self, other: LowRankSignal) -> LowRankSignal:
         self._require(other.shift)
         if other.base is not self.base:
-            return self.shift.signal(self.to_dense() + other.to_dense())
+            total = self.to_dense() + other.to_dense()
+            return LowRankSignal(self.base.replaced(total), 1.0, None, self.channels)
         scale = _add_scales(self.scale, other.scale, self.base.z)
         return self._like(scale, _add(self.coefficients, other.coefficients))
 
@@ -108,8 +127,8 @@ class LowRankSignal(TensorMultiple):
         return self + (-1.0) * other
 
     def __mul__(self, factor: Scalar) -> LowRankSignal:
-        c = self.coefficients
-        return self._like(factor * self.scale, None if c is None else factor * c)
+        scale, c = (None if part is None else factor * part for part in (self.scale, self.coefficients))
+        return self._like(scale, c)
 
     __rmul__ = __mul__
 
@@ -118,13 +137,15 @@ class LowRankSignal(TensorMultiple):
 
     def mix(self, weight: Tensor) -> LowRankSignal:
         """``(z A + left c) W``."""
-        c = self.coefficients
-        if c is not None and _is_zero(self.scale):
-            return self._like(0.0, _mixed(c, weight))
-        return self._like(_mixed(self.scale, weight), None if c is None else _mixed(c, weight))
+        scale, c = (None if part is None else _mixed(part, weight) for part in (self.scale, self.coefficients))
+        return LowRankSignal(self.base, scale, c, weight.shape[-1])
 
-    def _like(self, scale: Scalar, coefficients: Tensor | None) -> LowRankSignal:
-        return LowRankSignal(self.shift, self.base, scale, coefficients)
+    def _own(self, factor: Scalar = 1.0) -> Tensor | None:
+        """``factor · Y A``; ``None`` where ``A`` is zero."""
+        return None if self.scale is None else _times(self.base.projected, self.scale, factor)
+
+    def _like(self, scale: Scale, coefficients: Tensor | None) -> LowRankSignal:
+        return LowRankSignal(self.base, scale, coefficients, self.channels)
 
     def _require(self, shift: LowRankShift) -> None:
         if shift is not self.shift:
@@ -148,14 +169,11 @@ def _two_products(
     return torch.baddbmm(own, left, c)
 
 
-# A signal's scale A is a number, a zero-dimensional tensor, or a mixing matrix (C, D).
-
-
-def _is_matrix(scale: Scalar) -> TypeGuard[Tensor]:
+def _is_matrix(scale: Scale) -> TypeGuard[Tensor]:
     return isinstance(scale, Tensor) and scale.dim() == 2
 
 
-def _is_zero(scale: Scalar) -> bool:
+def _is_number_zero(scale: Scale) -> bool:
     return isinstance(scale, int | float | complex) and scale == 0
 
 
@@ -172,10 +190,7 @@ def _mixed(factor: Scalar, weight: Tensor) -> Tensor:
     return on_parts(lambda part: part @ weight, factor)
 
 
-def _times(y: Tensor, scale: Scalar, factor: Scalar = 1.0) -> Tensor | None:
-    """``factor · Y A``; ``None`` where ``A`` is zero."""
-    if _is_zero(scale):
-        return None
+def _times(y: Tensor, scale: Scalar, factor: Scalar) -> Tensor:
     if _is_matrix(scale):
         return factor * on_parts(lambda part: y @ part, scale)
     return y * (factor * scale)
@@ -187,22 +202,16 @@ def _add(one: Tensor | None, other: Tensor | None) -> Tensor | None:
     return one + other
 
 
-def _add_scales(one: Scalar, other: Scalar, z: Tensor) -> Scalar:
-    if _is_zero(one):
-        return other
-    if _is_zero(other):
-        return one
+def _add_scales(one: Scale, other: Scale, z: Tensor) -> Scale:
+    if one is None or other is None:
+        return other if one is None else one
     if _is_matrix(one) == _is_matrix(other):
         return one + other
     matrix, scalar = (one, other) if _is_matrix(one) else (other, one)
     return matrix + scalar * torch.eye(z.shape[-1], dtype=z.dtype, device=z.device)
 
 
-def _real(scale: Scalar) -> Scalar:
-    return scale.real
-
-
-def _imag(scale: Scalar) -> Scalar:
-    if isinstance(scale, Tensor) and not scale.is_complex():
-        return 0.0
+def _imag(scale: Scale) -> Scale:
+    if scale is None or (isinstance(scale, Tensor) and not scale.is_complex()):
+        return None
     return scale.imag

@@ -9,7 +9,8 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from filters.linear import factorised, matmul_real, on_parts, require_real_floating
-from filters.shift import Scalar, ShiftOperator, Signal, added_bounds, require_same_nodes
+from filters.promises import Promises
+from filters.shift import Scalar, ShiftOperator, Signal, require_same_nodes
 from gsp_nonlocal.shifts.implicit import add
 from gsp_nonlocal.shifts.lazy import Base, LowRankSignal
 
@@ -34,6 +35,7 @@ class LowRankShift(ShiftOperator):
         core: ``(R, R)`` or ``(B, R, R)``; by default the identity.
         is_symmetric: promise that ``S = Sᵀ``; by default true when both factors are one tensor
             and there is no core.
+        is_row_stochastic: promise that entries are ``≥ 0`` and rows sum to 1, or to 0.
         spectral_bound: a bound of ``|μ|``, if one is known.
 
     Raises:
@@ -54,15 +56,15 @@ class LowRankShift(ShiftOperator):
         core: Tensor | None = None,
         *,
         is_symmetric: bool | None = None,
+        is_row_stochastic: bool = False,
         spectral_bound: float | None = None,
     ) -> None:
         right = left if right is None else right
         _check_factors(left, right, core)
         self.left, self.right = left, right
         self.core = core if core is None or core.dim() == 3 else core.unsqueeze(0)
-        self.is_symmetric = right is left and core is None if is_symmetric is None else is_symmetric
-        self.spectral_bound = spectral_bound
-        self._gram: Tensor | None = None
+        symmetric = right is left and core is None if is_symmetric is None else is_symmetric
+        self.promises = Promises(symmetric, is_row_stochastic, spectral_bound)
 
     @property
     def rank(self) -> int:
@@ -86,13 +88,12 @@ class LowRankShift(ShiftOperator):
     def gram(self) -> Float[Tensor, "B R R"]:
         """``core G = core · rightᵀ · left (B, R, R)``: ``S`` restricted to the span of ``left``.
 
-        Its eigenvalues are the non-zero eigenvalues of ``S`` (and zeros). Computed at first use and kept.
+        Its eigenvalues are the non-zero eigenvalues of ``S`` (and zeros). Computed anew at each use: kept on the
+        shift, it would carry the autograd graph, or the lack of one, from one use into the next. The signals of
+        one call share it (:class:`gsp_nonlocal.shifts.lazy.Base`).
         """
-        if self._gram is None:
-            same = self.right is self.left
-            product = _gram(self.left) if same else self.right.mT @ self.left
-            self._gram = self._through_core(product)
-        return self._gram
+        same = self.right is self.left
+        return self._through_core(_gram(self.left) if same else self.right.mT @ self.left)
 
     def project(self, z: Shaped[Tensor, "#B N C"]) -> Shaped[Tensor, "_ R C"]:
         """``Y = core · rightᵀ z``, shape ``(B, R, C)``."""
@@ -100,7 +101,7 @@ class LowRankShift(ShiftOperator):
 
     def signal(self, z: Tensor) -> LowRankSignal:
         """``z`` as a lazy signal, on which a whole filter runs in ``R × C`` numbers."""
-        return LowRankSignal(self, Base(self, z), 1.0, None)
+        return LowRankSignal(Base(self, z), 1.0, None, z.shape[-1])
 
     def __call__(self, z: Signal) -> Signal:
         if isinstance(z, LowRankSignal):
@@ -110,18 +111,20 @@ class LowRankShift(ShiftOperator):
     @property
     def T(self) -> LowRankShift:  # noqa: N802
         core = None if self.core is None else self.core.mT
-        return self._like(self.right, self.left, core)
+        return LowRankShift(self.right, self.left, core, **self.promises.transposed.keywords())
 
     def resolvent(self, a: Scalar, b: Scalar) -> Callable[[Signal], Signal]:
         if isinstance(a, int | float | complex) and a == 0:
             raise ValueError("a = 0: b S alone has no inverse, since S is low-rank; use a ≠ 0 in (aI + bS)⁻¹")
-        eye = torch.eye(self.rank, dtype=self.dtype, device=self.device)
-        small = factorised(a * eye + b * self.gram)
+        small: list[Callable[[Tensor], Tensor]] = []
 
         def solve(z: Signal) -> Signal:
-            if isinstance(z, LowRankSignal):
-                return z.solved(self, a, b, small)
-            return self.signal(z).solved(self, a, b, small).to_dense()
+            signal = z if isinstance(z, LowRankSignal) else self.signal(z)
+            if not small:
+                eye = torch.eye(self.rank, dtype=self.dtype, device=self.device)
+                small.append(factorised(a * eye + b * signal.base.gram))
+            solved = signal.solved(self, a, b, small[0])
+            return solved if signal is z else solved.to_dense()
 
         return solve
 
@@ -145,10 +148,11 @@ class LowRankShift(ShiftOperator):
         left = self.left if self.core is None else self.left @ self.core
         return left @ self.right.mT
 
-    def mapped(self, function: Callable[[Tensor], Tensor]) -> LowRankShift:
+    def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> LowRankShift:
         left = function(self.left)
         right = left if self.right is self.left else function(self.right)
-        return self._like(left, right, None if self.core is None else function(self.core))
+        core = None if self.core is None else function(self.core)
+        return LowRankShift(left, right, core, **(promises or self.promises).keywords())
 
     def __add__(self, other: ShiftOperator) -> ShiftOperator:
         if not isinstance(other, LowRankShift):
@@ -157,25 +161,11 @@ class LowRankShift(ShiftOperator):
         factors = zip(_plain_factors(self), _plain_factors(other), strict=True)
         batch = max(self.shape[0], other.shape[0])
         left, right = (torch.cat([f.expand(batch, -1, -1) for f in pair], dim=-1) for pair in factors)
-        return LowRankShift(
-            left,
-            right,
-            is_symmetric=self.is_symmetric and other.is_symmetric,
-            spectral_bound=added_bounds(self, other),
-        )
+        return LowRankShift(left, right, **Promises.of_sum([self.promises, other.promises]).keywords())
 
     def _through_core(self, y: Tensor) -> Tensor:
         core = self.core
         return y if core is None else on_parts(lambda part: core @ part, y)
-
-    def _like(self, left: Tensor, right: Tensor, core: Tensor | None) -> LowRankShift:
-        return LowRankShift(
-            left,
-            right,
-            core,
-            is_symmetric=self.is_symmetric,
-            spectral_bound=self.spectral_bound,
-        )
 
     def __repr__(self) -> str:
         return f"LowRankShift(shape={tuple(self.shape)}, rank={self.rank}, dtype={self.dtype})"

@@ -11,10 +11,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from filters.mixing import mix_channels
+from filters.promises import Promises
 from gsp_nonlocal.shifts.implicit import ImplicitShift
 
 PoolKind = Literal["max", "average"]
 Product = Callable[[Tensor], Tensor]
+
+NOTHING = Promises()
 
 _POOLS: dict[str, dict[int, Callable[..., Tensor]]] = {
     "max": {1: functional.max_pool1d, 2: functional.max_pool2d, 3: functional.max_pool3d},
@@ -98,7 +101,7 @@ class PooledShift(ImplicitShift):
         query: what the ``N`` positions are known by, ``(B, N, R)``.
         key: what the ``M`` pooled positions are known by, ``(B, M, R)``.
         pool: ``P``.
-        spectral_bound: a bound of ``|μ|``, if one is known.
+        promises: what is known of ``S``; nothing by default.
     """
 
     def __init__(
@@ -107,10 +110,9 @@ class PooledShift(ImplicitShift):
         query: Tensor,
         key: Tensor,
         pool: Pool,
-        *,
-        spectral_bound: float | None = None,
+        promises: Promises = NOTHING,
     ) -> None:
-        super().__init__(query, is_symmetric=False, spectral_bound=spectral_bound)
+        super().__init__(query, promises)
         self.products, self.query, self.key, self.pool = products, query, key, pool
         self.product, self.adjoint = products(query, key)
 
@@ -126,9 +128,9 @@ class PooledShift(ImplicitShift):
         self._require_linear()
         return self.product(self.pool.matrix(self.query)).expand(self.shape)
 
-    def mapped(self, function: Callable[[Tensor], Tensor]) -> PooledShift:
+    def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> PooledShift:
         query, key = function(self.query), function(self.key)
-        return PooledShift(self.products, query, key, self.pool, spectral_bound=self.spectral_bound)
+        return PooledShift(self.products, query, key, self.pool, promises or self.promises)
 
     def _require_linear(self) -> None:
         if self.pool.kind == "max":
@@ -142,7 +144,7 @@ class TransposedShift(ImplicitShift):
     """``Sᵀ`` of a shift, by a product of its own."""
 
     def __init__(self, inner: PooledShift, product: Product) -> None:
-        super().__init__(inner.query, is_symmetric=False, spectral_bound=inner.spectral_bound)
+        super().__init__(inner.query, inner.promises.transposed)
         self.inner, self.product = inner, product
 
     def apply(self, z: Tensor) -> Tensor:
@@ -155,8 +157,11 @@ class TransposedShift(ImplicitShift):
     def to_dense(self) -> Tensor:
         return self.inner.to_dense().mT
 
-    def mapped(self, function: Callable[[Tensor], Tensor]) -> TransposedShift:
-        return self.inner.mapped(function).T
+    def mapped(
+        self, function: Callable[[Tensor], Tensor], promises: Promises | None = None
+    ) -> TransposedShift:
+        inner = self.inner.mapped(function)
+        return inner.T if promises is None else inner.promising(promises.transposed).T
 
 
 def pyramid(spatial: Sequence[int], sizes: Sequence[int], like: Tensor) -> Tensor:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from torch import Tensor
 
 from filters.plain import DenseShift
+from filters.promises import Promises
 from filters.shift import ShiftOperator
 from gsp_nonlocal.shifts.implicit import ImplicitShift
 from gsp_nonlocal.shifts.low_rank import LowRankShift
@@ -21,6 +21,7 @@ class ScaledShift(ImplicitShift):
         left: ``l (B, N, 1)``.
         right: ``r (B, N, 1)``.
         is_symmetric: promise that the product is symmetric.
+        is_row_stochastic: promise that its entries are ``≥ 0`` and its rows sum to 1, or to 0.
         spectral_bound: a bound of ``|μ|``, if one is known.
 
     Example:
@@ -38,6 +39,7 @@ class ScaledShift(ImplicitShift):
         right: Tensor,
         *,
         is_symmetric: bool = False,
+        is_row_stochastic: bool = False,
         spectral_bound: float | None = None,
     ) -> None:
         nodes = inner.shape[-1]
@@ -46,7 +48,7 @@ class ScaledShift(ImplicitShift):
                 raise ValueError(f"{name} has shape (B, {nodes}, 1), got {tuple(scale.shape)}")
         batch = max(inner.shape[0], left.shape[0], right.shape[0])
         like = left.expand(batch, -1, -1)
-        super().__init__(like, is_symmetric=is_symmetric, spectral_bound=spectral_bound)
+        super().__init__(like, Promises(is_symmetric, is_row_stochastic, spectral_bound))
         self.inner, self.left, self.right = inner, left, right
 
     def apply(self, z: Tensor) -> Tensor:
@@ -54,17 +56,15 @@ class ScaledShift(ImplicitShift):
 
     @property
     def T(self) -> ScaledShift:  # noqa: N802
-        return self._like(self.inner.T, self.right, self.left)
+        return ScaledShift(self.inner.T, self.right, self.left, **self.promises.transposed.keywords())
 
     def to_dense(self) -> Tensor:
         return self.left * self.inner.to_dense() * self.right.mT
 
-    def mapped(self, function: Callable[[Tensor], Tensor]) -> ScaledShift:
-        return self._like(self.inner.mapped(function), function(self.left), function(self.right))
-
-    def _like(self, inner: ShiftOperator, left: Tensor, right: Tensor) -> ScaledShift:
+    def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> ScaledShift:
+        left, right = function(self.left), function(self.right)
         return ScaledShift(
-            inner, left, right, is_symmetric=self.is_symmetric, spectral_bound=self.spectral_bound
+            self.inner.mapped(function), left, right, **(promises or self.promises).keywords()
         )
 
 
@@ -74,11 +74,12 @@ def scaled(
     right: Tensor,
     *,
     is_symmetric: bool = False,
+    is_row_stochastic: bool = False,
     spectral_bound: float | None = None,
 ) -> ShiftOperator:
     """``diag(l) S diag(r)`` for ``l, r (B, N, 1)``; the diagonals go into a matrix or factors that are
     there."""
-    promises: dict[str, Any] = {"is_symmetric": is_symmetric, "spectral_bound": spectral_bound}
+    promises = Promises(is_symmetric, is_row_stochastic, spectral_bound).keywords()
     if isinstance(shift, DenseShift):
         return DenseShift(left * shift.matrix * right.mT, **promises)
     if isinstance(shift, LowRankShift):

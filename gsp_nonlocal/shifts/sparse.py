@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from filters.linear import on_parts, require_real_floating
+from filters.promises import Promises
 from filters.shift import ShiftOperator, Signal
 from gsp_nonlocal.shifts.edges import Entries, Normalization, check_edges, laplacian_shift
 from gsp_nonlocal.shifts.implicit import add
@@ -35,6 +36,7 @@ class SparseShift(ShiftOperator):
         columns: ``(E,)``, int64, grouped by row.
         values: ``(E,)``, real floating-point; entries at one place add up.
         is_symmetric: promise that ``S = Sᵀ``.
+        is_row_stochastic: promise that entries are ``≥ 0`` and rows sum to 1, or to 0.
         spectral_bound: a bound of ``|μ|``, if one is known.
 
     Example:
@@ -51,18 +53,16 @@ class SparseShift(ShiftOperator):
         values: Tensor,
         *,
         is_symmetric: bool = False,
+        is_row_stochastic: bool = False,
         spectral_bound: float | None = None,
     ) -> None:
         require_real_floating(values, "the values of a sparse shift")
         _check_pattern(rows, columns, values)
-        self._put(Pattern(rows, columns), values, is_symmetric, spectral_bound)
+        promises = Promises(is_symmetric, is_row_stochastic, spectral_bound)
+        self._put(Pattern(rows, columns), values, promises)
 
-    def _put(
-        self, pattern: Pattern, values: Tensor, is_symmetric: bool, spectral_bound: float | None
-    ) -> None:
-        self.pattern, self.values = pattern, values
-        self.is_symmetric = is_symmetric
-        self.spectral_bound = spectral_bound
+    def _put(self, pattern: Pattern, values: Tensor, promises: Promises) -> None:
+        self.pattern, self.values, self.promises = pattern, values, promises
 
     @classmethod
     def from_edge_index(
@@ -122,8 +122,7 @@ class SparseShift(ShiftOperator):
             compressed(entries.row, num_nodes),
             entries.column[order],
             entries.value[order],
-            is_symmetric=entries.is_symmetric,
-            spectral_bound=entries.bound,
+            **entries.promises.keywords(),
         )
 
     @property
@@ -146,16 +145,16 @@ class SparseShift(ShiftOperator):
         if self.is_symmetric:
             return self
         other, order = self.pattern.transposed()
-        return self._like(other, self.values[order])
+        return self._like(other, self.values[order], self.promises.transposed)
 
     def to_dense(self) -> Tensor:
         dense = self.values.new_zeros(self.shape[1:])
         places = (self.pattern.target(), self.pattern.columns)
         return dense.index_put(places, self.values, accumulate=True).unsqueeze(0)
 
-    def mapped(self, function: Callable[[Tensor], Tensor]) -> SparseShift:
+    def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> SparseShift:
         values = function(self.values.unsqueeze(0)).squeeze(0)
-        return self._like(self.pattern.to(values.device), values)
+        return self._like(self.pattern.to(values.device), values, promises or self.promises)
 
     def __add__(self, other: ShiftOperator) -> ShiftOperator:
         return add(self, other)
@@ -171,9 +170,9 @@ class SparseShift(ShiftOperator):
         y = _Product.apply(self.values, flat, self.pattern)
         return y.view(nodes, batch, channels).transpose(0, 1)
 
-    def _like(self, pattern: Pattern, values: Tensor) -> SparseShift:
+    def _like(self, pattern: Pattern, values: Tensor, promises: Promises) -> SparseShift:
         other = SparseShift.__new__(SparseShift)  # a checked pattern is not checked again
-        other._put(pattern, values, self.is_symmetric, self.spectral_bound)
+        other._put(pattern, values, promises)
         return other
 
     def __repr__(self) -> str:

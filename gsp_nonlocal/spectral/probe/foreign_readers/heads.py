@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from filters import DenseShift, ShiftOperator
 from gsp_nonlocal.shifts import AttentionShift
+from gsp_nonlocal.shifts.attention import SOFTMAX
 from gsp_nonlocal.spectral.layout import Layout
 from gsp_nonlocal.spectral.probe.readers import Call, NotAGraphError
 from gsp_nonlocal.spectral.probe.trace import Trace
@@ -47,7 +48,7 @@ def masked_shift(query: Tensor, key: Tensor, scale: float, mask: Tensor) -> Dens
     """``S = softmax(scale · q kᵀ + mask)``; 0 in rows where all of the mask is ``−∞``."""
     weights = torch.softmax(scale * query @ key.mT + mask, dim=-1)
     silent = (mask == -torch.inf).all(dim=-1, keepdim=True)
-    return DenseShift(weights.masked_fill(silent, 0), spectral_bound=1.0)
+    return DenseShift(weights.masked_fill(silent, 0), **SOFTMAX.keywords())
 
 
 def apply_shift(z: Tensor, shift: ShiftOperator) -> Tensor:
