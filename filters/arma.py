@@ -60,6 +60,10 @@ class ARMA(Filter):
         return self.order
 
     @property
+    def uses_graph(self) -> bool:
+        return self.iterations != 0
+
+    @property
     def psi(self) -> Tensor:
         """``ψ``, ``(order,)``."""
         return (1 - MARGIN) * self.raw_psi.tanh()

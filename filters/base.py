@@ -35,6 +35,11 @@ class GraphFilter(nn.Module, ABC):
     requires_symmetric: bool = False
     formula: str = "H(μ)"
 
+    @property
+    def uses_graph(self) -> bool:
+        """Whether ``S`` has a part in the result; if not, an affinity behind it gets no gradient."""
+        return True
+
     @abstractmethod
     def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
         """``H(S) z`` in terms of the shift's own signals (see ``ShiftOperator.signal``)."""
@@ -197,6 +202,7 @@ class Identity(GraphFilter):
     """``y = z``: the all-pass filter on ``channels`` channels; by default on any number."""
 
     formula = "1"
+    uses_graph = False
 
     def __init__(self, channels: int | None = None) -> None:
         super().__init__()
@@ -225,6 +231,10 @@ class Sum(GraphFilter):
         self.requires_symmetric = first.requires_symmetric or second.requires_symmetric
         self.formula = f"{first.formula} + {second.formula}"
 
+    @property
+    def uses_graph(self) -> bool:
+        return self.first.uses_graph or self.second.uses_graph
+
     def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
         return self.first.filter_signal(shift, z) + self.second.filter_signal(shift, z)
 
@@ -248,6 +258,10 @@ class Cascade(GraphFilter):
         self.requires_symmetric = outer.requires_symmetric or inner.requires_symmetric
         self.formula = f"({inner.formula}) · ({outer.formula})"
 
+    @property
+    def uses_graph(self) -> bool:
+        return self.outer.uses_graph or self.inner.uses_graph
+
     def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
         return self.outer.filter_signal(shift, self.inner.filter_signal(shift, z))
 
@@ -264,6 +278,10 @@ class Scaled(GraphFilter):
         self.in_channels, self.out_channels = _sizes(inner)
         self.requires_symmetric = inner.requires_symmetric
         self.formula = f"{self.factor:g} · ({inner.formula})"
+
+    @property
+    def uses_graph(self) -> bool:
+        return self.inner.uses_graph
 
     def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
         return self.factor * self.inner.filter_signal(shift, z)

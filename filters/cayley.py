@@ -64,6 +64,10 @@ class Cayley(Filter):
         return 1 + 2 * self.order * len(self.start)
 
     @property
+    def uses_graph(self) -> bool:
+        return self.order > 0
+
+    @property
     def zoom(self) -> Tensor:
         """``h``, ``(zooms,)``."""
         return self.log_zoom.exp()

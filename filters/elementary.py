@@ -13,6 +13,10 @@ class _SingleTerm(Filter):
     def num_terms(self) -> int:
         return 1
 
+    @property
+    def uses_graph(self) -> bool:
+        return self.order > 0
+
 
 class Aggregation(_SingleTerm):
     r"""``y = S^K z W``: every node collects from those ``K`` steps away. Response ``(1 − λ)^K W``.

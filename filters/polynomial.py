@@ -16,6 +16,10 @@ class PolynomialFilter(Filter):
     A family writes :meth:`recurrence` alone. Order ``K`` takes ``K`` products with ``S``.
     """
 
+    @property
+    def uses_graph(self) -> bool:
+        return self.order > 0
+
     @abstractmethod
     def recurrence(self, k: int) -> tuple[float, float, float]:
         """``(α_k, β_k, γ_k)`` for ``k = 0, 1, …``; ``γ_0`` is not used."""

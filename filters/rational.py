@@ -53,6 +53,10 @@ class Rational(Chebyshev):
         super().__init__(in_channels, out_channels, order)
 
     @property
+    def uses_graph(self) -> bool:
+        return True
+
+    @property
     def width(self) -> Tensor:
         """``v``, ``(poles,)``: half-widths of the peaks."""
         return MIN_WIDTH + softplus(self.raw_width)

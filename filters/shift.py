@@ -94,8 +94,12 @@ class ShiftOperator(ABC):
         return iterate_resolvent(self, a, b)
 
     def solve(self, z: Signal, a: Scalar, b: Scalar) -> Signal:
-        """``(a I + b S)⁻¹ z``, once."""
-        return self.resolvent(a, b)(z)
+        """``(a I + b S)⁻¹ z``, once, in the greater precision of ``z`` and ``S``, float32 or better."""
+        if not isinstance(z, Tensor):
+            return self.resolvent(a, b)(z)
+        own = z.real.dtype if z.is_complex() else z.dtype
+        wide = torch.promote_types(torch.promote_types(own, self.dtype), torch.float32)
+        return self.to(wide).resolvent(a, b)(z.to(torch.promote_types(z.dtype, wide)))
 
     def eigenpairs(self) -> tuple[Tensor, Tensor] | None:
         """``μ (B, K)`` and orthonormal ``U (B, N, K)`` with ``S = U diag(μ) Uᵀ``, for symmetric shifts.

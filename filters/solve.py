@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+
+from filters.once import differentiable_once
 
 if TYPE_CHECKING:
     from filters.shift import Scalar, ShiftOperator
@@ -22,8 +23,8 @@ _BREAKDOWN = 1e-8  # |cos| of the angle to the shadow residual below which the r
 Operator = Callable[[Tensor], Tensor]
 
 
-class ConvergenceError(RuntimeError):
-    """An iteration did not reach its tolerance; the message says how far it came."""
+class ConvergenceError(ValueError, RuntimeError):
+    """An iteration did not reach its tolerance on this input; the message says how far it came."""
 
 
 def iterate_resolvent(shift: ShiftOperator, a: Scalar, b: Scalar) -> Operator:
@@ -73,7 +74,7 @@ class _Implicit(torch.autograd.Function):
         return y.clone()
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once("use shift.to_dense() for it")
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
         if not torch.isfinite(grad).all():  # an overflow that a gradient scaler is to see
             return torch.full_like(grad, torch.nan), None, None, None
@@ -98,14 +99,19 @@ def bicgstab(operator: Operator, z: Tensor, tolerance: float) -> Tensor:
     goal = tolerance * _norm(z)
     y, r = torch.zeros_like(z), z
     shadow, p, rho = r, r, _dot(r, r)
-    for _ in range(MAX_ITERATIONS):
-        if bool((_norm(r) <= goal).all()):
+    for step in range(MAX_ITERATIONS):
+        size = _norm(r)
+        if not bool(size.isfinite().all()):
+            break
+        if bool((size <= goal).all()):
             r = z - operator(y)  # the recurrence drifts: trust the residual itself
             if bool((_norm(r) <= 2 * goal).all()):
                 return y
             shadow, p, rho = r, r, _dot(r, r)
-        open_ = _norm(r) > 0.1 * goal  # a column that is done stays as it is
+        open_ = size > 0.1 * goal  # a column that is done stays as it is
         v = operator(p)
+        if step == 0:
+            _require_finite(v)
         alpha = _ratio(rho, _dot(shadow, v)) * open_
         s = r - alpha * v
         t = operator(s)
@@ -125,6 +131,17 @@ def bicgstab(operator: Operator, z: Tensor, tolerance: float) -> Tensor:
         "or the spectrum of S leaves [−1, 1]; use a closed form (shift.to_dense()), or other "
         "parameters"
     )
+
+
+def _require_finite(product: Tensor) -> None:
+    """Raise if ``(aI + bS) z`` has NaN or infinite entries, though ``z`` has none: so has ``S``."""
+    wrong = (~product.isfinite()).any(dim=-1)
+    if wrong.any():
+        graph, node = wrong.nonzero()[0].tolist()
+        raise ValueError(
+            f"S z is NaN or infinite at {int(wrong.sum())} of {wrong.numel()} nodes, first at node {node} of "
+            f"graph {graph}, though z is finite: the shift has such entries; look for them upstream"
+        )
 
 
 def _dot(one: Tensor, other: Tensor) -> Tensor:

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from filters.once import differentiable_once
 from gsp_nonlocal.affinity.normalization import inverse_sqrt_degree
 from gsp_nonlocal.shifts import DenseShift, Form, LowRankShift, ShiftOperator, choose_form
 
@@ -82,7 +82,7 @@ class NormalisedReLU(torch.autograd.Function):
         ctx.mark_non_differentiable(*output[1:])
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once('use form="dense" for it')
     def backward(ctx: Any, grad: Tensor, *ignored: Tensor) -> Tensor:
         """The gradient of the class's docstring."""
         factor, scale, opposite = ctx.saved_tensors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 
 import torch
@@ -49,6 +50,9 @@ class NonlocalBlock(nn.Module):
     Raises:
         ValueError: if a number is below 1; at the call, for a map of other channels or without positions.
         TypeError: at the call, for integer or complex features.
+
+    Warns:
+        UserWarning: for a filter that does not use the graph, of order 0: the affinity does not learn.
 
     References:
         Zhu, She, Li, Lu, Kang, Hu, Wang (2021), *Unifying Nonlocal Blocks for Neural Networks*, ICCV.
@@ -100,6 +104,7 @@ class NonlocalBlock(nn.Module):
             )
             for _ in range(stages)
         )
+        self._warn_of_idle_affinity()
 
     def shift(self, x: Tensor) -> ShiftOperator:
         """The graph shift over the positions of ``x (B, C, *spatial)``."""
@@ -136,6 +141,15 @@ class NonlocalBlock(nn.Module):
             memory     N
         """
         return describe(self)
+
+    def _warn_of_idle_affinity(self) -> None:
+        filter = self.units[0].filter
+        if not filter.uses_graph and any(True for _ in self.affinity.parameters()):
+            warnings.warn(
+                f"{filter} does not use the graph (its order is 0), so the affinity's weights get no gradient, "
+                "and DistributedDataParallel stops unless it is given find_unused_parameters=True; use order >= 1",
+                stacklevel=3,
+            )
 
     def _nodes(self, x: Tensor) -> Tensor:
         nodes = to_nodes(x)

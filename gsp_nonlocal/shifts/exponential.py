@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from filters.mixing import is_channel_first
+from filters.once import differentiable_once
 from filters.promises import Promises
 from gsp_nonlocal.shifts.implicit import ImplicitShift
 
@@ -141,7 +141,7 @@ class _ExponentialProduct(torch.autograd.Function):
         ctx.mark_non_differentiable(output[2])
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once("use shift.to_dense() for it")
     def backward(ctx: Any, grad: Tensor, grad_sums: Tensor, *ignored: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of the class's docstring."""
         query, key, z, row, column = ctx.saved_tensors

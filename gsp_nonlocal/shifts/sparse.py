@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from filters.linear import on_parts, require_real_floating
+from filters.once import differentiable_once
 from filters.promises import Promises
 from filters.shift import ShiftOperator, Signal
 from gsp_nonlocal.shifts.edges import Entries, Normalization, check_edges, laplacian_shift
@@ -221,10 +221,13 @@ class Pattern:
     def transposed(self) -> tuple[Pattern, Tensor]:
         """The transposed pattern, and the order in which it takes the values."""
         if self._transposed is None:
-            order = torch.argsort(self.columns, stable=True)
-            other = Pattern(compressed(self.columns, self.num_nodes), self.target()[order])
-            self._transposed = other, order
+            with torch.inference_mode(False):  # what is kept may be used in training later
+                self._transposed = self._transpose()
         return self._transposed
+
+    def _transpose(self) -> tuple[Pattern, Tensor]:
+        order = torch.argsort(self.columns, stable=True)
+        return Pattern(compressed(self.columns, self.num_nodes), self.target()[order]), order
 
     def times(self, values: Tensor, z: Tensor) -> Tensor:
         """The matrix with these values times ``z (N, K)``."""
@@ -243,7 +246,7 @@ class _Product(torch.autograd.Function):
         return pattern.times(values, z)
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once("use shift.to_dense() for it")
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         values, z = ctx.saved_tensors
         to_values = to_z = None

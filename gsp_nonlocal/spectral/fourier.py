@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from filters.linear import factorised
 from gsp_nonlocal.spectral.spectrum import Spectrum
 
 WORST = 1e12
@@ -52,7 +53,7 @@ def gft(z: Tensor, found: Spectrum) -> Tensor:
     if is_orthonormal:
         return vectors.mT @ z
     _require_basis(vectors)
-    return torch.linalg.solve(vectors, z)
+    return factorised(vectors)(z)
 
 
 @torch.no_grad()

@@ -1,0 +1,105 @@
+"""A shift is a value: what was done with it before changes nothing of what it gives."""
+
+import copy
+
+import pytest
+import torch
+from torch.utils.checkpoint import checkpoint
+
+from filters import ARMA, Cayley, Chebyshev
+from tests.filters.cases import IN, OUT, SHIFTS, relative, signal
+
+FILTERS = {
+    "chebyshev": lambda: Chebyshev(IN, OUT, order=2),
+    "cayley": lambda: Cayley(IN, OUT, order=2),
+    "arma": lambda: ARMA(IN, OUT, order=2),
+}
+every_use = pytest.mark.parametrize(
+    ("graph", "name"), [(g, n) for g in SHIFTS for n in FILTERS if not (n == "arma" and "exponential" in g)]
+)
+
+
+def leaves(graph):
+    """The shift made of tensors that want a gradient, and these tensors."""
+    held = []
+
+    def leaf(part):
+        held.append(part.detach().clone().requires_grad_())
+        return held[-1]
+
+    return SHIFTS[graph]().mapped(leaf), held
+
+
+def make(name):
+    torch.manual_seed(0)
+    return FILTERS[name]().double()
+
+
+def gradients(f, z, shift, held):
+    total = f(z, shift).square().sum()
+    return torch.autograd.grad(total, held, allow_unused=True)
+
+
+def assert_same(found, expected):
+    for one, other in zip(found, expected, strict=True):
+        assert (one is None) == (other is None)
+        assert one is None or relative(one, other) < 1e-9
+
+
+def look(f, z, shift):
+    with torch.no_grad():
+        f(z, shift)
+
+
+def infer(f, z, shift):
+    with torch.inference_mode():
+        f(z, shift)
+
+
+def train(f, z, shift):
+    f(z, shift).sum().backward()
+
+
+def transpose(f, z, shift):
+    with torch.inference_mode():
+        shift.T @ z
+
+
+@every_use
+@pytest.mark.parametrize("before", [look, infer, train, transpose])
+def test_an_earlier_use_leaves_gradients_as_they_are(graph, name, before):
+    f, z = make(name), signal()
+    (shift, held), (fresh, own) = leaves(graph), leaves(graph)
+    before(f, z, shift)
+    assert_same(gradients(f, z, shift, held), gradients(f, z, fresh, own))
+
+
+@every_use
+def test_a_filter_can_be_checkpointed_with_a_shift_made_outside(graph, name):
+    f, z = make(name), signal()
+    (shift, held), (fresh, own) = leaves(graph), leaves(graph)
+    look(f, z, shift)
+    total = sum(checkpoint(f, z, shift, use_reentrant=False).square().sum() for _ in range(2)) / 2
+    assert_same(torch.autograd.grad(total, held, allow_unused=True), gradients(f, z, fresh, own))
+
+
+@every_use
+def test_tensors_changed_in_place_are_read_anew(graph, name):
+    f, z = make(name), signal()
+    (shift, held), (other, own) = leaves(graph), leaves(graph)
+    f(z, shift)
+    with torch.no_grad():
+        for part in (*held, *own):
+            part.mul_(0.9)
+    assert_same(gradients(f, z, shift, held), gradients(f, z, other, own))
+
+
+@every_use
+def test_a_used_shift_can_be_copied(graph, name):
+    f, z = make(name), signal()
+    # the leaf behind a sparse shift is a view of its values, and views of leaves cannot be copied
+    shift = SHIFTS[graph]().detach() if "sparse" in graph else leaves(graph)[0]
+    y = f(z, shift)
+    twin = copy.deepcopy(shift)
+    assert torch.equal(f(z, twin), y)
+    assert twin.promises == shift.promises
