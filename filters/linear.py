@@ -56,8 +56,8 @@ def inverse(matrix: Tensor) -> Tensor:
 def lu_factor(system: Tensor) -> tuple[Tensor, Tensor]:
     """``LU (B, R, R)`` and pivots ``(B, R)``, without a gradient.
 
-    One matrix at a time on a CPU: PyTorch's batched factorisation is wrong there with several threads, from about
-    150 rows on (pytorch#142815: threads swap rows of one another). LAPACK takes the matrices in turn anyway.
+    One matrix at a time on a CPU: PyTorch's batched factorisation is wrong there with several threads, from
+    about 150 rows on (pytorch#142815: threads swap rows of one another). LAPACK takes them in turn anyway.
     """
     if system.device.type != "cpu" or len(system) <= 1:
         factors, pivots, info = torch.linalg.lu_factor_ex(system)

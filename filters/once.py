@@ -1,4 +1,4 @@
-"""Backward passes written by hand that have no derivative of their own: they say so, and what to use instead."""
+"""Backward passes written by hand that have no derivative of their own: they say so, and name a way."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Backward = Callable[..., Any]
 
 
 def differentiable_once(remedy: str) -> Callable[[Backward], Backward]:
-    """Decorate ``Function.backward`` so that differentiating its result raises an error that names ``remedy``.
+    """Decorate ``Function.backward``: to differentiate its result raises an error that names ``remedy``.
 
     PyTorch's ``once_differentiable`` marks a result only where the incoming gradient has a graph of its own;
-    of ``(S z).sum()`` a second derivative is then silently left out. Here every result is marked where a second
-    derivative is prepared (``create_graph=True``).
+    of ``(S z).sum()`` a second derivative is then silently left out. Here every result is marked where a
+    second derivative is prepared (``create_graph=True``).
     """
 
     def decorate(backward: Backward) -> Backward:
@@ -51,5 +51,6 @@ class _Refusal(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> None:
         raise NotImplementedError(
-            f"a second derivative of this graph is not implemented (its first is written by hand); {ctx.remedy}"
+            "a second derivative of this graph is not implemented (its first is written by hand); "
+            f"{ctx.remedy}"
         )

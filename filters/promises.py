@@ -20,8 +20,8 @@ class Promises(NamedTuple):
     Attributes:
         symmetric: ``S = Sᵀ``.
         row_stochastic: entries are ``≥ 0``, and every row sums to 1, or to 0 (a node without edges).
-        bound: ``b`` with ``|μ| ≤ b`` for the eigenvalues ``μ`` of ``S``, or ``None`` where none is proven. For
-            a symmetric ``S`` it is a bound of the norm too.
+        bound: ``b`` with ``|μ| ≤ b`` for the eigenvalues ``μ`` of ``S``, or ``None`` where none is proven.
+            For a symmetric ``S`` it is a bound of the norm too.
 
     Example:
         >>> Promises.of_sum([Promises(symmetric=True, bound=1.0), Promises(symmetric=True, bound=0.5)])

@@ -36,8 +36,8 @@ class ShiftOperator(ABC):
     :meth:`resolvent` and :meth:`eigenpairs`.
 
     Attributes:
-        promises: what is known of ``S`` by construction. It is set once, when the shift is made, and handed on
-            whole to whatever is made of it; a shift is never changed.
+        promises: what is known of ``S`` by construction. It is set once, when the shift is made, and handed
+            on whole to whatever is made of it; a shift is never changed.
     """
 
     promises: Promises = Promises()
@@ -113,9 +113,7 @@ class ShiftOperator(ABC):
         """``S`` as a tensor ``(B, N, N)``: N² numbers, for small graphs and for tests."""
 
     @abstractmethod
-    def mapped(
-        self, function: Callable[[Tensor], Tensor], promises: Promises | None = None
-    ) -> ShiftOperator:
+    def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> ShiftOperator:
         """The same operator made of ``function(tensor)`` for each tensor that holds it.
 
         The first dimension of each is the batch, or 1. ``promises`` are those of the result, by default its

@@ -146,8 +146,8 @@ class NonlocalBlock(nn.Module):
         filter = self.units[0].filter
         if not filter.uses_graph and any(True for _ in self.affinity.parameters()):
             warnings.warn(
-                f"{filter} does not use the graph (its order is 0), so the affinity's weights get no gradient, "
-                "and DistributedDataParallel stops unless it is given find_unused_parameters=True; use order >= 1",
+                f"{filter} does not use the graph (its order is 0): the affinity's weights get no gradient, "
+                "and DistributedDataParallel stops unless given find_unused_parameters=True; use order >= 1",
                 stacklevel=3,
             )
 

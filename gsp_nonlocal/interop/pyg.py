@@ -88,7 +88,7 @@ def from_data(data: Data | Batch) -> tuple[SparseShift, Tensor]:
     edges = check_edges(data.edge_index, weight.abs(), data.num_nodes, None, None, quiet=True)._replace(
         weight=weight
     )
-    entries = Entries(target, source, weight, equals_transpose(edges), None)
+    entries = Entries(target, source, weight, Promises(symmetric=equals_transpose(edges)))
     return SparseShift.from_entries(entries, data.num_nodes), data.x.unsqueeze(0)
 
 

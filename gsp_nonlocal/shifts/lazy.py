@@ -26,7 +26,7 @@ it is ``None`` again, so that no square matrix ``0 · I`` meets a mixing matrix 
 
 
 class Base:
-    """The one dense tensor ``z (B, N, C)`` behind a family of lazy signals, with its ``Y`` and the Gram matrix.
+    """The one dense tensor ``z (B, N, C)`` behind a family of lazy signals, with ``Y`` and the Gram matrix.
 
     It lives for one call of a filter, and so does what it keeps: the next call builds its own autograd graph.
     """
@@ -127,8 +127,8 @@ class LowRankSignal(TensorMultiple):
         return self + (-1.0) * other
 
     def __mul__(self, factor: Scalar) -> LowRankSignal:
-        scale, c = (None if part is None else factor * part for part in (self.scale, self.coefficients))
-        return self._like(scale, c)
+        scale = None if self.scale is None else factor * self.scale
+        return self._like(scale, None if self.coefficients is None else factor * self.coefficients)
 
     __rmul__ = __mul__
 
@@ -137,7 +137,9 @@ class LowRankSignal(TensorMultiple):
 
     def mix(self, weight: Tensor) -> LowRankSignal:
         """``(z A + left c) W``."""
-        scale, c = (None if part is None else _mixed(part, weight) for part in (self.scale, self.coefficients))
+        scale, c = (
+            None if part is None else _mixed(part, weight) for part in (self.scale, self.coefficients)
+        )
         return LowRankSignal(self.base, scale, c, weight.shape[-1])
 
     def _own(self, factor: Scalar = 1.0) -> Tensor | None:

@@ -88,9 +88,9 @@ class LowRankShift(ShiftOperator):
     def gram(self) -> Float[Tensor, "B R R"]:
         """``core G = core · rightᵀ · left (B, R, R)``: ``S`` restricted to the span of ``left``.
 
-        Its eigenvalues are the non-zero eigenvalues of ``S`` (and zeros). Computed anew at each use: kept on the
-        shift, it would carry the autograd graph, or the lack of one, from one use into the next. The signals of
-        one call share it (:class:`gsp_nonlocal.shifts.lazy.Base`).
+        Its eigenvalues are the non-zero eigenvalues of ``S`` (and zeros). Computed anew at each use: kept on
+        the shift, it would carry the autograd graph, or the lack of one, from one use into the next. The
+        signals of one call share it (:class:`gsp_nonlocal.shifts.lazy.Base`).
         """
         same = self.right is self.left
         return self._through_core(_gram(self.left) if same else self.right.mT @ self.left)

@@ -160,8 +160,7 @@ class TransposedShift(ImplicitShift):
     def mapped(
         self, function: Callable[[Tensor], Tensor], promises: Promises | None = None
     ) -> TransposedShift:
-        inner = self.inner.mapped(function)
-        return inner.T if promises is None else inner.promising(promises.transposed).T
+        return self.inner.mapped(function, None if promises is None else promises.transposed).T
 
 
 def pyramid(spatial: Sequence[int], sizes: Sequence[int], like: Tensor) -> Tensor:

@@ -63,9 +63,7 @@ class ScaledShift(ImplicitShift):
 
     def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> ScaledShift:
         left, right = function(self.left), function(self.right)
-        return ScaledShift(
-            self.inner.mapped(function), left, right, **(promises or self.promises).keywords()
-        )
+        return ScaledShift(self.inner.mapped(function), left, right, **(promises or self.promises).keywords())
 
 
 def scaled(

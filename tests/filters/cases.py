@@ -283,6 +283,19 @@ SHIFTS: dict[str, Callable[[], ShiftOperator]] = {
 }
 
 
+LARGE_NODES, LARGE_RANK = 170, 160
+"""Beyond 151, from where PyTorch's batched factorisation is wrong with several threads."""
+LARGE: dict[str, Callable[[], ShiftOperator]] = {
+    "low-rank": lambda: relu_dot_shift(features(3, LARGE_NODES, LARGE_RANK), "low_rank"),
+    "low-rank, not symmetric": lambda: LowRankShift(
+        features(3, LARGE_NODES, LARGE_RANK, seed=1) / 1e4, features(3, LARGE_NODES, LARGE_RANK, seed=2)
+    ),
+    "dense": lambda: relu_dot_shift(features(3, LARGE_NODES), "dense"),
+    "attention": lambda: AttentionShift(signal(3, LARGE_NODES, 3), signal(3, LARGE_NODES, 3, seed=1)),
+}
+"""Batches of graphs of that size, or with factors of that rank."""
+
+
 def signal(channels: int = IN, nodes: int = NODES, batch: int = BATCH, seed: int = 7) -> Tensor:
     """A random node signal ``(B, N, C)`` in float64."""
     generator = torch.Generator().manual_seed(seed)

@@ -185,7 +185,7 @@ def test_a_second_derivative_of_the_low_rank_form_is_refused():
     (grad,) = torch.autograd.grad(
         (relu_dot_shift(edges, "low_rank") @ signal()).sum(), edges, create_graph=True
     )
-    with pytest.raises(NotImplementedError, match='second derivative.*form="dense"'):
+    with pytest.raises(NotImplementedError, match=r'second derivative.*form="dense"'):
         grad.sum().backward()
 
 
