@@ -1,12 +1,15 @@
 """A shift is a value: what was done with it before changes nothing of what it gives."""
 
 import copy
+import re
+from functools import partial
 
 import pytest
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from filters import ARMA, Cayley, Chebyshev
+from filters import ARMA, Cayley, Chebyshev, DenseShift, Identity, Rational
+from gsp_nonlocal import NonlocalBlock
 from tests.filters.cases import IN, OUT, SHIFTS, relative, signal
 
 FILTERS = {
@@ -103,3 +106,44 @@ def test_a_used_shift_can_be_copied(graph, name):
     twin = copy.deepcopy(shift)
     assert torch.equal(f(z, twin), y)
     assert twin.promises == shift.promises
+
+
+@every_use
+def test_a_second_derivative_is_right_or_refused_by_name(graph, name):
+    """Against the same filter on the matrix, which is differentiable any number of times."""
+    f, z = make(name), signal()
+
+    def second(shift, held):
+        total = f(z, shift).square().sum() + (shift @ z).sum()  # of a sum the incoming gradient is constant
+        first = torch.autograd.grad(total, held, create_graph=True, allow_unused=True)
+        return torch.autograd.grad(sum(g.square().sum() for g in first if g is not None), held)
+
+    (shift, held), (other, own) = leaves(graph), leaves(graph)
+    expected = second(DenseShift(other.to_dense()), own) if is_a_matrix_of(graph) else None
+    try:
+        found = second(shift, held)
+    except NotImplementedError as error:
+        assert re.search(r"second derivative .*(form=|to_dense)", str(error))
+    else:
+        assert_same(found, expected)
+
+
+def is_a_matrix_of(graph):
+    """Not of exponents with offsets: constants to the shift, in the matrix they would count."""
+    return "exponential" not in graph and "transposed" not in graph
+
+
+@pytest.mark.parametrize(
+    "idle", [partial(Chebyshev, order=0), lambda i, o: 2 * Chebyshev(i, o, order=0) @ Identity()]
+)
+def test_a_filter_that_uses_no_graph_is_said(idle):
+    with pytest.warns(UserWarning, match=r"does not use the graph.*order >= 1"):
+        NonlocalBlock(8, filter=idle)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("busy", [Chebyshev, partial(Rational, order=0), partial(ARMA, iterations=1), Cayley])
+def test_a_filter_that_uses_the_graph_gives_its_affinity_a_gradient(busy):
+    block = NonlocalBlock(8, filter=busy, gate=False)
+    block(torch.randn(2, 8, 3, 3)).sum().backward()
+    assert all(p.grad is not None for p in block.affinity.parameters())
