@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from filters.base import GraphFilter, materialise
 from filters.chebyshev import chebyshev_interpolation, chebyshev_nodes, chebyshev_recurrence
+from filters.matrix_function import Gains, applied, probes
 from filters.plain import DiagonalShift
 from filters.polynomial import three_terms
+from filters.sampled import at_jumps, rounding, values, values_and_slopes, within
 from filters.shift import ShiftOperator, Signal
 
 _GRID = 4096
@@ -32,7 +32,13 @@ class SpectralFunction(GraphFilter):
         ‖g(L) z − p(L) z‖ ≤ \max_{λ ∈ [0, 2]} |g(λ) − p(λ)| \; ‖z‖,
 
     a number that ``error`` gives, measured at 4096 frequencies. Gradients flow into ``z`` and into the
-    shift (Daleckii–Krein formula: eigenvalues may coincide); ``g`` itself is fixed.
+    shift (Daleckii–Krein formula: eigenvalues may coincide); ``g`` itself is fixed. Eigenvalues, gains and
+    their differences are computed in float64.
+
+    Equal eigenvalues have equal gains, also where ``g`` jumps and rounding has spread them: an eigenvalue
+    within rounding of a jump (``16 ε max|μ|`` in the data type of the shift) counts as one at the jump. If a
+    fraction or decimal such as 0, 1/2, 4/3 or 0.35 lies there, it has the gain that ``g`` has at that number;
+    elsewhere that below the jump.
 
     A subclass may write :meth:`gain` instead of passing ``g``.
 
@@ -48,8 +54,8 @@ class SpectralFunction(GraphFilter):
     Raises:
         TypeError: if ``g`` gives no tensor.
         ValueError: if ``order`` is negative; if ``g`` gives another shape, or NaN or infinite values on
-            ``[0, 2]``; at the call, if the shift is not symmetric, or if there is no exact way and its
-            spectrum leaves ``[−1, 1]``.
+            ``[0, 2]``; at the call, if the shift is not symmetric or has NaN or infinite entries (it says
+            where), or if there is no exact way and its spectrum leaves ``[−1, 1]``.
 
     References:
         Shuman, Vandergheynst, Frossard (2011) for the interpolation; Daleckii, Krein (1965) for the
@@ -79,30 +85,26 @@ class SpectralFunction(GraphFilter):
         return self.g(lam)
 
     def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
+        _require_finite(shift)
         if isinstance(shift, DiagonalShift):
-            return self._gains(1 - shift.eigenvalues).unsqueeze(-1) * z
-        pairs = shift.eigenpairs()
+            return at_jumps(self.gain, 1 - shift.eigenvalues).unsqueeze(-1) * z
+        exact = shift.to(torch.float64)
+        pairs = _eigenpairs(exact)
         if pairs is None:
             return self._approximate(shift, z)
-        return shift.signal(self._exact(shift, materialise(z), *pairs))
+        z = materialise(z)
+        return shift.signal(self._exact(exact, z.double(), *pairs, _width(shift, pairs[0])).to(z.dtype))
 
-    def _exact(self, shift: ShiftOperator, z: Tensor, mu: Tensor, basis: Tensor) -> Tensor:
+    def _exact(self, shift: ShiftOperator, z: Tensor, mu: Tensor, basis: Tensor, width: Tensor) -> Tensor:
         """``g(L) z`` by the eigenpairs; gradients reach ``S`` through one product with constants."""
-        zero = torch.zeros_like(mu[:, :1])
-        self._require_finite(mu)
-        gains = _Gains(
-            mu, self._gains(1 - mu), self._gains(1 - zero), -self._slopes(1 - mu), -self._slopes(1 - zero)
-        )
-        shifted = basis
-        if torch.is_grad_enabled():
-            with torch.no_grad():
-                outside = z - basis @ (basis.mT @ z)
-                probes = torch.cat([basis.expand(z.shape[0], -1, -1), outside], dim=-1)
-            shifted = shift(probes)
-        return _Apply.apply(z, shifted, basis, gains)
+        ones, unit = torch.ones_like(mu[:, :1]), rounding(self.gain, 1 - mu)
+        found = [(lam, *values_and_slopes(self.gain, lam, width, unit)) for lam in (within(1 - mu), ones)]
+        self._require_finite(mu, found[0][1])
+        shifted = shift(probes(z, basis)) if torch.is_grad_enabled() else basis
+        return applied(z, shifted, basis, Gains(*found[0], *found[1], unit))
 
-    def _require_finite(self, mu: Tensor) -> None:
-        if torch.compiler.is_compiling() or self._gains(1 - mu).isfinite().all():
+    def _require_finite(self, mu: Tensor, gains: Tensor) -> None:
+        if torch.compiler.is_compiling() or gains.isfinite().all():
             return
         raise ValueError(
             f"{self} is not finite on the spectrum of this shift, whose eigenvalues reach "
@@ -141,27 +143,15 @@ class SpectralFunction(GraphFilter):
             raise ValueError(f"order must be at least 0 (the polynomial degree), got {order}")
         self._check_gain()
         self.order = order
-        self._coefficients = chebyshev_interpolation(order) @ self._gains(1 - chebyshev_nodes(order))
+        self._coefficients = chebyshev_interpolation(order) @ values(self.gain, 1 - chebyshev_nodes(order))
         lam = torch.linspace(0, 2, _GRID, dtype=torch.float64)
-        gains = self._gains(lam)
+        gains = values(self.gain, lam)
         self.error = float((gains - self._interpolant(lam)).abs().max())
         self._is_poor = self.error > _POOR * float(gains.abs().max())
 
     def _interpolant(self, lam: Tensor) -> Tensor:
         angles = torch.arccos((1 - lam).clamp(-1, 1)).unsqueeze(-1)
         return torch.cos(angles * torch.arange(self.order + 1)) @ self._coefficients
-
-    def _gains(self, lam: Tensor) -> Tensor:
-        """``g`` at frequencies of any shape, in their data type."""
-        lam = _within(lam)
-        return self.gain(lam.flatten()).to(lam.dtype).view_as(lam)
-
-    def _slopes(self, lam: Tensor) -> Tensor:
-        """``g'``, by differentiating ``g`` itself; 0 where ``g`` is piecewise constant."""
-        lam = _within(lam)
-        return torch.func.jvp(
-            lambda at: self.gain(at.flatten()).to(at.dtype).view_as(at), (lam,), (torch.ones_like(lam),)
-        )[1]
 
     def _check_gain(self) -> None:
         lam = torch.linspace(0, 2, _GRID, dtype=torch.float64)
@@ -197,71 +187,39 @@ def greatest_gain(shift: ShiftOperator, steps: int = 20) -> float:
     return float(gain.max())
 
 
-def _within(lam: Tensor) -> Tensor:
-    """Frequencies, those that left ``[0, 2]`` by rounding put back."""
-    inside = lam.clamp(0, 2)
-    return torch.where((lam - inside).abs() < _ROUNDING, inside, lam)
+def _eigenpairs(shift: ShiftOperator) -> tuple[Tensor, Tensor] | None:
+    """Those of a finite shift; where its products overflow, a ``ValueError``."""
+    try:
+        return shift.eigenpairs()
+    except torch.linalg.LinAlgError as error:
+        raise ValueError(
+            f"the eigenvalues of {shift} were not found ({error}): products of its entries overflow; "
+            "normalise the shift"
+        ) from error
 
 
-class _Gains(NamedTuple):
-    """``μ (B, K)``, ``f(μ)``, ``f(0) (B, 1)``, ``f'(μ)`` and ``f'(0)``, for ``f(μ) = g(1 − μ)``."""
-
-    mu: Tensor
-    value: Tensor
-    value_at_zero: Tensor
-    slope: Tensor
-    slope_at_zero: Tensor
-
-    def differences(self) -> Tensor:
-        """``Γ_ij = (f(μ_i) − f(μ_j)) / (μ_i − μ_j)``, ``(B, K, K)``; ``f'`` where they coincide."""
-        return _divided(
-            *(x.unsqueeze(-1) for x in (self.mu, self.value, self.slope)),
-            *(x.unsqueeze(-2) for x in (self.mu, self.value, self.slope)),
-        )
-
-    def differences_to_zero(self) -> Tensor:
-        """``(f(μ_i) − f(0)) / μ_i``, ``(B, K, 1)``: against the eigenvalues left out, all 0."""
-        zero = torch.zeros_like(self.value_at_zero)
-        own = (self.mu, self.value, self.slope)
-        return _divided(*own, zero, self.value_at_zero, self.slope_at_zero).unsqueeze(-1)
+def _width(shift: ShiftOperator, mu: Tensor) -> Tensor:
+    """``16 ε max|μ|`` of each graph, ``(B, 1)``: the rounding of the shift's entries; and LAPACK's, in
+    float64."""
+    own, double = (torch.finfo(dtype).eps for dtype in (shift.dtype, torch.float64))
+    reach = mu.abs().amax(-1, keepdim=True)
+    return 16 * own * reach + 4 * mu.shape[-1] * double * reach.clamp(min=1.0)
 
 
-def _divided(x: Tensor, fx: Tensor, dx: Tensor, y: Tensor, fy: Tensor, dy: Tensor) -> Tensor:
-    apart = x - y
-    close = apart.abs() < torch.finfo(x.dtype).eps ** (1 / 3)
-    return torch.where(close, 0.5 * (dx + dy), (fx - fy) / apart.masked_fill(close, 1.0))
+def _require_finite(shift: ShiftOperator) -> None:
+    """Raise a ``ValueError`` that says where NaN or infinite entries are, before any work on them."""
+    if torch.compiler.is_compiling():
+        return
 
+    def checked(part: Tensor) -> Tensor:
+        wrong = ~part.isfinite()
+        if wrong.any():
+            place = wrong.nonzero()[0].tolist()
+            raise ValueError(
+                f"{int(wrong.sum())} of {part.numel()} entries of {type(shift).__name__} are NaN or infinite, "
+                f"the first is {float(part[tuple(place)])} at {place} of a {tuple(part.shape)} tensor "
+                "(batch first); look for the first layer whose output fails torch.isfinite(output).all()"
+            )
+        return part
 
-class _Apply(torch.autograd.Function):
-    r"""``y = f(0) z + U (f(μ) − f(0)) Uᵀ z``, with the derivative in ``S`` by the Daleckii–Krein formula.
-
-    ``⟨ȳ, df z⟩ = ⟨P, dS⟩`` with ``P = Σ p qᵀ``; the columns ``q`` are ``[U, z_⊥]``, constants, and ``p`` is
-    the gradient given to ``S [U, z_⊥]``. Columns ``z_⊥`` stand for the eigenvalues left out.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, z: Tensor, shifted: Tensor, basis: Tensor, gains: _Gains) -> Tensor:
-        ctx.save_for_backward(z, basis, *gains)
-        return _filtered(z, basis, gains)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
-        z, basis, *values = ctx.saved_tensors
-        gains = _Gains(*values)
-        to_z = _filtered(grad, basis, gains)
-        return to_z, _towards_shift(z, grad, basis, gains) if ctx.needs_input_grad[1] else None, None, None
-
-
-def _filtered(z: Tensor, basis: Tensor, gains: _Gains) -> Tensor:
-    offset = gains.value_at_zero.unsqueeze(-1)
-    return offset * z + basis @ ((gains.value.unsqueeze(-1) - offset) * (basis.mT @ z))
-
-
-def _towards_shift(z: Tensor, grad: Tensor, basis: Tensor, gains: _Gains) -> Tensor:
-    z_hat, grad_hat = basis.mT @ z, basis.mT @ grad
-    outside = grad - basis @ grad_hat
-    to_zero = gains.differences_to_zero()
-    inner = basis @ (gains.differences() * (grad_hat @ z_hat.mT)) + outside @ (to_zero * z_hat).mT
-    outer = basis @ (to_zero * grad_hat) + gains.slope_at_zero.unsqueeze(-1) * outside
-    return torch.cat([inner, outer], dim=-1)
+    shift.mapped(checked)

@@ -1,0 +1,88 @@
+"""Values and slopes of a response at computed frequencies, which stand for exact ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+_BEYOND = 1e-5
+"""Frequencies outside of ``[0, 2]`` by less are put back: they left it by rounding."""
+
+_SIMPLE = (720720, 5040, 10000)
+"""Multiples of 1 to 16, of 1 to 10, and decimals of four digits: 1/2, 4/3 and 0.35 lie on these grids."""
+
+_CHANCE = 0.03
+"""The share of all numbers that may lie within rounding of a grid; with more, what lies there says nothing."""
+
+_NOISE = 64
+"""Units of rounding by which the values of a response without a jump may miss its slope."""
+
+Response = Callable[[Tensor], Tensor]
+"""``g``: frequencies ``(F,)`` to gains ``(F,)``."""
+
+
+def within(lam: Tensor) -> Tensor:
+    """Frequencies, those that left ``[0, 2]`` by rounding put back."""
+    inside = lam.clamp(0, 2)
+    return torch.where((lam - inside).abs() < _BEYOND, inside, lam)
+
+
+def values(g: Response, lam: Tensor) -> Tensor:
+    """``g`` at frequencies of any shape, in their data type."""
+    lam = within(lam)
+    return g(lam.flatten()).to(lam.dtype).view_as(lam)
+
+
+def rounding(g: Response, lam: Tensor) -> float:
+    """The unit of rounding in which ``g`` computes, given ``lam``; steps of integers have that of ``lam``."""
+    dtype = g(lam.flatten()[:1]).dtype
+    return torch.finfo(dtype if dtype.is_floating_point else lam.dtype).eps
+
+
+def values_and_slopes(g: Response, lam: Tensor, width: Tensor, unit: float) -> tuple[Tensor, Tensor]:
+    """``g(λ)`` and ``g'(λ)`` at eigenvalues known up to ``width``, all of which broadcast to ``(B, K)``.
+
+    Where ``g`` jumps within ``width`` of ``λ``, the eigenvalue counts as one at the jump (:func:`at_jumps`),
+    so that equal eigenvalues have equal gains, however rounding has spread them. Slopes are 0 where ``g`` is
+    piecewise constant.
+
+    Args:
+        g: a response, of operations that forward-mode differentiation knows.
+        lam: frequencies.
+        width: what rounding may have added to them.
+        unit: see :func:`rounding`.
+    """
+    places = torch.stack([within(lam), *_around(lam, width)])
+    value, slope = torch.func.jvp(lambda at: values(g, at), (places,), (torch.ones_like(places),))
+    spread = value.amax(0) - value.amin(0)
+    reach = 2 * width * slope.abs().amax(0)
+    noise = _NOISE * unit * value.abs().amax(0)
+    jumps = (spread > 2 * reach + noise) | (~reach.isfinite() & (spread > 0))
+    return torch.where(jumps, value[3], value[0]), slope[0]
+
+
+def at_jumps(g: Response, lam: Tensor) -> Tensor:
+    """``g(λ)``, where a jump is as near to ``λ`` as its rounding: the value at the jump.
+
+    That is ``g`` at the fraction or decimal that lies there, such as 0, 1, 4/3 or 0.35; at a jump elsewhere
+    the value below it.
+    """
+    own = values(g, lam)
+    with torch.no_grad():
+        width = 4 * torch.finfo(lam.dtype).eps * torch.ones_like(lam)
+        below, above, simple = (values(g, place) for place in _around(lam.detach(), width))
+        scale = torch.stack([own, below, above, simple]).abs().amax()
+        jumps = torch.maximum((above - below).abs(), (simple - own).abs()) > 1e-4 * scale
+    return torch.where(jumps, simple, own)
+
+
+def _around(lam: Tensor, width: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """``λ − w``, ``λ + w``, and a simple number between them if there is one, else ``λ − w``."""
+    below, above = within(lam - width), within(lam + width)
+    simple = below
+    for grid in _SIMPLE:
+        near = (lam * grid).round() / grid
+        simple = torch.where(((near - lam).abs() <= width) & (width * grid < _CHANCE), near, simple)
+    return below, above, within(simple)
