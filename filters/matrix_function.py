@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 _LOCAL, _GLOBAL = 32, 8
-"""Units of rounding of ``g`` in which a difference quotient and a mean slope agree: of the values there and of
-what rounding ``λ`` makes of them, and, since ``g`` may cancel inside, of its greatest value on the graph."""
+"""Units of rounding of ``g`` in which a difference quotient and a mean slope agree: of the values there and
+of what rounding ``λ`` makes of them; and, since ``g`` may cancel inside, of its greatest value on the
+graph."""
 
 
 class Gains(NamedTuple):

@@ -14,7 +14,7 @@ _SIMPLE = (720720, 5040, 10000)
 """Multiples of 1 to 16, of 1 to 10, and decimals of four digits: 1/2, 4/3 and 0.35 lie on these grids."""
 
 _CHANCE = 0.03
-"""The share of all numbers that may lie within rounding of a grid; with more, what lies there says nothing."""
+"""The share of all numbers that may lie within rounding of a grid; with more, that says nothing."""
 
 _NOISE = 64
 """Units of rounding by which the values of a response without a jump may miss its slope."""

@@ -216,9 +216,9 @@ def _require_finite(shift: ShiftOperator) -> None:
         if wrong.any():
             place = wrong.nonzero()[0].tolist()
             raise ValueError(
-                f"{int(wrong.sum())} of {part.numel()} entries of {type(shift).__name__} are NaN or infinite, "
-                f"the first is {float(part[tuple(place)])} at {place} of a {tuple(part.shape)} tensor "
-                "(batch first); look for the first layer whose output fails torch.isfinite(output).all()"
+                f"{int(wrong.sum())} of {part.numel()} entries of {type(shift).__name__} are NaN or "
+                f"infinite, the first is {float(part[tuple(place)])} at {place} of a "
+                f"{tuple(part.shape)} tensor (batch first); look for the first layer whose output fails torch.isfinite(output).all()"
             )
         return part
 

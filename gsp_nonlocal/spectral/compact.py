@@ -24,15 +24,23 @@ def stored_tensors(shift: ShiftOperator) -> list[Tensor]:
 
 
 def require_finite(shift: ShiftOperator) -> None:
-    """Raise a ``ValueError`` that counts the NaN and infinite entries of a shift, if there are some."""
+    """Raise a ``ValueError`` that counts the NaN and infinite entries of a shift, and says where."""
     tensors = stored_tensors(shift)
     wrong = sum(int((~tensor.isfinite()).sum()) for tensor in tensors)
     if wrong:
+        place, shape = next((_first(tensor), tuple(tensor.shape)) for tensor in tensors if _first(tensor))
         raise ValueError(
             f"{wrong} of the {sum(tensor.numel() for tensor in tensors)} entries of the shift are NaN or "
-            "infinite, and such a graph has no spectrum; look for the first layer whose output fails "
+            f"infinite, the first at {place} of a {shape} tensor (batch first), and such a graph has no "
+            "spectrum; look for the first layer whose output fails "
             "torch.isfinite(output).all(), and compute the affinity in float32"
         )
+
+
+def _first(tensor: Tensor) -> list[int]:
+    """Where the first entry is that is not finite; empty if there is none."""
+    wrong = (~tensor.isfinite()).nonzero()
+    return wrong[0].tolist() if len(wrong) else []
 
 
 def dense_matrix(shift: ShiftOperator, max_nodes: int = MAX_NODES) -> Tensor:

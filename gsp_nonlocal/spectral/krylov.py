@@ -1,78 +1,126 @@
-"""Extreme eigenvalues from products with the shift alone, by ARPACK."""
+"""Extreme eigenvalues from products with the shift alone, with their multiplicities."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs, eigsh
 from torch import Tensor
 from tqdm import tqdm
 
+from filters.plain import recognised
 from filters.solve import ConvergenceError
-from gsp_nonlocal.shifts import ShiftOperator
+from gsp_nonlocal.shifts import DenseShift, ShiftOperator
+from gsp_nonlocal.spectral.block_krylov import Goal, Product, Subspace, empty, ritz, search
 
 PATIENCE = 3.0
 """Seconds after which a bar is shown."""
 
-ROOM = 4
-"""Vectors kept for each eigenvalue: with twice as many as by default, products fall by a quarter to 40 %."""
+SMALL = 256
+"""Up to so many nodes, and where most eigenvalues are wanted, products form the matrix."""
+
+ROUNDS = 12
+"""Searches from fresh vectors; each finds an eigenvalue as often as there are columns in a block."""
 
 
-def extreme_eigenpairs(shift: ShiftOperator, k: int, eigenvectors: bool) -> tuple[Tensor, Tensor | None]:
-    """The ``k`` eigenvalues of greatest ``|μ|``, ``(B, k)``, and their eigenvectors ``(B, N, k)``.
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Eigenvalues ``(k,)`` of one graph, vectors ``(N, k)``, ``‖S u − μ u‖ (k,)``, and whether a search from
+    fresh vectors found nothing greater."""
 
-    In float64, or complex128 for a shift that is not symmetric. Where ARPACK needs more room than there is
-    (``k`` close to ``N``), the matrix is formed by products.
+    values: Tensor
+    vectors: Tensor
+    residuals: Tensor
+    is_certified: bool
+
+
+def extreme_eigenpairs(shift: ShiftOperator, k: int) -> list[Found]:
+    """The ``k`` eigenvalues of greatest ``|μ|`` of each graph, with their multiplicities.
+
+    One search finds an eigenvalue at most as often as its block has columns. So another starts from fresh
+    random vectors beside what was found, until one finds nothing that is greater than the least of the ``k``.
+
+    In float64, or complex128 for a graph that is not symmetric. On few nodes, and where ``k`` is close to
+    ``N``, the matrix is formed by products.
 
     Raises:
-        ConvergenceError: if ARPACK does not converge.
+        ConvergenceError: if the iteration does not converge.
+        ValueError: if products are NaN or infinite.
     """
     with tqdm(desc="eigenvalues", unit=" products", delay=PATIENCE, leave=False) as bar:
-        found = [_of_graph(shift.graph(index), k, bar) for index in range(shift.shape[0])]
-    values = torch.stack([torch.from_numpy(one) for one, _ in found]).to(shift.device)
-    if not eigenvectors:
-        return values, None
-    return values, torch.stack([torch.from_numpy(vectors) for _, vectors in found]).to(shift.device)
+        return [_of_graph(shift.graph(index), k, bar) for index in range(shift.shape[0])]
 
 
-def _of_graph(shift: ShiftOperator, k: int, bar: tqdm[Any]) -> tuple[np.ndarray, np.ndarray]:
+def _of_graph(shift: ShiftOperator, k: int, bar: tqdm[Any]) -> Found:
+    if isinstance(shift, DenseShift) and not shift.is_symmetric:
+        shift = recognised(shift.matrix)
     nodes = shift.shape[-1]
+    columns = min(24, max(8, k + 4)) if nodes <= 10**5 else 8
+    product = _product(shift, bar)
+    if nodes <= max(SMALL, 2 * k + ROUNDS * columns):
+        return _of_matrix(product, nodes, k, shift)
+    return _search(product, columns, k, shift)
 
-    def product(vector: np.ndarray) -> np.ndarray:
-        bar.update()
-        signal = torch.from_numpy(vector.reshape(1, nodes, -1)).to(shift.device, shift.dtype)
-        found = (shift @ signal).double()
+
+def _product(shift: ShiftOperator, bar: tqdm[Any]) -> Product:
+    """``S`` times a block, in the shift's own precision, from and to float64."""
+
+    def product(vectors: Tensor) -> Tensor:
+        bar.update(vectors.shape[-1])
+        found = (shift @ vectors.to(shift.dtype).unsqueeze(0))[0].double()
         if not found.isfinite().all():
             raise ValueError(
                 f"products of the shift in {shift.dtype} are NaN or infinite, though what it is made of is "
                 "finite; pass shift.to(torch.float64)"
             )
-        return found.cpu().numpy().reshape(vector.shape)
+        return found
 
-    operator = LinearOperator((nodes, nodes), matvec=product, matmat=product, dtype=np.float64)
-    room = nodes - (1 if shift.is_symmetric else 2)
-    if k > room or nodes < 4:
-        return _of_matrix(operator @ np.eye(nodes), shift.is_symmetric, k)
-    start = np.random.default_rng(0).standard_normal(nodes)
-    if not (operator @ start).any():  # no edges: ARPACK finds no direction to start in
-        return np.zeros(k), np.eye(nodes, k)
-    settings: dict[str, Any] = {"tol": 10 * torch.finfo(shift.dtype).eps, "maxiter": 100 * k}
-    settings["ncv"] = min(nodes, max(ROOM * k, 20))
-    solve = eigsh if shift.is_symmetric else eigs
-    try:
-        values, vectors = solve(operator, k, which="LM", v0=start, **settings)
-    except ArpackNoConvergence as error:
-        raise ConvergenceError(
-            f"{len(error.eigenvalues)} of {k} eigenvalues of a graph of {nodes} nodes converged in "
-            f"{bar.n} products; ask for a greater k, so that the iteration has more room, or use "
-            "spectral_density"
-        ) from error
-    return values, vectors
+    return product
 
 
-def _of_matrix(matrix: np.ndarray, symmetric: bool, k: int) -> tuple[np.ndarray, np.ndarray]:
-    values, vectors = np.linalg.eigh(matrix) if symmetric else np.linalg.eig(matrix.astype(complex))
-    order = np.argsort(-np.abs(values), kind="stable")[:k]
-    return values[order], vectors[:, order]
+def _of_matrix(product: Product, nodes: int, k: int, shift: ShiftOperator) -> Found:
+    unit = torch.eye(nodes, dtype=torch.float64, device=shift.device)
+    return _greatest(Subspace(unit, product(unit)), k, shift, is_certified=True)
+
+
+def _search(product: Product, columns: int, k: int, shift: ShiftOperator) -> Found:
+    """Searches from fresh random vectors beside what was found, until one finds nothing greater."""
+    nodes, generator = shift.shape[-1], torch.Generator().manual_seed(0)
+
+    def start() -> Tensor:
+        return torch.randn(nodes, columns, generator=generator, dtype=torch.float64).to(shift.device)
+
+    tolerance = max(1e-11, 32 * torch.finfo(shift.dtype).eps)
+    known, goal = empty(nodes, shift.device), Goal(k, 0.0, tolerance, tolerance)
+    for _ in range(ROUNDS):
+        found = search(product, start, known, goal, shift.is_symmetric)
+        if found is None:
+            raise ConvergenceError(
+                f"the {k} greatest eigenvalues of a graph of {nodes} nodes did not converge: many others "
+                'are as great or nearly; use method="dense" with a max_nodes of at least '
+                f"{nodes}, or spectral_density"
+            )
+        known = known.with_(found.subspace)
+        best = _greatest(known, k, shift, is_certified=not found.subspace.basis.shape[1])
+        if best.is_certified:
+            return best
+        goal = _next_goal(best.values.abs(), columns, tolerance)
+    return best
+
+
+def _next_goal(sizes: Tensor, columns: int, tolerance: float) -> Goal:
+    """Whatever is greater than the least that is known; a copy of a known one could be.
+
+    So the greatest of the rest need be told from those only: a tenth of the least distance will do.
+    """
+    scale, floor = float(sizes.max()), float(sizes.min())
+    above = sizes[sizes - floor > 10 * tolerance * scale] - floor
+    distance = 0.1 * float(above.min()) / scale if len(above) else 1e-3
+    return Goal(columns, floor + 5 * tolerance * scale, max(tolerance, min(1e-3, distance)), tolerance)
+
+
+def _greatest(space: Subspace, k: int, shift: ShiftOperator, *, is_certified: bool) -> Found:
+    values, vectors, residuals = ritz(space, shift.is_symmetric)
+    order = values.abs().argsort(descending=True, stable=True)[:k]
+    return Found(values[order], vectors[:, order], residuals[order], is_certified)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import torch
@@ -10,12 +11,15 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from filters.linear import is_symmetric
-from filters.plain import recognised
-from gsp_nonlocal.shifts import DenseShift, DiagonalShift, LowRankShift, ShiftOperator, as_shift
+from filters.solve import ConvergenceError
+from gsp_nonlocal.shifts import DiagonalShift, LowRankShift, ShiftOperator, as_shift
 from gsp_nonlocal.spectral.compact import MAX_NODES, dense_matrix, require_finite
-from gsp_nonlocal.spectral.krylov import extreme_eigenpairs
+from gsp_nonlocal.spectral.krylov import Found, extreme_eigenpairs
 
 Method = Literal["auto", "factors", "dense", "krylov"]
+
+DENSE, DENSE_DIRECTED = 2048, 1024
+"""Up to so many nodes LAPACK finds all eigenvalues of a matrix in about a second: symmetric, and not."""
 
 Eigenpairs = tuple[Tensor, Tensor | None]
 """Eigenvalues ``(B, K)`` and, where asked for, eigenvectors ``(B, N, K)``."""
@@ -34,12 +38,20 @@ class Spectrum:
         eigenvectors: ``(B, N, K)``, columns of length 1 (orthonormal for a symmetric shift); ``None``
             unless asked for.
         is_complete: whether these are all eigenvalues.
+        residuals: ``‖S u − μ u‖ (B, K)``, where eigenvalues were found by products alone: of a symmetric
+            shift one lies within it of each ``μ``. ``None`` where LAPACK found them, to its rounding.
+        is_certified: whether the ``k`` are sure to be the greatest, with their multiplicities: all were
+            computed, or a last search, from random vectors beside what was found, found nothing greater.
+        rounding: of the shift's entries: the machine epsilon of its data type.
     """
 
     eigenvalues: Tensor
     paired: Tensor
     eigenvectors: Tensor | None = None
     is_complete: bool = True
+    residuals: Tensor | None = None
+    is_certified: bool = True
+    rounding: float = torch.finfo(torch.float64).eps
 
     @property
     def frequencies(self) -> Tensor:
@@ -53,11 +65,19 @@ class Spectrum:
 
     @property
     def is_real(self) -> bool:
-        """Whether no eigenvalue has an imaginary part beyond rounding, ``10⁻⁷`` of the greatest ``|μ|``."""
+        r"""Whether no eigenvalue has an imaginary part beyond rounding.
+
+        That is ``10⁻⁷ |μ|`` of its own modulus, or what rounding makes of a 0: ``N ε`` of the greatest
+        ``|μ|`` of its graph in float64, ``ε`` in less.
+        """
         values = self.eigenvalues
         if not values.is_complex() or not values.numel():
             return True
-        return bool((values.imag.abs() <= 1e-7 * values.abs().amax(-1, keepdim=True)).all())
+        double = torch.finfo(torch.float64).eps
+        noise = max(self.rounding if self.rounding > double else 0.0, 4 * values.shape[-1] * double)
+        size = values.abs()
+        allowed = torch.maximum(1e-7 * size, noise * size.amax(-1, keepdim=True))
+        return bool((values.imag.abs() <= allowed).all())
 
 
 @torch.no_grad()
@@ -77,13 +97,18 @@ def spectrum(
     ``factors``  ``(T core rightᵀ Q) v = μ v`` with ``left = Q T``: size         ``N R²``
                  ``K = min(N, R)``; the other ``N − K`` eigenvalues are 0
     ``dense``    LAPACK on the ``N × N`` matrix                                  ``N³``, memory ``N²``
-    ``krylov``   the ``k`` eigenvalues of greatest ``|μ|``, by Lanczos           some 2 to 10 ``k``
-                 (symmetric) or Arnoldi (others) on products ``S @ z``           products ``S @ z``
+    ``krylov``   the ``k`` eigenvalues of greatest ``|μ|``, by block             some 10 to 1000
+                 Krylov–Schur searches on products ``S @ z``                     products ``S @ z``
     ===========  ==============================================================  =======================
 
-    ``auto`` takes the factors of a low-rank shift (a diagonal one is only sorted); of others the matrix where
-    all eigenvalues are wanted, and ``krylov`` where ``k`` of them are and ``N`` is beyond ``max_nodes`` or 4
-    k.
+    ``auto`` takes the factors of a low-rank shift (a diagonal one is only sorted); of others the matrix
+    where all eigenvalues are wanted, and ``krylov`` where ``k`` of them are and ``N`` is beyond
+    ``max_nodes``, or beyond 2048 (1024 for directed graphs); up to ``max_nodes`` the matrix again, where that
+    does not converge.
+
+    The ``k`` have their multiplicities: of four connected graphs side by side four eigenvalues are 1. Whether
+    that is sure says :attr:`Spectrum.is_certified`. Each graph of a batch is judged by itself: one that
+    equals its transpose has real eigenvalues, whatever the others are.
 
     Args:
         shift: any shift, or a plain tensor ``(B, N, N)`` or ``(N, N)``. A dense matrix that promises
@@ -95,8 +120,8 @@ def spectrum(
 
     Returns:
         A :class:`Spectrum`; real for symmetric shifts, complex for others. With ``krylov``, products are
-        taken in the shift's own precision, and eigenvalues are good to about ten units of its rounding; a bar
-        is shown after some seconds.
+        taken in the shift's own precision, and residuals go down to 32 units of its rounding; a bar is shown
+        after some seconds.
 
     Raises:
         TypeError: if ``shift`` is neither a shift nor a real floating-point tensor.
@@ -106,8 +131,8 @@ def spectrum(
         ConvergenceError: if the Krylov iteration does not converge.
 
     References:
-        Golub, Van Loan (2013), *Matrix Computations*, 8.1, 10.1 and 10.6; Lehoucq, Sorensen, Yang (1998),
-        *ARPACK Users' Guide*.
+        Golub, Van Loan (2013), *Matrix Computations*, 8.1, 10.1 and 10.6; Stewart (2001), *A Krylov–Schur
+        algorithm for large eigenproblems*.
 
     Example:
         >>> ring = torch.eye(4).roll(1, 0) + torch.eye(4).roll(-1, 0)
@@ -122,17 +147,31 @@ def spectrum(
         1.0
     """
     shift = as_shift(shift)
-    if isinstance(shift, DenseShift) and not shift.is_symmetric:
-        shift = recognised(shift.matrix)
     require_finite(shift)
+    rounding = torch.finfo(shift.dtype).eps
     chosen = _choose(shift, k, method, max_nodes)
     if chosen == "krylov":
         assert k is not None
-        values, vectors = extreme_eigenpairs(shift, k, eigenvectors)
-        return _sorted(values, vectors, shift.shape[-1], is_complete=k == shift.shape[-1])
+        try:
+            return replace(_by_products(extreme_eigenpairs(shift, k), shift, eigenvectors), rounding=rounding)
+        except ConvergenceError:
+            if method != "auto" or shift.shape[-1] > max_nodes:
+                raise
+            chosen = "dense"
     values, vectors = _exact(shift, chosen, eigenvectors, max_nodes)
-    whole = _sorted(values, vectors, shift.shape[-1])
+    whole = replace(_sorted(values, vectors, shift.shape[-1]), rounding=rounding)
     return whole if k is None else _greatest(whole, k)
+
+
+def _by_products(graphs: list[Found], shift: ShiftOperator, eigenvectors: bool) -> Spectrum:
+    """The graphs' eigenpairs as one spectrum."""
+    values, vectors = _stacked([(graph.values, graph.vectors) for graph in graphs])
+    nodes = shift.shape[-1]
+    found = _sorted(values, vectors if eigenvectors else None, nodes, is_complete=values.shape[-1] == nodes)
+    residuals = torch.stack([graph.residuals for graph in graphs])
+    order = values.real.argsort(dim=-1, descending=True, stable=True)
+    certified = all(graph.is_certified for graph in graphs)
+    return replace(found, residuals=residuals.gather(-1, order), is_certified=certified)
 
 
 def _choose(shift: ShiftOperator, k: int | None, method: str, max_nodes: int) -> str:
@@ -151,7 +190,8 @@ def _choose(shift: ShiftOperator, k: int | None, method: str, max_nodes: int) ->
         return method
     if factored:
         return "factors"
-    return "krylov" if k is not None and nodes > min(max_nodes, 4 * k) else "dense"
+    most = min(max_nodes, DENSE if shift.is_symmetric else DENSE_DIRECTED)
+    return "krylov" if k is not None and nodes > most else "dense"
 
 
 def _exact(shift: ShiftOperator, method: str, eigenvectors: bool, max_nodes: int) -> Eigenpairs:
@@ -161,21 +201,34 @@ def _exact(shift: ShiftOperator, method: str, eigenvectors: bool, max_nodes: int
     if method == "factors" and isinstance(shift, LowRankShift):
         return _from_factors(shift, eigenvectors)
     matrix = dense_matrix(shift, max_nodes)
-    return _solve(matrix.double(), shift.is_symmetric or is_symmetric(matrix), eigenvectors)
+    return _stacked(
+        [_solve(one.double(), shift.is_symmetric or is_symmetric(one), eigenvectors) for one in matrix]
+    )
 
 
 def _from_factors(shift: LowRankShift, eigenvectors: bool) -> Eigenpairs:
     basis, small = shift.mapped(Tensor.double).compressed()
-    symmetric = shift.is_symmetric or (shift.right is shift.left and is_symmetric(small))
-    values, vectors = _solve(small, symmetric, eigenvectors)
+    same = shift.right is shift.left
+    values, vectors = _stacked(
+        [_solve(one, shift.is_symmetric or (same and is_symmetric(one)), eigenvectors) for one in small]
+    )
     return values, None if vectors is None else basis.to(vectors.dtype) @ vectors
 
 
-def _solve(matrix: Tensor, symmetric: bool, eigenvectors: bool) -> Eigenpairs:
+def _solve(matrix: Shaped[Tensor, "K K"], symmetric: bool, eigenvectors: bool) -> Eigenpairs:
     if symmetric:
         matrix = 0.5 * (matrix + matrix.mT)
         return torch.linalg.eigh(matrix) if eigenvectors else (torch.linalg.eigvalsh(matrix), None)
     return torch.linalg.eig(matrix) if eigenvectors else (torch.linalg.eigvals(matrix), None)
+
+
+def _stacked(graphs: Sequence[Eigenpairs]) -> Eigenpairs:
+    """One batch: complex where one of the graphs is."""
+    directed = any(values.is_complex() for values, _ in graphs)
+    dtype = torch.complex128 if directed else torch.float64
+    values = torch.stack([one.to(dtype) for one, _ in graphs])
+    known = [vectors.to(dtype) for _, vectors in graphs if vectors is not None]
+    return values, torch.stack(known) if known else None
 
 
 def _sorted(values: Tensor, vectors: Tensor | None, nodes: int, *, is_complete: bool = True) -> Spectrum:
@@ -202,7 +255,7 @@ def _greatest(whole: Spectrum, k: int) -> Spectrum:
     if vectors is not None:
         vectors = vectors.gather(-1, paired.unsqueeze(1).expand(-1, vectors.shape[1], -1))
     values, pairs = whole.eigenvalues.gather(-1, kept), whole.paired.gather(-1, paired)
-    return Spectrum(values, pairs, vectors, is_complete=False)
+    return replace(whole, eigenvalues=values, paired=pairs, eigenvectors=vectors, is_complete=False)
 
 
 def _places_of_greatest(values: Tensor, k: int) -> Tensor:

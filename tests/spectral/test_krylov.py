@@ -1,15 +1,26 @@
 """Every method finds the same eigenvalues: of every kind of shift, by products alone too."""
 
+import importlib
+
 import pytest
 import torch
 from torch import Tensor
 
 from filters.solve import ConvergenceError
 from gsp_nonlocal.affinity import relu_dot_shift
-from gsp_nonlocal.shifts import AttentionShift, DenseShift, LowRankShift, ShiftOperator, as_shift
-from gsp_nonlocal.spectral import krylov, spectrum
+from gsp_nonlocal.shifts import (
+    AttentionShift,
+    DenseShift,
+    LowRankShift,
+    ShiftOperator,
+    SparseShift,
+    as_shift,
+)
+from gsp_nonlocal.spectral import block_krylov, krylov, spectral_gap, spectrum
 from tests.filters.cases import SHIFTS
+from tests.filters.graphs import complete, cycle, normalised, path, product, side_by_side, star
 
+spectrum_module = importlib.import_module("gsp_nonlocal.spectral.spectrum")
 every_shift = pytest.mark.parametrize("make", SHIFTS.values(), ids=SHIFTS.keys())
 
 
@@ -137,12 +148,102 @@ def test_bad_input_is_named(arguments, message):
 
 
 def test_no_convergence_is_an_error_and_no_number(monkeypatch):
-    def fails(*args, **kwargs):
-        raise krylov.ArpackNoConvergence("no", torch.zeros(2).numpy(), torch.zeros(50, 2).numpy())
+    monkeypatch.setattr(block_krylov, "BLOCKS", 2)
+    with pytest.raises(ConvergenceError, match=r'6 greatest .* of a graph of 300 nodes .* method="dense"'):
+        spectrum(larger(torch.float64)["attention"], 6, "krylov")
 
-    monkeypatch.setattr(krylov, "eigs", fails)
-    with pytest.raises(ConvergenceError, match="2 of 6 eigenvalues of a graph of 50 nodes"):
-        spectrum(SHIFT, 6, "krylov")
+
+def test_auto_takes_the_matrix_where_products_do_not_converge(monkeypatch):
+    monkeypatch.setattr(block_krylov, "BLOCKS", 2)
+    monkeypatch.setattr(spectrum_module, "DENSE_DIRECTED", 100)
+    shift = larger(torch.float64)["attention"]
+    found = spectrum(shift, 6)
+    assert worst_distance(found.eigenvalues, lapack(shift)[:, :6]) < 1e-9
+    assert found.residuals is None
+
+
+def sparse(matrix: Tensor, dtype: torch.dtype) -> SparseShift:
+    rows, columns = matrix.nonzero().T
+    pointers = torch.cat([torch.zeros(1).long(), (matrix != 0).sum(1).cumsum(0)])
+    symmetric = torch.equal(matrix, matrix.T)
+    return SparseShift(pointers, columns, matrix[rows, columns].to(dtype), is_symmetric=symmetric)
+
+
+def directed_ring(nodes: int) -> Tensor:
+    """A ring with a chord, each way one way: complex eigenvalues, one of them 1."""
+    matrix = torch.eye(nodes, dtype=torch.float64).roll(1, 0)
+    matrix[0, nodes // 2] = 1
+    return matrix / matrix.sum(1, keepdim=True)
+
+
+REPEATED = {
+    "four rings of 101": normalised(side_by_side(*[cycle(101)] * 4)),
+    "grids of a batch": normalised(side_by_side(*[product(path(9), path(8))] * 6)),
+    "different graphs": normalised(
+        side_by_side(complete(90), star(80), cycle(75), product(path(9), path(9)))
+    ),
+    "torus": normalised(product(cycle(20), cycle(20))),
+    "grid": normalised(product(path(18), path(18))),
+    "40 complete graphs": normalised(side_by_side(*[complete(9)] * 40)),
+    "complete": normalised(complete(320)),
+    "rank one": torch.full((300, 300), 1 / 300, dtype=torch.float64),
+    "60 directed parts": torch.block_diag(*[directed_ring(5)] * 60),
+}
+"""Graphs whose greatest eigenvalues repeat, more often than a block has columns too."""
+
+
+@pytest.mark.parametrize("method", ["auto", "krylov"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("k", [1, 4, 5, 12])
+@pytest.mark.parametrize("name", REPEATED)
+def test_eigenvalues_come_with_their_multiplicities(name, k, dtype, method):
+    matrix = REPEATED[name].to(dtype).double()
+    shift = sparse(matrix, dtype)
+    found = spectrum(shift, k, method, eigenvectors=True)
+    wanted = lapack(DenseShift(matrix))[:, :k].abs()
+    tolerance = 1e-9 if dtype == torch.float64 else 1e-6
+    torch.testing.assert_close(by_size(found.eigenvalues).abs(), wanted, atol=tolerance, rtol=0)
+    assert found.is_certified
+    assert residual(shift.to(torch.float64), found.paired, found.eigenvectors) < 10 * tolerance
+    assert torch.linalg.matrix_rank(found.eigenvectors[0], rtol=1e-4) == k
+    if found.residuals is not None:
+        assert found.residuals.max() < 10 * tolerance
+
+
+def test_what_is_not_sure_is_said(monkeypatch):
+    monkeypatch.setattr(krylov, "ROUNDS", 2)
+    shift = sparse(REPEATED["40 complete graphs"], torch.float64)
+    found = spectrum(shift, 30, "krylov")
+    assert found.eigenvalues.shape == (1, 30)
+    assert not found.is_certified
+    with pytest.raises(ValueError, match="may be missing"):
+        spectral_gap(found)
+
+
+def test_each_graph_of_a_batch_is_judged_by_itself():
+    undirected, directed = REPEATED["four rings of 101"][:30, :30], torch.eye(30).double().roll(1, 0)
+    found = spectrum(torch.stack([undirected, directed]), eigenvectors=True)
+    wanted = torch.linalg.eigvalsh(undirected).flip(-1)
+    assert torch.equal(found.eigenvalues[0].imag, torch.zeros(30).double())
+    torch.testing.assert_close(found.eigenvalues[0].real, wanted)
+    vectors = found.eigenvectors[0]
+    torch.testing.assert_close(vectors.mH @ vectors, torch.eye(30).to(vectors))
+    assert not found.is_real
+
+
+@pytest.mark.parametrize("weight", [1.0, 1e-6, 1e-9, 1e-12])
+def test_a_faint_directed_part_is_not_taken_for_rounding(weight):
+    parts = torch.block_diag(normalised(cycle(8)), weight * torch.eye(3).double().roll(1, 0))
+    assert not spectrum(parts).is_real
+    batch = torch.stack([normalised(cycle(3)), weight * torch.eye(3).double().roll(1, 0)])
+    assert not spectrum(batch).is_real
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_rounding_does_not_make_real_spectra_complex(dtype):
+    features = torch.rand(60, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    weights = (features @ features.T).to(dtype)  # 56 eigenvalues are 0
+    assert spectrum(weights / weights.sum(-1, keepdim=True)).is_real
 
 
 def test_a_plain_matrix_and_factors_need_no_promise():

@@ -24,13 +24,14 @@ def facts(trace: Trace, analysed: int, found: list[Spectrum]) -> list[tuple[str,
         ("memory of a graph", f"{_bytes(held)} (N × N: {_bytes(dense)})"),
         ("symmetric", "yes" if shift.is_symmetric else "no"),
         ("proven bound of |μ|", "none" if bound is None else f"{bound:g}"),
-        ("eigenvalues", _eigenvalues(found[0])),
+        ("eigenvalues", _eigenvalues(min(found, key=lambda one: one.is_certified))),
     ]
 
 
 def _eigenvalues(found: Spectrum) -> str:
     if not found.is_complete:
-        return f"the {found.paired.shape[-1]} of greatest |μ|"
+        sure = "" if found.is_certified else "; not sure: repeated ones may be missing"
+        return f"the {found.paired.shape[-1]} of greatest |μ|{sure}"
     zeros = f", {_count(found.exact_zeros)} of them exactly 0" if found.exact_zeros else ""
     return f"all{zeros}"
 

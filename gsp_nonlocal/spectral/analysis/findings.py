@@ -100,15 +100,23 @@ def _theory(block: BlockRecord) -> list[Finding]:
         how = "Symmetric" if block.is_symmetric else "Symmetric, though nothing makes it so"
         text = f"{how}: real frequencies, orthogonal eigenvectors; the spectral theory holds as it stands."
         return [Finding("good", text)]
-    imaginary = max(block.values("imaginary"), default=0.0)
-    real = (
-        "its eigenvalues are real all the same" if imaginary < 1e-6 else f"|Im μ| up to {number(imaginary)}"
-    )
+    real = _imaginary(block)
     known = {
         name: block.mean(name) for name in ("asymmetry", "departure_from_normality", "eigenvector_condition")
     }
     told = ", ".join(
         f"{name.replace('_', ' ')} {number(value)}" for name, value in known.items() if value is not None
     )
-    text = f"Not symmetric, {real}{f'; {told}' if told else ''}: read its frequencies with this in mind."
+    text = f"Not symmetric{real}{f'; {told}' if told else ''}: read its frequencies with this in mind."
     return [Finding("note", text)]
+
+
+def _imaginary(block: BlockRecord) -> str:
+    """What is known of imaginary parts; empty where eigenvalues that were left out may have greater ones."""
+    known = block.values("imaginary")
+    if len(known) < len(block.graphs):
+        return ""
+    greatest = max(known, default=0.0)
+    return (
+        ", its eigenvalues are real all the same" if greatest < 1e-6 else f", |Im μ| up to {number(greatest)}"
+    )

@@ -93,8 +93,9 @@ def _complete(measure: Callable[[Spectrum], Tensor], graph: Graph, _: Limits) ->
     return measure(graph.found) if graph.found.is_complete else None
 
 
-def _smallest(graph: Graph, _: Limits) -> Tensor:
-    return graph.found.eigenvalues.real.amin(-1)
+def _smallest(graph: Graph, _: Limits) -> Tensor | None:
+    least = graph.found.eigenvalues.real.amin(-1)
+    return least if _is_beyond(-least, graph.found) else None
 
 
 def _gap(graph: Graph, _: Limits) -> Tensor | None:
@@ -104,9 +105,19 @@ def _gap(graph: Graph, _: Limits) -> Tensor | None:
         return None
 
 
-def _imaginary(graph: Graph, _: Limits) -> Tensor:
+def _imaginary(graph: Graph, _: Limits) -> Tensor | None:
     values = graph.found.eigenvalues
-    return values.imag.abs().amax(-1) if values.is_complex() else torch.zeros(1)
+    if not values.is_complex():
+        return torch.zeros(1)
+    greatest = values.imag.abs().amax(-1)
+    return greatest if _is_beyond(greatest, graph.found) else None
+
+
+def _is_beyond(size: Tensor, found: Spectrum) -> bool:
+    """Whether no eigenvalue that was left out, whose ``|μ|`` is at most the least known, can exceed ``size``."""
+    if found.is_complete:
+        return True
+    return found.is_certified and bool((size >= (1 - 1e-6) * found.eigenvalues.abs().amin(-1)).all())
 
 
 QUANTITIES = [

@@ -17,6 +17,7 @@ class GraphRecord:
         eigenvalues: real and imaginary parts of ``μ``: all but the exact zeros, or those of greatest ``|μ|``.
         zeros: how many more eigenvalues are exactly 0.
         is_complete: whether these are all.
+        is_certified: whether those of greatest ``|μ|`` are sure to be these, with their multiplicities.
         density: share of all eigenvalues between consecutive ``edges`` of the block, by frequency ``Re λ``;
             of an incomplete directed graph, that of its symmetric part.
         before: share of the energy of the filter's input between the ``edges``.
@@ -33,6 +34,7 @@ class GraphRecord:
     before: list[float]
     after: list[float]
     measures: dict[str, float | None]
+    is_certified: bool = True
 
 
 @dataclass(frozen=True)

@@ -225,6 +225,7 @@ def _graph_record(
         before=before,
         after=after,
         measures=measure(graph, limits),
+        is_certified=graph.found.is_certified,
     )
 
 
@@ -247,11 +248,20 @@ def _responses(trace: Trace, edges: Tensor, found: list[Spectrum]) -> list[Respo
     if trace.respond is None:
         return []
     lam = torch.linspace(float(edges[0]), float(edges[-1]), FREQUENCIES, dtype=torch.float64)
-    real = torch.cat([one.frequencies.real.flatten() for one in found])
+    lowest, highest = (end(*ends) for end, ends in zip((min, max), zip(*map(_range, found)), strict=True))
     return [
-        _response_record(response, response.within(float(real.min()) - 0.05, float(real.max()) + 0.05).kind)
+        _response_record(response, response.within(lowest - 0.05, highest + 0.05).kind)
         for response in trace.respond(lam)
     ]
+
+
+def _range(found: Spectrum) -> tuple[float, float]:
+    """Where a graph may have frequencies: those left out have at most the least ``|μ|`` known."""
+    real = found.frequencies.real
+    if found.is_complete:
+        return float(real.min()), float(real.max())
+    least = float(found.eigenvalues.abs().min())
+    return min(float(real.min()), 1 - least), max(float(real.max()), 1 + least)
 
 
 def _response_record(response: Response, kind: str) -> ResponseRecord:

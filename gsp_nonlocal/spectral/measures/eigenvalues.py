@@ -28,7 +28,8 @@ def spectral_gap(found: Spectrum, *, absolute: bool = False) -> Tensor:
         most 1 with ``absolute``.
 
     Raises:
-        ValueError: if an eigenvalue that was left out may be the second one.
+        ValueError: if an eigenvalue that was left out may be the second one, or if the spectrum is not
+            certified.
 
     References:
         Levin, Peres (2017), *Markov Chains and Mixing Times*, 12.2, for both gaps; Mehta, Schulman (2020),
@@ -44,6 +45,12 @@ def spectral_gap(found: Spectrum, *, absolute: bool = False) -> Tensor:
     """
     values = found.eigenvalues.abs() if absolute else found.eigenvalues.real
     top = values.sort(dim=-1, descending=True).values
+    if not found.is_certified:
+        raise ValueError(
+            f"the {top.shape[-1]} eigenvalues known are not sure to be the greatest, repeated "
+            "ones may be missing; "
+            'compute all, for example with spectrum(shift, method="dense")'
+        )
     if not found.is_complete:
         _require_second(top, found.eigenvalues.abs().amin(dim=-1))
     return top[:, 0] - top[:, min(1, top.shape[-1] - 1)]
