@@ -15,18 +15,18 @@ graph."""
 
 
 class Gains(NamedTuple):
-    """``λ (B, K)``, ``g(λ)``, ``g'(λ)``, the same at the frequency 1 ``(B, 1)``, and the rounding of ``g``.
+    """The rounding of ``g``; ``λ (B, K)``, ``g(λ)``, ``g'(λ)``; the same at the frequency 1 ``(B, 1)``.
 
     The frequency 1 is that of the eigenvalues ``μ = 0`` which the eigenpairs leave out.
     """
 
+    rounding: float
     lam: Tensor
     value: Tensor
     slope: Tensor
     lam_outside: Tensor
     value_outside: Tensor
     slope_outside: Tensor
-    rounding: float
 
     def differences(self) -> Tensor:
         """``Γ_ij = (f(μ_i) − f(μ_j)) / (μ_i − μ_j)`` with ``f(μ) = g(1 − μ)``, ``(B, K, K)``."""
@@ -69,7 +69,7 @@ def applied(z: Tensor, shifted: Tensor, basis: Tensor, gains: Gains) -> Tensor:
         basis: ``U (B, N, K)``, orthonormal; eigenvalues left out are 0.
         gains: at ``1 − μ``.
     """
-    *tensors, rounding = gains
+    rounding, *tensors = gains
     return _Apply.apply(z, shifted, basis, rounding, *tensors)
 
 
@@ -92,13 +92,13 @@ class _Apply(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(z, basis, *tensors)
         ctx.rounding = rounding
-        return _filtered(z, basis, Gains(*tensors, rounding))
+        return _filtered(z, basis, Gains(rounding, *tensors))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         z, basis, *tensors = ctx.saved_tensors
-        gains = Gains(*tensors, ctx.rounding)
+        gains = Gains(ctx.rounding, *tensors)
         to_shift = _towards_shift(z, grad, basis, gains) if ctx.needs_input_grad[1] else None
         return _filtered(grad, basis, gains), to_shift, *[None] * (2 + len(tensors))
 

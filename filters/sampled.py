@@ -55,7 +55,7 @@ def values_and_slopes(g: Response, lam: Tensor, width: Tensor, unit: float) -> t
         unit: see :func:`rounding`.
     """
     places = torch.stack([within(lam), *_around(lam, width)])
-    value, slope = torch.func.jvp(lambda at: values(g, at), (places,), (torch.ones_like(places),))
+    value, slope, *_ = torch.func.jvp(lambda at: values(g, at), (places,), (torch.ones_like(places),))
     spread = value.amax(0) - value.amin(0)
     reach = 2 * width * slope.abs().amax(0)
     noise = _NOISE * unit * value.abs().amax(0)

@@ -101,7 +101,7 @@ class SpectralFunction(GraphFilter):
         found = [(lam, *values_and_slopes(self.gain, lam, width, unit)) for lam in (within(1 - mu), ones)]
         self._require_finite(mu, found[0][1])
         shifted = shift(probes(z, basis)) if torch.is_grad_enabled() else basis
-        return applied(z, shifted, basis, Gains(*found[0], *found[1], unit))
+        return applied(z, shifted, basis, Gains(unit, *found[0], *found[1]))
 
     def _require_finite(self, mu: Tensor, gains: Tensor) -> None:
         if torch.compiler.is_compiling() or gains.isfinite().all():
@@ -218,7 +218,8 @@ def _require_finite(shift: ShiftOperator) -> None:
             raise ValueError(
                 f"{int(wrong.sum())} of {part.numel()} entries of {type(shift).__name__} are NaN or "
                 f"infinite, the first is {float(part[tuple(place)])} at {place} of a "
-                f"{tuple(part.shape)} tensor (batch first); look for the first layer whose output fails torch.isfinite(output).all()"
+                f"{tuple(part.shape)} tensor (batch first); look for the first layer whose output "
+                "fails torch.isfinite(output).all()"
             )
         return part
 

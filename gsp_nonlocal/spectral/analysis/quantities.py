@@ -114,7 +114,7 @@ def _imaginary(graph: Graph, _: Limits) -> Tensor | None:
 
 
 def _is_beyond(size: Tensor, found: Spectrum) -> bool:
-    """Whether no eigenvalue that was left out, whose ``|μ|`` is at most the least known, can exceed ``size``."""
+    """Whether ``size`` is beyond those left out, whose ``|μ|`` is at most the least known."""
     if found.is_complete:
         return True
     return found.is_certified and bool((size >= (1 - 1e-6) * found.eigenvalues.abs().amin(-1)).all())

@@ -248,7 +248,8 @@ def _responses(trace: Trace, edges: Tensor, found: list[Spectrum]) -> list[Respo
     if trace.respond is None:
         return []
     lam = torch.linspace(float(edges[0]), float(edges[-1]), FREQUENCIES, dtype=torch.float64)
-    lowest, highest = (end(*ends) for end, ends in zip((min, max), zip(*map(_range, found)), strict=True))
+    ends = [_range(one) for one in found]
+    lowest, highest = min(low for low, _ in ends), max(high for _, high in ends)
     return [
         _response_record(response, response.within(lowest - 0.05, highest + 0.05).kind)
         for response in trace.respond(lam)
