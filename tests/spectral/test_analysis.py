@@ -11,18 +11,20 @@ from torch import Tensor, nn
 
 from gsp_nonlocal import NL, SNL
 from gsp_nonlocal.blocks import CC, CGNL, registry
-from gsp_nonlocal.shifts import AttentionShift
+from gsp_nonlocal.shifts import AttentionShift, DiagonalShift
 from gsp_nonlocal.spectral import (
+    Layout,
     Limits,
     Snapshot,
     SpectralProbe,
     block_response,
+    krylov,
     measures,
     snapshot,
     spectrum,
 )
 from gsp_nonlocal.spectral.analysis.findings import findings, summary
-from gsp_nonlocal.spectral.analysis.quantities import QUANTITIES
+from gsp_nonlocal.spectral.analysis.quantities import QUANTITIES, Graph, measure
 from gsp_nonlocal.spectral.analysis.record import BlockRecord, courses
 from gsp_nonlocal.spectral.report import folder
 from gsp_nonlocal.spectral.report.report import analyze, write_analyses
@@ -141,6 +143,33 @@ def test_limits_bound_the_work(monkeypatch):
         unknown = {name for name, value in graph.measures.items() if value is None}
         assert unknown >= {"effective_rank", "asymmetry", "distance_to_rank_one", "departure_from_normality"}
         assert graph.measures["spectral_radius"] == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("mu", "known"),
+    [
+        ([1, 0.9, 0.8, 0.3, -0.7], {"smallest": None, "imaginary": 0.0, "spectral_gap": 0.1}),
+        ([1, -0.9, 0.8, 0.3, -0.7], {"smallest": -0.9, "spectral_gap": 0.2}),
+        ([0.5, -0.9, -0.8, 0.3, 0.45], {"smallest": -0.9, "spectral_gap": None}),
+    ],
+)
+@pytest.mark.parametrize("certified", [True, False])
+def test_of_the_greatest_eigenvalues_only_what_they_tell_is_told(mu, known, certified):
+    shift = DiagonalShift(torch.tensor([mu], dtype=torch.float64))
+    found = replace(spectrum(shift, 3), is_certified=certified)
+    graph = Graph(shift, found, Layout((5,)), torch.ones(1, 5, 1), torch.ones(1, 5, 1))
+    values = measure(graph, Limits())
+    for name, value in known.items():
+        wanted = value if certified or name == "imaginary" else None
+        assert values[name] == (wanted if wanted is None else pytest.approx(wanted))
+
+
+def test_eigenvalues_that_are_not_sure_are_shown_so(monkeypatch):
+    monkeypatch.setattr(krylov, "SMALL", 10)
+    monkeypatch.setattr(krylov, "ROUNDS", 1)
+    block = snapshot(NL(4), draw(1, 4, 10, 10), limits=Limits(nodes=50, matrix=50, k=3, steps=8)).blocks[0]
+    assert not block.graphs[0].is_certified
+    assert dict(block.facts)["eigenvalues"] == "the 3 of greatest |μ|; not sure: repeated ones may be missing"
 
 
 def test_what_is_left_out_is_named():
