@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+
+from filters.once import differentiable_once
 
 _LOCAL, _GLOBAL = 32, 8
 """Units of rounding of ``g`` in which a difference quotient and a mean slope agree: of the values there and
@@ -95,7 +96,7 @@ class _Apply(torch.autograd.Function):
         return _filtered(z, basis, Gains(rounding, *tensors))
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once("use a polynomial or rational filter, such as ChebyshevInterpolation or Rational")
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         z, basis, *tensors = ctx.saved_tensors
         gains = Gains(ctx.rounding, *tensors)
