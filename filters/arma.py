@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from filters.base import Filter
+from filters.checks import require_integer
 from filters.shift import ShiftOperator, Signal
 
 MARGIN = 0.01
@@ -48,10 +49,9 @@ class ARMA(Filter):
     def __init__(
         self, in_channels: int, out_channels: int, order: int = 1, iterations: int | None = None
     ) -> None:
-        if order < 1:
-            raise ValueError(f"order must be at least 1 (the number of poles of an ARMA bank), got {order}")
-        if iterations is not None and iterations < 0:
-            raise ValueError(f"iterations must be None (exact) or at least 0, got {iterations}")
+        require_integer("order", order, 1, "the number of poles of an ARMA bank")
+        if iterations is not None:
+            iterations = require_integer("iterations", iterations, 0)
         super().__init__(in_channels, out_channels, order)
         self.iterations = iterations
 
@@ -71,7 +71,8 @@ class ARMA(Filter):
     def reset_parameters(self) -> None:
         """Draw ``W`` as every filter does; spread ``ψ`` evenly from 0.75 to −0.75 (one pole: 0.5)."""
         super().reset_parameters()
-        start = torch.linspace(0.75, -0.75, self.order) if self.order > 1 else torch.tensor([0.5])
+        most = 0.75 if self.order > 1 else 0.5
+        start = torch.linspace(most, -most, self.order, dtype=torch.float64)
         self._put("raw_psi", (start / (1 - MARGIN)).atanh())
 
     def terms(self, shift: ShiftOperator, z: Signal) -> Iterator[Signal]:

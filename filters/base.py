@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from filters.checks import require_integer, require_number
 from filters.linear import require_real_floating
 from filters.mixing import mix_channels
 from filters.plain import DiagonalShift, as_shift, recognised
@@ -56,8 +57,8 @@ class GraphFilter(nn.Module, ABC):
 
         Raises:
             TypeError: if ``z`` is not real floating-point, or ``shift`` is no shift.
-            ValueError: if the number of channels or of nodes does not fit; if the filter needs a symmetric
-                shift and this is none.
+            ValueError: if the number of channels or of nodes does not fit; if there is no node, or the two
+                are on different devices; if the filter needs a symmetric shift and this is none.
         """
         if self.requires_symmetric and isinstance(shift, Tensor):
             shift = recognised(shift)
@@ -79,6 +80,7 @@ class GraphFilter(nn.Module, ABC):
             ``(F, in_channels, out_channels)``: at each frequency the matrix that acts on the
             channels from the right, ``ŷ(λ) = ẑ(λ) H(λ)``; ``(F, 1, 1)`` for a filter of any channels.
         """
+        require_real_floating(lam, "graph frequencies")
         if lam.dim() != 1:
             raise ValueError(f"frequencies have shape (F,), got {tuple(lam.shape)}")
         unit = torch.eye(self.in_channels or 1, dtype=lam.dtype, device=lam.device)
@@ -91,6 +93,12 @@ class GraphFilter(nn.Module, ABC):
             channels = "C" if self.in_channels is None else f"C={self.in_channels}"
             raise ValueError(f"a node signal has shape (B, N, {channels}), got {tuple(z.shape)}")
         batch, nodes = shift.shape[0], shift.shape[-1]
+        if nodes == 0:
+            raise ValueError(f"a graph needs at least one node, got a shift of shape {tuple(shift.shape)}")
+        if shift.device != z.device:
+            raise ValueError(
+                f"the shift is on {shift.device} and the signal on {z.device}; move one with .to(device)"
+            )
         if nodes != z.shape[1] or batch not in (1, z.shape[0]):
             raise ValueError(
                 f"shift {tuple(shift.shape)} does not fit the signal {tuple(z.shape)}: "
@@ -144,18 +152,10 @@ class Filter(GraphFilter):
 
     def __init__(self, in_channels: int, out_channels: int, order: int = 1) -> None:
         super().__init__()
-        for name, value in {"in_channels": in_channels, "out_channels": out_channels, "order": order}.items():
-            if not isinstance(value, int):
-                raise TypeError(f"{name} must be an integer, got {value!r}")
-        for name, value in {"in_channels": in_channels, "out_channels": out_channels}.items():
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-        if order < 0:
-            raise ValueError(f"order must be at least 0 (the polynomial degree), got {order}")
-        self.in_channels = in_channels
-        self.out_channels = out_channels
-        self.order = order
-        self.weight = nn.Parameter(torch.empty(self.num_terms, in_channels, out_channels))
+        self.in_channels = require_integer("in_channels", in_channels)
+        self.out_channels = require_integer("out_channels", out_channels)
+        self.order = require_integer("order", order, 0, "the polynomial degree")
+        self.weight = nn.Parameter(torch.empty(self.num_terms, self.in_channels, self.out_channels))
         self.reset_parameters()
 
     @property
@@ -206,7 +206,9 @@ class Identity(GraphFilter):
 
     def __init__(self, channels: int | None = None) -> None:
         super().__init__()
-        self.in_channels = self.out_channels = channels
+        self.in_channels = self.out_channels = (
+            None if channels is None else require_integer("channels", channels)
+        )
 
     def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
         return z
@@ -274,7 +276,7 @@ class Scaled(GraphFilter):
 
     def __init__(self, inner: GraphFilter, factor: float) -> None:
         super().__init__()
-        self.inner, self.factor = inner, float(factor)
+        self.inner, self.factor = inner, require_number("the factor of a filter", factor)
         self.in_channels, self.out_channels = _sizes(inner)
         self.requires_symmetric = inner.requires_symmetric
         self.formula = f"{self.factor:g} · ({inner.formula})"

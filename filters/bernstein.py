@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from filters.chebyshev import Chebyshev, change_basis, chebyshev_interpolation, chebyshev_nodes
+from filters.checks import require_flag
 
 
 class Bernstein(Chebyshev):
@@ -39,7 +40,7 @@ class Bernstein(Chebyshev):
     def __init__(
         self, in_channels: int, out_channels: int, order: int = 1, nonnegative: bool = False
     ) -> None:
-        self.nonnegative = nonnegative
+        self.nonnegative = require_flag("nonnegative", nonnegative)
         super().__init__(in_channels, out_channels, order)
 
     def mixing(self, weight: Tensor) -> Tensor:

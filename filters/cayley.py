@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from filters.base import Filter
+from filters.checks import require_positive
 from filters.shift import ShiftOperator, Signal
 
 
@@ -53,10 +54,10 @@ class Cayley(Filter):
         order: int = 1,
         zoom: float | Sequence[float] = 1.0,
     ) -> None:
-        zooms = [zoom] if isinstance(zoom, int | float) else list(zoom)
-        if not zooms or not all(0 < h < float("inf") for h in zooms):
+        zooms = list(zoom) if isinstance(zoom, Sequence) and not isinstance(zoom, str) else [zoom]
+        if not zooms:
             raise ValueError(f"zoom must be a positive number, or several, got {zoom}")
-        self.start = tuple(float(h) for h in zooms)
+        self.start = tuple(require_positive("zoom", h) for h in zooms)
         super().__init__(in_channels, out_channels, order)
 
     @property
@@ -75,7 +76,7 @@ class Cayley(Filter):
     def reset_parameters(self) -> None:
         """Draw ``W`` as every filter does; put the zooms at their start."""
         super().reset_parameters()
-        self._put("log_zoom", torch.tensor(self.start).log())
+        self._put("log_zoom", torch.tensor(self.start, dtype=torch.float64).log())
 
     def terms(self, shift: ShiftOperator, z: Signal) -> Iterator[Signal]:
         yield z

@@ -1,5 +1,8 @@
 """Filters in Jacobi and Legendre polynomials."""
 
+import math
+
+from filters.checks import LARGEST, require_number
 from filters.polynomial import PolynomialFilter
 
 
@@ -35,11 +38,9 @@ class Jacobi(PolynomialFilter):
     def __init__(
         self, in_channels: int, out_channels: int, order: int = 1, a: float = 1.0, b: float = 1.0
     ) -> None:
-        for name, value in {"a": a, "b": b}.items():
-            if not value > -1:
-                raise ValueError(f"the exponent {name} of a Jacobi polynomial must be above -1, got {value}")
+        self.a, self.b = require_exponent("a", a), require_exponent("b", b)
         super().__init__(in_channels, out_channels, order)
-        self.a, self.b = a, b
+        self._require_finite()
 
     def recurrence(self, k: int) -> tuple[float, float, float]:
         a, b, n = self.a, self.b, k + 1
@@ -52,8 +53,27 @@ class Jacobi(PolynomialFilter):
         gamma = 2 * (n + a - 1) * (n + b - 1) * s / divisor
         return alpha, beta, gamma
 
+    def _require_finite(self) -> None:
+        """Refuse polynomials whose greatest values, ``binom(K + a, K)`` at the ends, leave float32."""
+        most, order = max(self.a, self.b, 0.0), self.order
+        greatest = math.lgamma(order + most + 1) - math.lgamma(order + 1) - math.lgamma(most + 1)
+        if greatest > math.log(LARGEST):
+            raise ValueError(
+                f"a Jacobi polynomial of order {order} with a={self.a:g}, b={self.b:g} reaches "
+                f"{greatest / math.log(10):.0f} digits, too many for float32; lower order, a or b"
+            )
+
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, a={self.a:g}, b={self.b:g}"
+
+
+def require_exponent(name: str, value: float) -> float:
+    """An exponent of a Jacobi polynomial, or a ``ValueError`` where it is not a number above −1."""
+    what = f"the exponent {name} of a Jacobi polynomial"
+    number = require_number(what, value)
+    if number <= -1:
+        raise ValueError(f"{what} must be above -1, got {number}")
+    return number
 
 
 class Legendre(PolynomialFilter):

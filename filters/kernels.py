@@ -1,10 +1,9 @@
 """The named fixed responses."""
 
-import math
-
 import torch
 from torch import Tensor
 
+from filters.checks import require_positive
 from filters.spectral_function import SpectralFunction
 
 
@@ -15,10 +14,8 @@ class _Kernel(SpectralFunction):
 
     def __init__(self, value: float, order: int) -> None:
         torch.nn.Module.__init__(self)
-        if not (value > 0 and math.isfinite(value)):
-            raise ValueError(f"{self.symbol} must be a positive number, got {value}")
-        self._name = f"{type(self).__name__}({self.symbol}={value:g})"
-        self.value = value
+        self.value = require_positive(self.symbol, value)
+        self._name = f"{type(self).__name__}({self.symbol}={self.value:g})"
         self._interpolate(order)
 
 
@@ -110,4 +107,5 @@ class MexicanHat(_Kernel):
         super().__init__(scale, order)
 
     def gain(self, lam: Tensor) -> Tensor:
-        return math.e * self.value * lam * torch.exp(-self.value * lam)
+        scaled = self.value * lam
+        return scaled * torch.exp(1 - scaled)

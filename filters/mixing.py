@@ -5,6 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from filters.checks import common_batch
+
 
 def is_channel_first(nodes: Tensor) -> bool:
     """Whether ``nodes (B, N, C)`` is the transposed view of a contiguous ``(B, C, N)`` map."""
@@ -35,7 +37,7 @@ def mix_channels(nodes: Float[Tensor, "#B N C"], weight: Float[Tensor, "*#B C D"
         return nodes @ weight
     if weight.dim() == 2 and _is_wide(nodes, weight):
         return functional.conv1d(nodes.mT, weight.mT.unsqueeze(-1)).mT
-    batch = max(nodes.shape[0], weight.shape[0] if weight.dim() == 3 else 1)
+    batch = common_batch(nodes, weight) if weight.dim() == 3 else nodes.shape[0]
     return torch.bmm(weight.mT.expand(batch, -1, -1), nodes.mT.expand(batch, -1, -1)).mT
 
 

@@ -2,6 +2,7 @@
 
 import torch
 
+from filters.checks import require_number
 from filters.polynomial import PolynomialFilter
 
 
@@ -34,9 +35,9 @@ class Monomial(PolynomialFilter):
     formula = "Σ_k μ^k W_k"
 
     def __init__(self, in_channels: int, out_channels: int, order: int = 1, restart: float = 0.1) -> None:
-        if not 0 < restart <= 1:
+        self.restart = require_number("restart", restart)
+        if not 0 < self.restart <= 1:
             raise ValueError(f"restart must be in (0, 1], a probability, got {restart}")
-        self.restart = restart
         super().__init__(in_channels, out_channels, order)
 
     def recurrence(self, k: int) -> tuple[float, float, float]:
@@ -46,7 +47,8 @@ class Monomial(PolynomialFilter):
     def reset_parameters(self) -> None:
         """Draw one ``W`` and weigh it with ``γ_k``."""
         stay = 1 - self.restart
-        gamma = torch.tensor([self.restart * stay**k for k in range(self.order)] + [stay**self.order])
+        powers = [self.restart * stay**k for k in range(self.order)] + [stay**self.order]
+        gamma = torch.tensor(powers, dtype=torch.float64)
         bound = self.in_channels**-0.5
         first = torch.empty_like(self.weight[0]).uniform_(-bound, bound)
         self.weight.copy_(gamma.to(first).view(-1, 1, 1) * first)

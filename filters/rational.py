@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from filters.chebyshev import Chebyshev
+from filters.checks import require_integer
 from filters.shift import ShiftOperator, Signal
 
 MIN_WIDTH = 0.05
@@ -47,9 +48,7 @@ class Rational(Chebyshev):
     raw_width: Tensor
 
     def __init__(self, in_channels: int, out_channels: int, order: int = 1, poles: int = 1) -> None:
-        if poles < 1:
-            raise ValueError(f"poles must be at least 1 (pairs of complex poles), got {poles}")
-        self.poles = poles
+        self.poles = require_integer("poles", poles, 1, "pairs of complex poles")
         super().__init__(in_channels, out_channels, order)
 
     @property
@@ -64,8 +63,8 @@ class Rational(Chebyshev):
     def reset_parameters(self) -> None:
         """Draw ``W`` as every filter does; spread the peaks over ``[0, 2]``, of half-width about 0.74."""
         super().reset_parameters()
-        self._put("centre", 2 * (torch.arange(self.poles) + 0.5) / self.poles)
-        self._put("raw_width", torch.zeros(self.poles))
+        self._put("centre", 2 * (torch.arange(self.poles, dtype=torch.float64) + 0.5) / self.poles)
+        self._put("raw_width", torch.zeros(self.poles, dtype=torch.float64))
 
     def terms(self, shift: ShiftOperator, z: Signal) -> Iterator[Signal]:
         for u, v in zip(

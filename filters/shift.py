@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from filters.checks import require_alike
 from filters.promises import Promises
 from filters.solve import iterate_resolvent
 
@@ -155,6 +156,7 @@ class ShiftOperator(ABC):
 
 
 def require_same_nodes(one: ShiftOperator, other: ShiftOperator) -> None:
-    """Raise a ``ValueError`` unless both shifts act on the same number of nodes."""
+    """Raise unless both shifts can be parts of one: on the same nodes, of one type, on one device."""
     if one.shape[-1] != other.shape[-1]:
         raise ValueError(f"shifts act on different graphs: {one.shape[-1]} and {other.shape[-1]} nodes")
+    require_alike("shifts that are added", first=one, second=other)

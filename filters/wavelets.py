@@ -8,6 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from filters.checks import require_integer
 from filters.shift import ShiftOperator
 from filters.spectral_function import SpectralFunction
 
@@ -24,6 +25,7 @@ class WaveletFrame(nn.Module):
         bands: the responses ``g_j``, at least one.
 
     Raises:
+        TypeError: if one is no :class:`SpectralFunction`.
         ValueError: if there is none.
 
     References:
@@ -42,6 +44,9 @@ class WaveletFrame(nn.Module):
         super().__init__()
         if not bands:
             raise ValueError("a frame needs at least one band")
+        for band in bands:
+            if not isinstance(band, SpectralFunction):
+                raise TypeError(f"a band is a SpectralFunction, got {type(band).__name__}")
         self.bands = nn.ModuleList(bands)
 
     def frame_bounds(self) -> tuple[float, float]:
@@ -101,8 +106,7 @@ def itersine(bands: int = 6, order: int = 60) -> WaveletFrame:
         >>> [round(bound, 9) for bound in itersine(5).frame_bounds()]
         [1.0, 1.0]
     """
-    if bands < 2:
-        raise ValueError(f"bands must be at least 2, got {bands}")
+    bands = require_integer("bands", bands, 2)
     return WaveletFrame([_Itersine(index, bands, order) for index in range(bands)])
 
 

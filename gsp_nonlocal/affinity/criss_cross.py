@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import log
 from typing import Any, ClassVar
 
 import torch
@@ -77,8 +78,7 @@ def _exponents(query: Tensor, key: Tensor, spatial: tuple[int, int]) -> tuple[Ve
 
 def _averaged(vertical: Vertical, horizontal: Horizontal) -> tuple[Vertical, Horizontal]:
     """Exponents of ``½ (M + Mᵀ)``."""
-    half = torch.log(torch.tensor(0.5, dtype=vertical.dtype))
-    both = [torch.logaddexp(part, part.mT) + half.to(part) for part in (vertical, horizontal)]
+    both = [torch.logaddexp(part, part.mT) - log(2) for part in (vertical, horizontal)]
     return both[0], both[1]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import factorial
+from math import exp, factorial
 from typing import Any, ClassVar
 
 import torch
@@ -178,9 +178,9 @@ class TaylorRBF(FactorAffinity):
         for _ in range(self.order):
             powers.append((powers[-1].unsqueeze(-1) * t.unsqueeze(-2)).flatten(-2))
         series = [((2 * self.gamma) ** p / factorial(p)) ** 0.5 * power for p, power in enumerate(powers)]
-        squared = 1.0 if self.unit_norm else t.square().sum(dim=-1, keepdim=True)
-        beta = torch.as_tensor(-self.gamma * squared).exp()
-        return torch.cat(series, dim=-1) * beta
+        if self.unit_norm:
+            return torch.cat(series, dim=-1) * exp(-self.gamma)
+        return torch.cat(series, dim=-1) * (-self.gamma * t.square().sum(dim=-1, keepdim=True)).exp()
 
 
 class Concatenation(FactorAffinity):

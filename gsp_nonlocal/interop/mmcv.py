@@ -23,6 +23,7 @@ from gsp_nonlocal.interop.translation import (
     pointwise,
     require_keys,
     reshaped,
+    sizes,
     terms,
     translate,
     translate_back,
@@ -64,8 +65,7 @@ def convert(module: nn.Module) -> NonlocalBlock:
         eps=_eps(norm),
         momentum=None if norm is None else norm.momentum,
     )
-    like = next(module.parameters())
-    return block.to(like).train(module.training)
+    return block.train(module.training)
 
 
 def load_block(
@@ -99,7 +99,7 @@ def load_block(
     affinity = partial(modes.get(mode), sub_sample=pooling, **settings)
     value = f"g.{'0.' if sub_sample else ''}conv.weight"
     require_keys(state_dict, [value], "an mmcv block")
-    inner, channels = state_dict[value].shape[:2]
+    inner, channels = sizes(state_dict, value, "an mmcv block")
     has_norm = "conv_out.bn.weight" in state_dict
     block = NonlocalBlock(
         channels,

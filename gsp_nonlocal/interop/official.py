@@ -19,6 +19,7 @@ from gsp_nonlocal.interop.translation import (
     pointwise,
     require_keys,
     reshaped,
+    sizes,
     terms,
     translate,
     vectors,
@@ -57,17 +58,18 @@ def load_network(state_dict: State) -> PreResNet:
     Raises:
         ValueError: if the keys do not fit (missing and surplus keys named).
     """
+    require_keys(state_dict, ["conv.weight", "fc2.weight"], "the authors' network")
     block_state, backbone = _split_network(state_dict)
-    require_keys(backbone, ["conv.weight", "fc2.weight"], "the authors' network")
     units = len({key.split(".")[1] for key in backbone if key.startswith("layer1.")})
     network = PreResNet(
         6 * units + 2,
         num_classes=backbone["fc2.weight"].shape[0],
-        in_channels=backbone["conv.weight"].shape[1],
+        in_channels=sizes(backbone, "conv.weight", "the authors' network")[1],
         block=(lambda channels: load_block("snl", block_state)) if block_state else None,
     )
     inserted = {k: v for k, v in network.state_dict().items() if ".nonlocal_block." in k}
-    _load(network, {**backbone, **inserted})
+    _require_same_keys(network, {**backbone, **inserted})
+    load_translated(network, {**backbone, **inserted}, state_dict)
     return network
 
 
@@ -177,7 +179,7 @@ def _cgnl(state: State, *, groups: int | None = None, **options: Any) -> Transla
 def _sizes(state: State, key: str) -> tuple[int, int]:
     """Channels and inner channels, by the embedding ``key``."""
     require_keys(state, [key], "the authors' block")
-    inner, channels = state[key].shape[:2]
+    inner, channels = sizes(state, key, "the authors' block")
     return channels, inner
 
 
@@ -195,12 +197,12 @@ def _before_block(key: str) -> str:
     """The key of a residual unit as it is numbered without the block in the same sequence."""
     stage, _, rest = key.partition(".")
     index, _, name = rest.partition(".")
-    if stage != "layer3" or int(index) < 2:
+    if stage != "layer3" or not index.isdigit() or int(index) < 2:
         return key
     return f"layer3.{int(index) - 1}.{name}"
 
 
-def _load(module: nn.Module, state: State) -> None:
+def _require_same_keys(module: nn.Module, state: State) -> None:
     expected = {k for k in module.state_dict() if not k.endswith("num_batches_tracked")}
     missing, surplus = sorted(expected - set(state)), sorted(set(state) - set(module.state_dict()))
     if missing or surplus:
@@ -208,7 +210,6 @@ def _load(module: nn.Module, state: State) -> None:
             "the state does not fit: "
             f"missing {', '.join(missing) or 'nothing'}; surplus {', '.join(surplus) or 'nothing'}"
         )
-    module.load_state_dict(dict(state), strict=False)
 
 
 kinds: Registry[Callable[..., Translated]] = Registry("kind of block")

@@ -137,7 +137,9 @@ class SpectralConv(MessagePassing):
         batch: Tensor | None = None,
     ) -> Tensor:
         """``(N, in) -> (N, out)``."""
-        edges = check_edges(edge_index, edge_weight, len(x), self.normalization, batch)
+        edges = check_edges(
+            edge_index, _like_signal(edge_weight, edge_index, x), len(x), self.normalization, batch
+        )
         entries = laplacian_shift(edges, self.normalization, self.lambda_max)
         shift = SparseShift.from_entries(self._masked(entries), len(x))
         return self.filter(x.unsqueeze(0), shift).squeeze(0)
@@ -234,6 +236,14 @@ class PyGFilter(GraphFilter):
     def extra_repr(self) -> str:
         """What ``repr`` shows of the settings."""
         return f"complete_nodes={self.complete_nodes}, neighbours={self.neighbours}"
+
+
+def _like_signal(weight: Tensor | None, edge_index: Tensor, x: Tensor) -> Tensor:
+    """Edge weights, 1 by default, in the data type of the signal where that is wider."""
+    if weight is None:
+        return torch.ones(edge_index.shape[-1:], dtype=x.dtype, device=edge_index.device)
+    wider = weight.is_floating_point() and x.is_floating_point()
+    return weight.to(torch.promote_types(weight.dtype, x.dtype)) if wider else weight
 
 
 def _edges(shift: ShiftOperator, neighbours: int | None) -> EdgeList:

@@ -16,6 +16,7 @@ from gsp_nonlocal.interop.translation import (
     load_translated,
     pointwise,
     require_keys,
+    sizes,
     terms,
     translate,
     vectors,
@@ -43,7 +44,7 @@ def convert(module: nn.Module) -> NonlocalBlock:
         raise TypeError(f"only batch norm can be read; this block has {type(settings.norm).__name__}")
     norm = settings.norm
     block = load_block(module.state_dict(), scale=settings.scale, eps=norm.eps, momentum=norm.momentum)
-    return block.to(next(module.parameters())).train(module.training)
+    return block.train(module.training)
 
 
 def load_block(
@@ -61,7 +62,7 @@ def load_block(
         ValueError: for a state whose keys do not fit (missing and surplus keys named).
     """
     require_keys(state_dict, ["t.weight"], "a timm block")
-    inner, channels = state_dict["t.weight"].shape[:2]
+    inner, channels = sizes(state_dict, "t.weight", "a timm block")
     batch = partial(nn.BatchNorm1d, eps=eps, momentum=momentum)
     block = NonlocalBlock(
         channels,

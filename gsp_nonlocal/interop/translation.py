@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -105,14 +106,35 @@ def translate(
             f"surplus {', '.join(surplus) or 'nothing'}"
         )
     present = [rule for rule in rules if all(key in state for key in rule.theirs)]
-    return {rule.ours: rule.join([state[key] for key in rule.theirs]) for rule in present}
+    return {rule.ours: _joined(rule, state, what) for rule in present}
+
+
+def _joined(rule: Rule, state: State, what: str) -> Tensor:
+    parts = [state[key] for key in rule.theirs]
+    try:
+        return rule.join(parts)
+    except (RuntimeError, IndexError) as error:
+        shapes = ", ".join(f"{key} {tuple(part.shape)}" for key, part in zip(rule.theirs, parts, strict=True))
+        raise ValueError(f"not the state of {what}: shapes do not fit: {shapes} ({error})") from None
 
 
 def load_translated(block: Module, state: State, foreign: State) -> None:
-    """Load our ``state`` into ``block``, in the data type and on the device of the ``foreign`` one."""
+    """Load our ``state`` into ``block``, bit by bit: in the widest data type of the ``foreign`` one, on its
+    device.
+
+    Raises:
+        ValueError: for a tensor of another shape, naming it.
+    """
+    given = [tensor for tensor in foreign.values() if tensor.is_floating_point()]
+    block.to(given[0].device, reduce(torch.promote_types, (tensor.dtype for tensor in given)))
+    own = block.state_dict()
+    for key, value in state.items():
+        if key in own and own[key].shape != value.shape:
+            raise ValueError(
+                f"{key} has shape {tuple(own[key].shape)} in a block of this size, and the state gives "
+                f"{tuple(value.shape)}; is it the state of another block?"
+            )
     block.load_state_dict(dict(state), strict=False)
-    like = next(tensor for tensor in foreign.values() if tensor.is_floating_point())
-    block.to(like)
 
 
 def translate_back(rules: Iterable[Rule], state: State) -> dict[str, Tensor]:
@@ -125,10 +147,27 @@ def translate_back(rules: Iterable[Rule], state: State) -> dict[str, Tensor]:
 
 
 def require_keys(state: State, keys: Iterable[str], what: str) -> None:
-    """Raise a ``ValueError`` that names the keys that ``state`` lacks."""
+    """Raise a ``ValueError`` that names the keys that ``state`` lacks; a ``TypeError`` for what is no
+    state."""
+    if not isinstance(state, Mapping):
+        raise TypeError(f"a state_dict maps keys to tensors, got {type(state).__name__}")
+    for key, value in state.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{key} of a state_dict must be a tensor, got {type(value).__name__}")
     missing = [key for key in keys if key not in state]
     if missing:
         raise ValueError(
             f"not the state of {what}: missing {', '.join(missing)}; "
             f"it has {', '.join(sorted(state)[:8]) or 'no keys'} ..."
         )
+
+
+def sizes(state: State, key: str, what: str) -> tuple[int, int]:
+    """Channels out and in of the convolution ``key``; a ``ValueError`` where it is none."""
+    weight = state[key]
+    if weight.dim() < 3 or not weight.is_floating_point() or 0 in weight.shape:
+        raise ValueError(
+            f"not the state of {what}: {key} is no weight of a convolution, it has the shape "
+            f"{tuple(weight.shape)} and the type {weight.dtype}"
+        )
+    return weight.shape[0], weight.shape[1]

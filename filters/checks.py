@@ -1,0 +1,103 @@
+"""Checks of the numbers that constructors take: a ``TypeError`` or ``ValueError`` that names the value."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral
+from typing import Any
+
+import torch
+from torch import Tensor
+
+LARGEST = torch.finfo(torch.float32).max / 4
+"""Of a setting: twice its value, at the greatest graph frequency, is still a number in float32."""
+
+
+def require_integer(name: str, value: Any, least: int = 1, meaning: str = "") -> int:
+    """``value`` as an ``int`` of at least ``least``; ``meaning`` says what it counts.
+
+    Raises:
+        TypeError: for another type, ``bool`` and ``float`` among them.
+        ValueError: if it is too small.
+
+    Example:
+        >>> require_integer("poles", 1.5)
+        Traceback (most recent call last):
+        ...
+        TypeError: poles must be an integer, got 1.5
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if value < least:
+        counted = f" ({meaning})" if meaning else ""
+        raise ValueError(f"{name} must be at least {least}{counted}, got {value}")
+    return int(value)
+
+
+def require_number(name: str, value: Any) -> float:
+    """``value`` as a ``float`` that is finite, in float32 too.
+
+    Raises:
+        TypeError: for what is no real number, and for a tensor that is to be learned.
+        ValueError: for NaN, infinity, or more than :data:`LARGEST`.
+    """
+    learned = isinstance(value, Tensor) and value.requires_grad
+    if isinstance(value, bool | str | bytes) or learned or not hasattr(value, "__float__"):
+        what = "a tensor that requires a gradient; pass float(value)" if learned else repr(value)
+        raise TypeError(f"{name} must be a real number, got {what}")
+    if isinstance(value, Tensor) and value.numel() != 1:
+        raise ValueError(f"{name} must be one number, got a tensor of shape {tuple(value.shape)}")
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be finite, got {number}")
+    if abs(number) > LARGEST:
+        raise ValueError(f"{name} must be at most {LARGEST:.1g}, to be a number in float32, got {number:g}")
+    return number
+
+
+def require_positive(name: str, value: Any) -> float:
+    """``value`` as a positive ``float``; see :func:`require_number`."""
+    try:
+        number = require_number(name, value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be a positive number: {error}") from None
+    if number <= 0:
+        raise ValueError(f"{name} must be a positive number, got {number}")
+    return number
+
+
+def require_flag(name: str, value: Any) -> bool:
+    """``value``, or a ``TypeError`` where it is neither ``True`` nor ``False``."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return value
+
+
+def require_alike(what: str, **parts: Any) -> None:
+    """Raise unless tensors or shifts can be parts of one shift: real numbers of one type, on one device, of
+    batches that are equal or 1.
+
+    Raises:
+        TypeError: for other numbers or types.
+        ValueError: for other devices or batches.
+    """
+    (first, one), *others = parts.items()
+    if not one.dtype.is_floating_point:
+        raise TypeError(
+            f"{what}: {first} must be real floating-point, got {one.dtype}; convert with .float()"
+        )
+    for name, part in others:
+        both = f"{what}: {first} has the {{}} {{}}, {name} {{}}; {{}}"
+        if part.dtype != one.dtype:
+            raise TypeError(both.format("type", one.dtype, part.dtype, "convert one with .to(dtype)"))
+        if part.device != one.device:
+            raise ValueError(both.format("device", one.device, part.device, "move one with .to(device)"))
+    sizes = {name: part.shape[0] for name, part in parts.items()}
+    if len(set(sizes.values()) - {1}) > 1:
+        found = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise ValueError(f"{what}: batches are equal or 1, got {found}")
+
+
+def common_batch(*parts: Any) -> int:
+    """The batch of tensors or shifts whose batches are equal or 1; it may be empty."""
+    return next((part.shape[0] for part in parts if part.shape[0] != 1), 1)

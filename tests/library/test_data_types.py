@@ -1,0 +1,228 @@
+"""No float64 call computes in a narrower type, and nothing depends on default types and devices."""
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import filters
+from gsp_nonlocal.affinity import TaylorRBF
+from gsp_nonlocal.interop import mmcv, official, timm
+from gsp_nonlocal.interop.pyg import SpectralConv
+from tests.filters.cases import FILTERS, SHIFTS, edges, relative, signal
+from tests.library.golden import load
+from tests.library.test_affinities import FIXED, GRID, KERNELS, combinations
+from tests.library.test_affinities import build as build_affinity
+from tests.library.test_affinities import nodes as node_features
+from tests.library.test_known_blocks import BLOCKS, open_gates
+from tests.library.test_official import BLOCKS as AUTHORS
+
+NARROW = (torch.float32, torch.bfloat16, torch.float16, torch.complex64)
+
+
+class Narrow(TorchDispatchMode):
+    """The operations whose results are narrower than float64."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for value in result if isinstance(result, tuple | list) else (result,):
+            if isinstance(value, torch.Tensor) and value.dtype in NARROW and value.numel():
+                self.found.add(func.overloadpacket.__name__)
+        return result
+
+
+def assert_wide(call, *inputs):
+    """``call`` and its backward pass stay in float64, whatever the default type is."""
+    for default in (torch.float32, torch.bfloat16):
+        torch.set_default_dtype(default)
+        try:
+            with Narrow() as narrow:
+                y = call()
+                if y.requires_grad:
+                    y.square().sum().backward()
+        finally:
+            torch.set_default_dtype(torch.float32)
+        assert y.dtype == torch.float64
+        assert not narrow.found, narrow.found
+
+
+def test_the_check_of_wide_calls_can_fail():
+    with pytest.raises(AssertionError, match="exp"):
+        assert_wide(lambda: signal() * torch.tensor(0.1).exp())
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_filter_in_float64_computes_in_it(name):
+    f = FILTERS[name].make().double()
+    graphs = ("low-rank", "dense", "diagonal") + (() if "rational" in name else ("sparse",))
+    for shift in (SHIFTS[graph]() for graph in graphs):
+        assert_wide(lambda shift=shift: f(signal().requires_grad_(), shift))
+    assert_wide(lambda: f.response(torch.linspace(0, 2, 7, dtype=torch.float64)))
+
+
+@pytest.mark.parametrize("graph", SHIFTS)
+def test_a_shift_in_float64_computes_in_it(graph):
+    shift = SHIFTS[graph]().detach()
+    assert_wide(lambda: shift @ signal())
+    assert_wide(lambda: shift.T @ signal())
+    assert_wide(lambda: shift.solve(signal(), 2.0, 0.5))
+    assert_wide(shift.to_dense)
+
+
+@pytest.mark.parametrize(
+    ("name", "symmetrization", "normalization"), [*combinations(), *((name, None, None) for name in FIXED)]
+)
+def test_an_affinity_in_float64_computes_in_it(name, symmetrization, normalization):
+    affinity, x = build_affinity(name, symmetrization, normalization), node_features().requires_grad_()
+    assert_wide(lambda: affinity(x, GRID) @ node_features())
+    assert_wide(lambda: affinity(x, GRID).T @ node_features())
+
+
+@pytest.mark.parametrize("pool", ["max", "average"])
+@pytest.mark.parametrize("name", ["gaussian", "embedded_gaussian", "dot_product", "concatenation"])
+def test_a_pooled_affinity_in_float64_computes_in_it(name, pool):
+    affinity, x = KERNELS[name][0](5, 3, sub_sample=pool).double(), node_features().requires_grad_()
+    assert_wide(lambda: affinity(x, GRID) @ node_features())
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize("training", [True, False])
+def test_a_block_in_float64_computes_in_it(name, training):
+    block = open_gates(BLOCKS[name](8)).double().train(training)
+    x = torch.randn(2, 8, 6, 5, dtype=torch.float64, requires_grad=True)
+    assert_wide(lambda: block(x))
+
+
+def test_the_series_of_unit_embeddings_has_its_factor_in_full():
+    series, x = TaylorRBF(5, 3, order=0, gamma=0.3, unit_norm=True).double(), node_features()
+    assert relative(series(x).to_dense(), torch.tensor(-0.6, dtype=torch.float64).exp()) < 1e-15
+
+
+@pytest.mark.parametrize("normalization", ["sym", "rw", None])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_convolution_of_float64_signals_computes_in_float64(normalization, weighted):
+    places, weights = edges()
+    given = weights.float() if weighted else None
+    conv = SpectralConv(filters.Cayley(4, 4, zoom=50.0), normalization).double()
+    exact = weights.float().double() if weighted else torch.ones_like(weights)
+    x = signal()[0]
+    assert torch.equal(conv(x, places, given), conv(x, places, exact))
+    assert conv(x.float(), places, given).dtype == torch.float32
+    with pytest.raises(TypeError, match="int64"):
+        conv(x, places, torch.ones(len(weights), dtype=torch.long))
+
+
+def narrowed(state, dtypes):
+    """The state with its tensors in turn in these types, and numbers that need all their bits."""
+    torch.manual_seed(0)
+    values = {
+        k: v + 1e-9 * torch.rand(v.shape).to(v.double()) if v.is_floating_point() else v
+        for k, v in state.items()
+    }
+    return {
+        k: v.to(dtypes[i % len(dtypes)]) if v.is_floating_point() else v
+        for i, (k, v) in enumerate(values.items())
+    }
+
+
+READERS = {
+    **{
+        f"official {name}": (
+            lambda s, kind=kind, options=options: official.load_block(kind, s, **options),
+            f"official_{name}_2x16x6x5",
+        )
+        for name, (kind, options) in AUTHORS.items()
+    },
+    "timm": (timm.load_block, "timm_nonlocal_2x16x6x5"),
+    **{
+        f"mmcv {mode}": (lambda s, mode=mode: mmcv.load_block(mode, s), f"mmcv_{mode}_2x16x6x5")
+        for mode in ("gaussian", "embedded_gaussian", "dot_product", "concatenation")
+    },
+    "network": (official.load_network, "official_preresnet20_snl"),
+}
+
+
+def numbers(tensors):
+    """All the magnitudes, sorted: a state in any order, shape and sign."""
+    return (
+        torch.cat([t.detach().flatten().double().abs() for t in tensors if t.is_floating_point()])
+        .sort()
+        .values
+    )
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize(
+    "dtypes",
+    [
+        (torch.float64,),
+        (torch.float32,),
+        (torch.float16,),
+        (torch.float16, torch.float32),
+        (torch.float32, torch.float64),
+    ],
+)
+def test_a_state_is_read_bit_by_bit_in_its_widest_type(reader, dtypes):
+    read, file = READERS[reader]
+    state = narrowed(load(file)[1], dtypes)
+    block = read(state)
+    widest = torch.promote_types(dtypes[0], dtypes[-1])
+    assert {v.dtype for v in block.state_dict().values() if v.is_floating_point()} == {widest}
+    unread = ("conv_bn_dropout.", "stages.0.f_query.") if "anl" in reader else ("?",)
+    theirs = numbers(v for k, v in state.items() if not k.startswith(unread))
+    ours = numbers(
+        v for k, v in block.state_dict().items() if not ("cgnl" in reader and k.endswith("filter.weight"))
+    )
+    assert torch.equal(ours, theirs)
+
+
+def test_real_modules_of_timm_keep_float64_and_mixed_types():
+    from timm.layers import NonLocalAttn
+
+    theirs = NonLocalAttn(16).double().eval()
+    x = torch.randn(2, 16, 5, 4, dtype=torch.float64)
+    assert relative(timm.convert(theirs)(x), theirs(x)) < 1e-13
+    mixed = NonLocalAttn(16).half()
+    mixed.norm.float().running_mean.fill_(1 / 3)
+    assert torch.equal(timm.convert(mixed).stages[0].norm[1].running_mean, mixed.norm.running_mean)
+
+
+EVERYTHING = {
+    **{f"filter {name}": case.make for name, case in FILTERS.items() if case.terms},
+    **{f"block {name}": (lambda make=make: make(8)) for name, make in BLOCKS.items()},
+    **{f"affinity {name}": (lambda make=make: make(5, 3)) for name, (make, _) in KERNELS.items()},
+    **{f"affinity {name}": (lambda make=make: make(5, 3)) for name, make in FIXED.items()},
+}
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_everything_is_made_on_the_default_device_and_in_the_default_type(name):
+    with torch.device("meta"):
+        module = EVERYTHING[name]()
+    assert {p.device.type for p in [*module.parameters(), *module.buffers()]} <= {"meta"}
+    torch.set_default_dtype(torch.float64)
+    try:
+        module = EVERYTHING[name]()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert {p.dtype for p in module.parameters()} <= {torch.float64}
+
+
+@pytest.mark.parametrize("name", [n for n in FILTERS if FILTERS[n].terms])
+def test_parameters_start_at_full_precision(name):
+    """Those that are no random numbers, in a filter that was made float64."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        exact = FILTERS[name].make()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    f = FILTERS[name].make().double()
+    for module in f.modules():
+        if hasattr(module, "reset_parameters"):
+            module.reset_parameters()
+    drawn = {"weight"}
+    for key, value in exact.named_parameters():
+        assert key.split(".")[-1] in drawn or torch.equal(f.get_parameter(key), value)
