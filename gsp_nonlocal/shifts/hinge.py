@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
+from filters.checks import common_batch, require_alike
 from filters.promises import Promises
 from gsp_nonlocal.shifts.implicit import ImplicitShift
 from gsp_nonlocal.shifts.pooled import Product
@@ -24,6 +27,7 @@ class HingeShift(ImplicitShift):
         spectral_bound: a bound of ``|μ|``, if one is known.
 
     Raises:
+        TypeError: if the types do not fit.
         ValueError: if the shapes do not fit.
 
     Example:
@@ -47,6 +51,7 @@ class HingeShift(ImplicitShift):
                 f"row and column have one common shape (B, N, 1), got {tuple(row.shape)} "
                 f"and {tuple(column.shape)}"
             )
+        require_alike("a hinge shift", row=row, column=column)
         super().__init__(row, Promises(is_symmetric, is_row_stochastic, spectral_bound))
         self.row, self.column = row, column
 
@@ -70,22 +75,60 @@ def hinge_product(
 ) -> Float[Tensor, "_ N C"]:
     r"""``y_i = Σ_j relu(u_i + v_j) z_j``, exactly.
 
-    With ``v`` in descending order, the ``n_i`` first of the ``v_j`` exceed ``−u_i``; so
-    ``y_i = u_i Σ_{j<n_i} z_j + Σ_{j<n_i} v_j z_j``: two running sums, read at one place for each node.
-    The result is channel-first in memory.
+    With ``v`` in descending order and ``Z_k = Σ_{j≤k} z_j``, the ``n`` first of the ``v_j`` exceed ``−u_i``,
+    and ``y_i = Σ_{k<n} (v_k − v_{k+1}) Z_k + (u_i + v_n) Z_n``: two running sums, read at one place for each
+    node. Nothing cancels, wherever ``u`` and ``v`` lie, as it would in ``u_i Z_n + Σ_{j≤n} v_j z_j``. The
+    result is channel-first in memory.
     """
-    batch = max(row.shape[0], column.shape[0], z.shape[0])
-    row, column, z = (part.expand(batch, -1, -1).mT for part in (row, column, z))
-    ordered, order = column.sort(descending=True)
-    z = z.gather(2, order.expand(-1, z.shape[1], -1))
-    above = torch.searchsorted(-ordered.detach(), row.detach().contiguous())
-    count = above.expand(-1, z.shape[1], -1)
-    return (row * _running_sum(z).gather(2, count) + _running_sum(ordered * z).gather(2, count)).mT
+    batch = common_batch(row, column, z)
+    row, column, z = (part.expand(batch, -1, -1) for part in (row, column, z))
+    return _HingeProduct.apply(row, column, z)
 
 
-def _running_sum(z: Float[Tensor, "B C M"]) -> Tensor:
-    """``Σ_{j<n} z_j`` for ``n = 0 … M``, shape ``(B, C, M + 1)``."""
-    return torch.cat([torch.zeros_like(z[..., :1]), z.cumsum(dim=2)], dim=2)
+class _HingeProduct(torch.autograd.Function):
+    r"""``y_i = Σ_j relu(u_i + v_j) z_j``; backward ``z̄_j = Σ_i relu(v_j + u_i) ȳ_i``,
+    ``ū_i = ⟨ȳ_i, Σ_{j: u_i + v_j > 0} z_j⟩`` and ``v̄_j`` alike: no differences of the sums of forward."""
+
+    @staticmethod
+    def forward(row: Tensor, column: Tensor, z: Tensor) -> Tensor:
+        ordered, order = column.mT.sort(descending=True)
+        sums = z.mT.gather(2, order.expand(-1, z.shape[2], -1)).cumsum(dim=2)
+        gaps = ordered[..., :-1] - ordered[..., 1:]
+        risen = functional.pad((gaps * sums[..., :-1]).cumsum(dim=2), (1, 0))
+        last = (_above(row, ordered) - 1).clamp_min(0)  # where there is none, the hinge is 0
+        each = last.expand(-1, z.shape[2], -1)
+        hinge = (row.mT + ordered.gather(2, last)).relu()
+        return (risen.gather(2, each) + hinge * sums.gather(2, each)).mT
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
+        """Keep what :meth:`backward` reads."""
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of the class's docstring, themselves differentiable."""
+        row, column, z = ctx.saved_tensors
+        to_row = to_column = to_z = None
+        if ctx.needs_input_grad[0]:
+            to_row = (grad * _step_product(row, column, z)).sum(dim=-1, keepdim=True)
+        if ctx.needs_input_grad[1]:
+            to_column = (z * _step_product(column, row, grad)).sum(dim=-1, keepdim=True)
+        if ctx.needs_input_grad[2]:
+            to_z = _HingeProduct.apply(column, row, grad)
+        return to_row, to_column, to_z
+
+
+def _step_product(row: Tensor, column: Tensor, z: Tensor) -> Tensor:
+    """``y_i = Σ_{j: u_i + v_j > 0} z_j``."""
+    ordered, order = column.detach().mT.sort(descending=True)
+    sums = functional.pad(z.mT.gather(2, order.expand(-1, z.shape[2], -1)).cumsum(dim=2), (1, 0))
+    return sums.gather(2, _above(row.detach(), ordered).expand(-1, z.shape[2], -1)).mT
+
+
+def _above(row: Tensor, ordered: Tensor) -> Tensor:
+    """How many of the ``v (B, 1, M)``, which descend, exceed each ``−u_i``: ``(B, 1, N)``."""
+    return torch.searchsorted(-ordered, row.mT.contiguous())
 
 
 def hinge_products(row: Tensor, column: Tensor) -> tuple[Product, Product]:
