@@ -41,13 +41,7 @@ def require_number(name: str, value: Any) -> float:
         TypeError: for what is no real number, and for a tensor that is to be learned.
         ValueError: for NaN, infinity, or more than :data:`LARGEST`.
     """
-    learned = isinstance(value, Tensor) and value.requires_grad
-    if isinstance(value, bool | str | bytes) or learned or not hasattr(value, "__float__"):
-        what = "a tensor that requires a gradient; pass float(value)" if learned else repr(value)
-        raise TypeError(f"{name} must be a real number, got {what}")
-    if isinstance(value, Tensor) and value.numel() != 1:
-        raise ValueError(f"{name} must be one number, got a tensor of shape {tuple(value.shape)}")
-    number = float(value)
+    number = _one_number(name, value)
     if not math.isfinite(number):
         raise ValueError(f"{name} must be finite, got {number}")
     if abs(number) > LARGEST:
@@ -55,15 +49,25 @@ def require_number(name: str, value: Any) -> float:
     return number
 
 
+def _one_number(name: str, value: Any) -> float:
+    learned = isinstance(value, Tensor) and value.requires_grad
+    if isinstance(value, bool | str | bytes) or learned or not hasattr(value, "__float__"):
+        what = "a tensor that requires a gradient; pass float(value)" if learned else repr(value)
+        raise TypeError(f"{name} must be a real number, got {what}")
+    if isinstance(value, Tensor) and value.numel() != 1:
+        raise ValueError(f"{name} must be one number, got a tensor of shape {tuple(value.shape)}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{name} must be a number in float32, got an integer of many digits") from None
+
+
 def require_positive(name: str, value: Any) -> float:
     """``value`` as a positive ``float``; see :func:`require_number`."""
-    try:
-        number = require_number(name, value)
-    except ValueError as error:
-        raise ValueError(f"{name} must be a positive number: {error}") from None
-    if number <= 0:
+    number = _one_number(name, value)
+    if not 0 < number < math.inf:
         raise ValueError(f"{name} must be a positive number, got {number}")
-    return number
+    return require_number(name, number)
 
 
 def require_flag(name: str, value: Any) -> bool:

@@ -13,6 +13,7 @@ from filters import Chebyshev, GraphFilter, ShiftOperator
 from gsp_nonlocal.affinity import Affinity, ReLUDot
 from gsp_nonlocal.blocks.describe import Description, describe
 from gsp_nonlocal.blocks.gate import GatedResidual
+from gsp_nonlocal.blocks.norm import normalised
 from gsp_nonlocal.nodes import PointwiseProjection, Positions, Vertices, to_map, to_nodes
 
 FilterFactory = Callable[[int, int], GraphFilter]
@@ -201,10 +202,10 @@ class NonlocalUnit(nn.Module):
         """``(B, N, C)`` of a map of size ``spatial`` and a shift over ``N`` nodes ``-> (B, N, C)``."""
         if self.affinity is not None:
             shift = shift + self.affinity(nodes, spatial)
-        filtered = self.vertices.unfold(
-            self.filter(self.vertices.fold(self.value(nodes)), shift), nodes.shape[1]
-        )
-        update = self.activation(self.norm(filtered.mT.contiguous()))
+        values = self.value(nodes)
+        exact = values.to(torch.promote_types(values.dtype, torch.float32))  # until after the norm
+        filtered = self.vertices.unfold(self.filter(self.vertices.fold(exact), shift), nodes.shape[1])
+        update = self.activation(normalised(self.norm, filtered.mT.contiguous()).to(values.dtype))
         if self.gate is None:
             return nodes + update.mT
         return GatedResidual.apply(nodes.mT, self.gate, update).mT

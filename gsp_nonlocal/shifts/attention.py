@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from filters.checks import common_batch, require_number
 from filters.promises import Promises
 from gsp_nonlocal.shifts.exponential import (
     CHUNK,
@@ -15,8 +16,9 @@ from gsp_nonlocal.shifts.exponential import (
     exponential_product,
     product_like,
     require_matching,
+    wide,
 )
-from gsp_nonlocal.shifts.implicit import ImplicitShift
+from gsp_nonlocal.shifts.implicit import ImplicitShift, TransposedShift
 from gsp_nonlocal.shifts.pooled import Product
 from gsp_nonlocal.shifts.scaled import ScaledShift
 
@@ -39,7 +41,8 @@ class AttentionShift(ImplicitShift):
         promises: by default, and always true, that rows sum to 1 and ``|μ| ≤ 1``.
 
     Raises:
-        ValueError: if queries and keys have different shapes.
+        TypeError: if they have different types, or ``scale`` is no number.
+        ValueError: if queries and keys have different shapes or devices, or ``scale`` is not finite.
 
     References:
         Wang, Girshick, Gupta, He (2018), *Non-local Neural Networks*.
@@ -54,6 +57,7 @@ class AttentionShift(ImplicitShift):
         self, query: Tensor, key: Tensor, scale: float = 1.0, *, promises: Promises | None = None
     ) -> None:
         require_matching(query, key)
+        scale = scale if isinstance(scale, Tensor) else require_number("scale", scale)
         super().__init__(query, promises or SOFTMAX)
         self.query, self.key, self.scale = query, key, scale
 
@@ -61,11 +65,15 @@ class AttentionShift(ImplicitShift):
         return attend(self.scale * self.query, self.key, z)
 
     @property
-    def T(self) -> ScaledShift:  # noqa: N802
-        return self._scaled().T
+    def T(self) -> ImplicitShift:  # noqa: N802
+        exact = self.dtype == torch.promote_types(self.dtype, torch.float32)
+        return self._scaled().T if exact else TransposedShift(self)  # in half, sums are not to be kept
+
+    def apply_adjoint(self, z: Tensor) -> Tensor:
+        return self._scaled().T.apply(z)
 
     def to_dense(self) -> Tensor:
-        return torch.softmax(self.scale * self.query @ self.key.mT, dim=-1)
+        return torch.softmax(self.scale * wide(self.query) @ wide(self.key).mT, dim=-1).to(self.dtype)
 
     def mapped(
         self, function: Callable[[Tensor], Tensor], promises: Promises | None = None
@@ -83,7 +91,7 @@ class AttentionShift(ImplicitShift):
 
 def attend(query: Tensor, key: Tensor, z: Tensor) -> Tensor:
     """``softmax(q kᵀ) z`` for ``q (B, N, R)``, ``k (B, M, R)``, ``z (B, M, C)``, the fastest way."""
-    batch = max(query.shape[0], key.shape[0], z.shape[0])
+    batch = common_batch(query, key, z)
     query, key, z = (part.expand(batch, -1, -1) for part in (query, key, z))
     if query.is_cuda:
         q, k, v = (part.unsqueeze(1) for part in (query, key, z))

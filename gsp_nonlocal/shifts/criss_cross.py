@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from filters.checks import require_alike
 from filters.promises import Promises
 from gsp_nonlocal.shifts.implicit import ImplicitShift
 
@@ -24,7 +25,8 @@ class CrissCrossShift(ImplicitShift):
         spectral_bound: a bound of ``|μ|``, if one is known.
 
     Raises:
-        ValueError: if the shapes do not fit.
+        TypeError: if the types do not fit.
+        ValueError: if the shapes or devices do not fit.
 
     References:
         Huang et al. (2019), *CCNet: Criss-Cross Attention for Semantic Segmentation*.
@@ -51,6 +53,7 @@ class CrissCrossShift(ImplicitShift):
                 "vertical has shape (B, W, H, H) and horizontal (B, H, W, W), "
                 f"got {tuple(vertical.shape)} and {tuple(horizontal.shape)}"
             )
+        require_alike("a criss-cross shift", vertical=vertical, horizontal=horizontal)
         like = horizontal.flatten(1, 2)
         super().__init__(like, Promises(is_symmetric, is_row_stochastic, spectral_bound))
         self.vertical, self.horizontal = vertical, horizontal

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from filters.checks import common_batch, require_alike
 from filters.mixing import is_channel_first
 from filters.once import differentiable_once
 from filters.promises import Promises
@@ -34,7 +35,8 @@ class ExponentialShift(ImplicitShift):
         spectral_bound: a bound of ``|μ|``, if one is known.
 
     Raises:
-        ValueError: if the shapes do not fit.
+        TypeError: if the types do not fit.
+        ValueError: if the shapes or devices do not fit.
 
     Example:
         >>> q = torch.randn(1, 50, 4)
@@ -55,6 +57,9 @@ class ExponentialShift(ImplicitShift):
         spectral_bound: float | None = None,
     ) -> None:
         require_matching(query, key)
+        for name, offset in {"row": row, "column": column}.items():
+            if offset is not None:
+                _require_offset(name, offset, query)
         super().__init__(query, Promises(is_symmetric, is_row_stochastic, spectral_bound))
         self.query, self.key = query, key
         self.row = torch.zeros_like(query[..., :1]) if row is None else row.detach()
@@ -69,7 +74,8 @@ class ExponentialShift(ImplicitShift):
         return ExponentialShift(self.key, self.query, self.column, self.row, **promises)
 
     def to_dense(self) -> Tensor:
-        return (self.query @ self.key.mT - self.row - self.column.mT).exp()
+        query, key, row, column = map(wide, (self.query, self.key, self.row, self.column))
+        return (query @ key.mT - row - column.mT).exp().to(self.dtype)
 
     def mapped(
         self, function: Callable[[Tensor], Tensor], promises: Promises | None = None
@@ -79,12 +85,27 @@ class ExponentialShift(ImplicitShift):
 
 
 def require_matching(query: Tensor, key: Tensor) -> None:
-    """Raise a ``ValueError`` unless ``query`` and ``key`` have one common shape ``(B, N, R)``."""
+    """Raise unless ``query`` and ``key`` have one common shape ``(B, N, R)``, type and device."""
     if query.dim() != 3 or query.shape != key.shape:
         raise ValueError(
             "queries and keys have one common shape (B, N, R), "
             f"got {tuple(query.shape)} and {tuple(key.shape)}"
         )
+    require_alike("exponential weights", query=query, key=key)
+
+
+def _require_offset(name: str, offset: Tensor, query: Tensor) -> None:
+    nodes = query.shape[1]
+    if offset.dim() != 3 or offset.shape[1:] != (nodes, 1):
+        raise ValueError(f"{name} has shape (B, {nodes}, 1), as the queries have, got {tuple(offset.shape)}")
+    if len(offset) not in (1, len(query)):
+        raise ValueError(f"{name} has a batch of {len(offset)} and the queries of {len(query)}; equal or 1")
+    require_alike("exponential weights", query=query, **{name: offset})
+
+
+def wide(tensor: Tensor) -> Tensor:
+    """``tensor`` in float32 or better."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def exponential_product(
@@ -108,7 +129,7 @@ def exponential_product(
     Returns:
         ``W z (B, N, C)``, ``W 1 (B, N, 1)``, ``a (B, N, 1)``.
     """
-    batch = max(query.shape[0], key.shape[0], z.shape[0])
+    batch = common_batch(query, key, z)
     q, k, z = (part.expand(batch, -1, -1) for part in (query, key, z))
     row = None if row is None else row.expand(batch, -1, -1)
     column = None if column is None else column.expand(batch, -1, -1)
@@ -158,7 +179,7 @@ class _ExponentialProduct(torch.autograd.Function):
 
 def _chunks(query: Tensor, key: Tensor) -> Iterator[slice]:
     nodes = query.shape[1]
-    step = max(CHUNK // (query.shape[0] * key.shape[1]), min(nodes, 32))
+    step = max(CHUNK // max(query.shape[0] * key.shape[1], 1), min(nodes, 32))
     for start in range(0, nodes, step):
         yield slice(start, start + step)
 

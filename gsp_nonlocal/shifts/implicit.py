@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
 
+from filters.checks import common_batch, require_alike
 from filters.linear import on_parts
 from filters.plain import DenseShift
 from filters.promises import Promises
@@ -24,6 +26,8 @@ class ImplicitShift(ShiftOperator):
 
     def __init__(self, like: Tensor, promises: Promises) -> None:
         batch, nodes = like.shape[:2]
+        if nodes == 0:
+            raise ValueError(f"a graph needs at least one node, got the shape {tuple(like.shape)}")
         self._shape = torch.Size((batch, nodes, nodes))
         self._dtype, self._device = like.dtype, like.device
         self.promises = promises
@@ -31,6 +35,10 @@ class ImplicitShift(ShiftOperator):
     @abstractmethod
     def apply(self, z: Tensor) -> Tensor:
         """``S z`` for a real tensor ``z (B, N, C)``."""
+
+    def apply_adjoint(self, z: Tensor) -> Tensor:
+        """``Sᵀ z`` for a real tensor: what a shift writes whose :attr:`T` is a :class:`TransposedShift`."""
+        raise NotImplementedError
 
     @property
     def shape(self) -> torch.Size:
@@ -45,14 +53,59 @@ class ImplicitShift(ShiftOperator):
         return self._device
 
     def __call__(self, z: Signal) -> Signal:
-        if z.shape[1] != self._shape[-1]:
-            raise ValueError(
-                f"a signal on {z.shape[1]} nodes does not fit a shift of {self._shape[-1]} nodes"
-            )
-        return on_parts(self.apply, z)
+        """``S z``, in the wider data type of the two, computed in float32 or better."""
+        _require_signal(z, self)
+        return on_parts(self._widely, z)
+
+    def _widely(self, z: Tensor) -> Tensor:
+        given = torch.promote_types(z.dtype, self._dtype)
+        wide = torch.promote_types(given, torch.float32)
+        return cast(ImplicitShift, self.to(wide)).apply(z.to(wide)).to(given)
 
     def __add__(self, other: ShiftOperator) -> ShiftOperator:
         return add(self, other)
+
+
+def _require_signal(z: Tensor, shift: ShiftOperator) -> None:
+    """Raise unless ``z`` is a signal on the nodes of ``shift``, on its device."""
+    if not (z.is_floating_point() or z.is_complex()):
+        raise TypeError(f"a node signal must be floating-point or complex, got {z.dtype}; use .float()")
+    if z.dim() != 3:
+        raise ValueError(f"a node signal has shape (B, N, C), got {tuple(z.shape)}")
+    batch, nodes, _ = shift.shape
+    if z.shape[1] != nodes:
+        raise ValueError(f"a signal on {z.shape[1]} nodes does not fit a shift of {nodes} nodes")
+    if 1 not in (batch, len(z)) and batch != len(z):
+        raise ValueError(
+            f"a batch of {len(z)} signals does not fit one of {batch} graphs; they are equal or 1"
+        )
+    if z.device != shift.device:
+        raise ValueError(f"the signal is on {z.device} and the shift on {shift.device}; use .to(device)")
+
+
+class TransposedShift(ImplicitShift):
+    """``Sᵀ`` of a shift that writes :meth:`ImplicitShift.apply_adjoint`."""
+
+    def __init__(self, inner: ImplicitShift) -> None:
+        like = torch.empty(0, dtype=inner.dtype, device=inner.device).expand(*inner.shape[:2], 0)
+        super().__init__(like, inner.promises.transposed)
+        self.inner = inner
+
+    def apply(self, z: Tensor) -> Tensor:
+        return self.inner.apply_adjoint(z)
+
+    @property
+    def T(self) -> ImplicitShift:  # noqa: N802
+        return self.inner
+
+    def to_dense(self) -> Tensor:
+        return self.inner.to_dense().mT
+
+    def mapped(
+        self, function: Callable[[Tensor], Tensor], promises: Promises | None = None
+    ) -> ShiftOperator:
+        inner = self.inner.mapped(function)
+        return inner.T if promises is None else inner.promising(promises.transposed).T
 
 
 class SumShift(ImplicitShift):
@@ -66,7 +119,8 @@ class SumShift(ImplicitShift):
         promises: all that is known of the sum, in place of the two.
 
     Raises:
-        ValueError: without terms, or if they act on different graphs.
+        TypeError: for a term that is no shift, or has another data type than the first.
+        ValueError: without terms, or if they act on different graphs, batches or devices.
 
     Example:
         >>> ones = DenseShift(torch.ones(3, 3))
@@ -86,9 +140,12 @@ class SumShift(ImplicitShift):
     ) -> None:
         if not terms:
             raise ValueError("a sum of shifts needs at least one term, got none")
-        for term in terms[1:]:
+        for term in terms:
+            if not isinstance(term, ShiftOperator):
+                raise TypeError(f"a term of a sum is a shift, got {type(term).__name__}")
             require_same_nodes(terms[0], term)
-        batch, nodes = max(term.shape[0] for term in terms), terms[0].shape[-1]
+        require_alike("a sum of shifts", **{f"term {i}": term for i, term in enumerate(terms)})
+        batch, nodes = common_batch(*terms), terms[0].shape[-1]
         like = torch.empty(0, dtype=terms[0].dtype, device=terms[0].device).expand(batch, nodes, 0)
         found = Promises.of_sum([term.promises for term in terms])
         symmetric = found.symmetric if is_symmetric is None else is_symmetric

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from filters.checks import require_alike
 from filters.mixing import mix_channels
 from filters.promises import Promises
-from gsp_nonlocal.shifts.implicit import ImplicitShift
+from gsp_nonlocal.shifts.implicit import ImplicitShift, TransposedShift
 
 PoolKind = Literal["max", "average"]
 Product = Callable[[Tensor], Tensor]
@@ -83,6 +84,17 @@ class Pool:
         return self(torch.eye(nodes, dtype=like.dtype, device=like.device).unsqueeze(0))
 
 
+def require_pooled(query: Tensor, key: Tensor, pool: Pool) -> None:
+    """Raise unless there is a query for each position of ``pool``, and a key for each pooled one."""
+    sizes = tuple(torch.Size(size).numel() for size in (pool.spatial, pool.pooled))
+    if query.dim() != 3 or key.dim() != 3 or (query.shape[1], key.shape[1]) != sizes:
+        raise ValueError(
+            f"a map of size {pool.spatial}, pooled to {pool.pooled}, has queries (B, {sizes[0]}, R) and keys "
+            f"(B, {sizes[1]}, R), got {tuple(query.shape)} and {tuple(key.shape)}"
+        )
+    require_alike("a pooled shift", query=query, key=key)
+
+
 def require_pool(kind: str) -> None:
     """Raise a ``ValueError`` unless ``kind`` is a :data:`PoolKind`."""
     if kind not in get_args(PoolKind):
@@ -112,21 +124,28 @@ class PooledShift(ImplicitShift):
         pool: Pool,
         promises: Promises = NOTHING,
     ) -> None:
+        require_pooled(query, key, pool)
         super().__init__(query, promises)
         self.products, self.query, self.key, self.pool = products, query, key, pool
-        self.product, self.adjoint = products(query, key)
 
     def apply(self, z: Tensor) -> Tensor:
-        return self.product(self.pool(z))
+        return self._product(self.pool(z))
+
+    def apply_adjoint(self, y: Tensor) -> Tensor:
+        """``Pᵀ Wᵀ y``, for average pooling."""
+        return self.pool.adjoint(self.products(self.query, self.key)[1](y))
+
+    def _product(self, pooled: Tensor) -> Tensor:
+        return self.products(self.query, self.key)[0](pooled)
 
     @property
     def T(self) -> TransposedShift:  # noqa: N802
         self._require_linear()
-        return TransposedShift(self, lambda y: self.pool.adjoint(self.adjoint(y)))
+        return TransposedShift(self)
 
     def to_dense(self) -> Tensor:
         self._require_linear()
-        return self.product(self.pool.matrix(self.query)).expand(self.shape)
+        return self._product(self.pool.matrix(self.query)).expand(self.shape)
 
     def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> PooledShift:
         query, key = function(self.query), function(self.key)
@@ -138,29 +157,6 @@ class PooledShift(ImplicitShift):
                 "max pooling of values is not linear, so this shift has no matrix, transpose or spectrum; "
                 'use sub_sample="average"'
             )
-
-
-class TransposedShift(ImplicitShift):
-    """``Sᵀ`` of a shift, by a product of its own."""
-
-    def __init__(self, inner: PooledShift, product: Product) -> None:
-        super().__init__(inner.query, inner.promises.transposed)
-        self.inner, self.product = inner, product
-
-    def apply(self, z: Tensor) -> Tensor:
-        return self.product(z)
-
-    @property
-    def T(self) -> PooledShift:  # noqa: N802
-        return self.inner
-
-    def to_dense(self) -> Tensor:
-        return self.inner.to_dense().mT
-
-    def mapped(
-        self, function: Callable[[Tensor], Tensor], promises: Promises | None = None
-    ) -> TransposedShift:
-        return self.inner.mapped(function, None if promises is None else promises.transposed).T
 
 
 def pyramid(spatial: Sequence[int], sizes: Sequence[int], like: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from filters.checks import common_batch, require_alike
 from filters.plain import DenseShift
 from filters.promises import Promises
 from filters.shift import ShiftOperator
@@ -23,6 +24,10 @@ class ScaledShift(ImplicitShift):
         is_symmetric: promise that the product is symmetric.
         is_row_stochastic: promise that its entries are ``≥ 0`` and its rows sum to 1, or to 0.
         spectral_bound: a bound of ``|μ|``, if one is known.
+
+    Raises:
+        TypeError: if ``inner`` is no shift, or the types differ.
+        ValueError: if shapes, batches or devices do not fit.
 
     Example:
         >>> import torch
@@ -42,11 +47,14 @@ class ScaledShift(ImplicitShift):
         is_row_stochastic: bool = False,
         spectral_bound: float | None = None,
     ) -> None:
+        if not isinstance(inner, ShiftOperator):
+            raise TypeError(f"what is scaled is a shift, got {type(inner).__name__}")
         nodes = inner.shape[-1]
         for name, scale in {"left": left, "right": right}.items():
             if scale.dim() != 3 or scale.shape[-2:] != (nodes, 1):
                 raise ValueError(f"{name} has shape (B, {nodes}, 1), got {tuple(scale.shape)}")
-        batch = max(inner.shape[0], left.shape[0], right.shape[0])
+        require_alike("a scaled shift", inner=inner, left=left, right=right)
+        batch = common_batch(inner, left, right)
         like = left.expand(batch, -1, -1)
         super().__init__(like, Promises(is_symmetric, is_row_stochastic, spectral_bound))
         self.inner, self.left, self.right = inner, left, right
@@ -77,6 +85,7 @@ def scaled(
 ) -> ShiftOperator:
     """``diag(l) S diag(r)`` for ``l, r (B, N, 1)``; the diagonals go into a matrix or factors that are
     there."""
+    require_alike("a scaled shift", inner=shift, left=left, right=right)
     promises = Promises(is_symmetric, is_row_stochastic, spectral_bound).keywords()
     if isinstance(shift, DenseShift):
         return DenseShift(left * shift.matrix * right.mT, **promises)

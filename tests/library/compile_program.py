@@ -85,10 +85,12 @@ KNOWN = {
     ),
 }
 """Blocks of float64, with open gates: gradients that cancel are no noise there."""
+HALF = {"snl": SNL, "cgnl, groups": partial(CGNL, groups=2)}
+"""Blocks of bfloat16, whose norms run in float32."""
 LARGE = ("nl, in chunks",)
 """On a map with more weights than exist at once."""
 WITH_INDUCTOR = ("snl", "cayley", "rational", "nl", "cc", "dnl")
-TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-11}
+TOLERANCES = {torch.bfloat16: 1e-2, torch.float32: 1e-5, torch.float64: 1e-11}
 
 
 def open_gates(block: nn.Module) -> nn.Module:
@@ -107,6 +109,8 @@ def cases() -> Iterator[tuple[str, Callable[[int], nn.Module], tuple[int, ...]]]
     for name, make in KNOWN.items():
         shape = (2, 8, 28, 28) if name in LARGE else (2, 8, 6, 5)
         yield name, lambda c, make=make: open_gates(make(c)).double(), shape
+    for name, make in HALF.items():
+        yield f"{name}, half", lambda c, make=make: open_gates(make(c)).bfloat16(), (2, 8, 6, 5)
 
 
 def values(block: nn.Module, runner: nn.Module, x: Tensor) -> list[Tensor]:
