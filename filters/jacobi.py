@@ -56,7 +56,7 @@ class Jacobi(PolynomialFilter):
     def _require_finite(self) -> None:
         """Refuse polynomials whose greatest values, ``binom(K + a, K)`` at the ends, leave float32."""
         most, order = max(self.a, self.b, 0.0), self.order
-        greatest = math.lgamma(order + most + 1) - math.lgamma(order + 1) - math.lgamma(most + 1)
+        greatest = sum(math.log1p(most / k) for k in range(1, order + 1))
         if greatest > math.log(LARGEST):
             raise ValueError(
                 f"a Jacobi polynomial of order {order} with a={self.a:g}, b={self.b:g} reaches "

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from filters.checks import require_positive
+from filters.checks import require_integer, require_positive
 from filters.spectral_function import SpectralFunction
 
 
@@ -15,6 +15,7 @@ class _Kernel(SpectralFunction):
     def __init__(self, value: float, order: int) -> None:
         torch.nn.Module.__init__(self)
         self.value = require_positive(self.symbol, value)
+        order = require_integer("order", order, 0, "the polynomial degree")
         self._name = f"{type(self).__name__}({self.symbol}={self.value:g})"
         self._interpolate(order)
 

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from filters.checks import common_batch
+
 
 def on_parts(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
     """A real linear ``function`` applied to a tensor that may be complex, part by part."""
@@ -40,7 +42,7 @@ def factorised(system: Tensor) -> Callable[[Tensor], Tensor]:
     def solve(z: Tensor) -> Tensor:
         if z.is_complex() and not system.is_complex():
             return on_parts(solve, z)
-        batch = max(z.shape[0], system.shape[0])
+        batch = common_batch(z, system)
         matrix, lu = (part.expand(batch, -1, -1) for part in (system, factors))
         right = z.to(matrix.dtype).expand(batch, -1, -1)
         return _Solve.apply(matrix, lu, pivots.expand(batch, -1), right, False)

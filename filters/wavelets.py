@@ -107,6 +107,7 @@ def itersine(bands: int = 6, order: int = 60) -> WaveletFrame:
         [1.0, 1.0]
     """
     bands = require_integer("bands", bands, 2)
+    order = require_integer("order", order, 0, "the polynomial degree")
     return WaveletFrame([_Itersine(index, bands, order) for index in range(bands)])
 
 

@@ -35,6 +35,7 @@ def insert_blocks(
         ``model`` itself.
 
     Raises:
+        TypeError: for what is no module, no mapping, or no factory of modules.
         ValueError: for an unknown path (near matches are listed), a module that has a block already, a
             container that reads its items one by one, or channels that cannot be found. Nothing is
             inserted then.
@@ -46,12 +47,25 @@ def insert_blocks(
         >>> [key for key in cnn.state_dict() if "nonlocal" not in key]
         ['0.weight', '0.bias', '2.weight', '2.bias']
     """
+    _check(model, blocks)
     targets = {path: _target(model, path) for path in blocks}
     channels = _static_channels(targets) if example is None else _measure(model, targets, example)
     built = {path: _build(block, channels, path) for path, block in blocks.items()}
     for path, block in built.items():
         _attach(targets[path], block)
     return model
+
+
+def _check(model: nn.Module, blocks: Mapping[str, Callable[[int], nn.Module]]) -> None:
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"blocks are inserted into a module, got {type(model).__name__}")
+    if not isinstance(blocks, Mapping):
+        raise TypeError(f"blocks map module paths to factories, got {type(blocks).__name__}")
+    for path, block in blocks.items():
+        if not isinstance(path, str):
+            raise TypeError(f"a module path is a string as in model.named_modules(), got {path!r}")
+        if not callable(block):
+            raise TypeError(f"the block at {path!r} is a factory or a module, got {block!r}")
 
 
 def _target(model: nn.Module, path: str) -> nn.Module:
@@ -86,7 +100,10 @@ def _build(block: Callable[[int], nn.Module], channels: Mapping[str, int | None]
             f"cannot tell the channel count of module {path!r}: it has no convolution, norm or linear "
             "layer; pass example=torch.randn(...), an input of the model"
         )
-    return block(found)
+    built = block(found)
+    if not isinstance(built, nn.Module):
+        raise TypeError(f"the factory of the block at {path!r} made no module, but {built!r}")
+    return built
 
 
 def _static_channels(targets: Mapping[str, nn.Module]) -> dict[str, int | None]:

@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from filters.checks import require_flag, require_integer
 from filters.linear import require_real_floating
 from filters.mixing import mix_channels
 
@@ -15,16 +16,18 @@ def to_nodes(x: Tensor) -> Tensor:
     """The node signal ``(B, N, C)`` of a map ``x (B, C, *spatial)``, ``N = ∏ spatial``: a view.
 
     Raises:
-        TypeError: for integer or complex features.
+        TypeError: for what is no tensor, and for integer or complex features.
         ValueError: for a map without spatial dimensions or without positions.
     """
+    if not isinstance(x, Tensor):
+        raise TypeError(f"a feature map is a tensor (B, C, *spatial), got {type(x).__name__}")
     require_real_floating(x, "a feature map")
     if x.dim() < 3:
         raise ValueError(
             "a feature map has shape (B, C, *spatial) with at least one spatial dimension, "
             f"got {tuple(x.shape)}"
         )
-    if 0 in x.shape:
+    if 0 in x.shape[1:]:
         raise ValueError(f"a feature map needs at least one position, got shape {tuple(x.shape)}")
     return x.flatten(2).mT
 
@@ -47,6 +50,13 @@ class Vertices(Protocol):
 
     def channels(self, inner_channels: int, channels: int) -> tuple[int, int]:
         """Channels in and out of a filter on these nodes."""
+
+
+def require_vertices(vertices: Vertices) -> Vertices:
+    """``vertices``, or a ``TypeError`` where it does not fold signals."""
+    if not all(hasattr(vertices, name) for name in ("name", "fold", "unfold", "channels")):
+        raise TypeError(f"vertices must be Positions(), PositionsAndChannels() or alike, got {vertices!r}")
+    return vertices
 
 
 class Positions:
@@ -82,9 +92,7 @@ class PositionsAndChannels:
     """
 
     def __init__(self, groups: int = 1) -> None:
-        if groups < 1:
-            raise ValueError(f"groups must be at least 1, got {groups}")
-        self.groups = groups
+        self.groups = groups = require_integer("groups", groups)
         self.name = "N·C" if groups == 1 else f"N·C/{groups}, {groups} times"
 
     def fold(self, z: Tensor) -> Tensor:
@@ -94,7 +102,8 @@ class PositionsAndChannels:
 
     def unfold(self, y: Tensor, num_positions: int) -> Tensor:
         """``(B g, N r / g, 1) -> (B, N, r)``."""
-        return y.reshape(y.shape[0] // self.groups, -1, num_positions).mT
+        samples, channels = len(y) // self.groups, y.shape[1] * self.groups // num_positions
+        return y.reshape(samples, channels, num_positions).mT
 
     def channels(self, inner_channels: int, channels: int) -> tuple[int, int]:
         """``(1, 1)``: signals are scalar."""
@@ -114,7 +123,7 @@ class Bias(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.bias = nn.Parameter(torch.zeros(channels))
+        self.bias = nn.Parameter(torch.zeros(require_integer("channels", channels)))
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, N) -> (B, C, N)``."""
@@ -130,16 +139,16 @@ class PointwiseProjection(nn.Module):
         bias: whether there is a ``b``.
 
     Raises:
-        ValueError: if a number is below 1, or if the input has another number of channels.
+        TypeError: if a number is no integer; at the call, for features of another data type.
+        ValueError: if a number is below 1; at the call, for features of another shape or device.
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, bias: bool = False) -> None:
         super().__init__()
-        for name, value in {"in_channels": in_channels, "out_channels": out_channels}.items():
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        in_channels = require_integer("in_channels", in_channels)
+        out_channels = require_integer("out_channels", out_channels)
         self.weight = nn.Parameter(torch.empty(in_channels, out_channels))
-        self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
+        self.bias = nn.Parameter(torch.empty(out_channels)) if require_flag("bias", bias) else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -151,6 +160,8 @@ class PointwiseProjection(nn.Module):
 
     def forward(self, nodes: Tensor) -> Tensor:
         """``(B, N, in) -> (B, N, out)``."""
+        require_nodes(nodes)
+        _require_same_kind(nodes, self.weight)
         if nodes.shape[-1] != self.weight.shape[0]:
             raise ValueError(
                 f"expected {self.weight.shape[0]} channels, got {nodes.shape[-1]} "
@@ -162,3 +173,20 @@ class PointwiseProjection(nn.Module):
     def extra_repr(self) -> str:
         """What ``repr`` shows of the settings."""
         return f"{self.weight.shape[0]}, {self.weight.shape[1]}"
+
+
+def require_nodes(nodes: Tensor) -> None:
+    """Raise unless ``nodes`` are the features ``(B, N, C)`` of at least one node."""
+    require_real_floating(nodes, "node features")
+    if nodes.dim() != 3:
+        raise ValueError(f"node features have shape (B, N, C), got {tuple(nodes.shape)}")
+    if nodes.shape[1] == 0:
+        raise ValueError(f"a graph needs at least one node, got node features of shape {tuple(nodes.shape)}")
+
+
+def _require_same_kind(nodes: Tensor, weight: Tensor) -> None:
+    """Raise unless both are on one device, and of one data type where autocast does not choose it."""
+    if nodes.device != weight.device:
+        raise ValueError(f"features are on {nodes.device} and weights on {weight.device}; use .to(device)")
+    if nodes.dtype != weight.dtype and not torch.is_autocast_enabled(nodes.device.type):
+        raise TypeError(f"features are {nodes.dtype} and weights {weight.dtype}; convert one with .to(dtype)")

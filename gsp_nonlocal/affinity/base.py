@@ -9,10 +9,11 @@ from typing import ClassVar, get_args
 import torch
 from torch import Tensor, nn
 
+from filters.checks import require_integer
 from filters.promises import Promises
 from filters.shift import ShiftOperator
 from gsp_nonlocal.affinity.normalization import Normalization, Symmetrization, normalise
-from gsp_nonlocal.nodes import PointwiseProjection
+from gsp_nonlocal.nodes import PointwiseProjection, require_nodes
 from gsp_nonlocal.shifts import Pool
 from gsp_nonlocal.shifts.pooled import PoolKind, require_pool
 
@@ -59,6 +60,7 @@ class Affinity(nn.Module, ABC):
 
 def require_size(nodes: Tensor, spatial: Sequence[int] | None) -> torch.Size:
     """The size of the map, by default ``(N,)``; a ``ValueError`` unless it has ``N`` positions."""
+    require_nodes(nodes)
     size = torch.Size(nodes.shape[1:2] if spatial is None else spatial)
     if size.numel() != nodes.shape[1]:
         raise ValueError(f"a map of size {tuple(size)} has {size.numel()} positions, not {nodes.shape[1]}")
@@ -107,6 +109,7 @@ class PairwiseAffinity(Affinity):
 
     def embed(self, channels: int, inner_channels: int, bias: bool) -> None:
         """Make the embedding ``[θ, φ]``."""
+        inner_channels = require_integer("inner_channels", inner_channels)
         self.theta_phi = PointwiseProjection(channels, 2 * inner_channels, bias=bias)
 
     def embeddings(self, nodes: Tensor) -> tuple[Tensor, Tensor]:

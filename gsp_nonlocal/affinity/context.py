@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from filters.checks import require_integer
 from filters.shift import ShiftOperator
 from gsp_nonlocal.affinity.base import Affinity, require_size
 from gsp_nonlocal.nodes import PointwiseProjection
+from gsp_nonlocal.norm import normalised
 from gsp_nonlocal.shifts import LowRankShift
 from gsp_nonlocal.shifts.pooled import pyramid
 
@@ -77,16 +79,17 @@ class PyramidAttention(Affinity):
 
     def __init__(self, channels: int, inner_channels: int, *, sizes: Sequence[int] = (1, 3, 6, 8)) -> None:
         super().__init__()
-        if not sizes or min(sizes) < 1:
-            raise ValueError(f"sizes are levels of at least 1 position a side, got {tuple(sizes)}")
-        self.sizes = tuple(sizes)
+        if not isinstance(sizes, Sequence) or isinstance(sizes, str) or not sizes:
+            raise ValueError(f"sizes are levels of at least 1 position a side, one or more, got {sizes!r}")
+        self.sizes = tuple(require_integer("a level of sizes", size) for size in sizes)
         self.embedding = PointwiseProjection(channels, inner_channels, bias=True)
         self.norm = nn.BatchNorm1d(inner_channels)
 
     def forward(self, nodes: Tensor, spatial: Sequence[int] | None = None) -> ShiftOperator:
-        query = self.norm(self.embedding(nodes).mT).relu().mT
+        embedded = self.embedding(nodes)
+        exact = embedded.to(torch.promote_types(embedded.dtype, torch.float32))
+        query = normalised(self.norm, exact.mT).relu().mT
         with torch.autocast(device_type=nodes.device.type, enabled=False):
-            query = query.to(torch.promote_types(query.dtype, torch.float32))
             pooling = pyramid(require_size(nodes, spatial), self.sizes, query)
             exponents = query.shape[-1] ** -0.5 * (query @ (pooling @ query).mT)
             left = exponents.softmax(dim=-1)

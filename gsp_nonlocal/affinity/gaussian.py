@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf, isfinite
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from filters.checks import require_flag, require_number, require_positive
 from filters.shift import ShiftOperator
 from gsp_nonlocal.affinity.base import PairwiseAffinity
 from gsp_nonlocal.affinity.normalization import Normalization, normalise_exponential
@@ -61,10 +61,8 @@ class EmbeddedGaussian(PairwiseAffinity):
         **choices: Any,
     ) -> None:
         super().__init__(channels, inner_channels, normalization=normalization, **choices)
-        self.scale = inner_channels**-0.5 if scale is None else scale
-        if not isfinite(self.scale):
-            raise ValueError(f"scale must be finite, got {scale}")
-        self.whiten = whiten
+        self.scale = inner_channels**-0.5 if scale is None else require_number("scale", scale)
+        self.whiten = require_flag("whiten", whiten)
 
     def embeddings(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
         query, key = super().embeddings(nodes)
@@ -195,6 +193,4 @@ class RBF(PairwiseAffinity):
 
 def require_gamma(gamma: float) -> float:
     """``γ``, or a ``ValueError`` where it is not positive."""
-    if not 0 < gamma < inf:
-        raise ValueError(f"gamma must be positive and finite, got {gamma}")
-    return gamma
+    return require_positive("gamma", gamma)

@@ -10,11 +10,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from filters.checks import require_flag, require_integer
 from filters.shift import ShiftOperator
 from gsp_nonlocal.affinity.base import PairwiseAffinity
 from gsp_nonlocal.affinity.gaussian import require_gamma
 from gsp_nonlocal.affinity.normalization import Normalization
-from gsp_nonlocal.nodes import Positions, Vertices
+from gsp_nonlocal.nodes import Positions, Vertices, require_vertices
 from gsp_nonlocal.shifts import HingeShift, LowRankShift, Pool, PooledShift
 from gsp_nonlocal.shifts.hinge import hinge_products
 from gsp_nonlocal.shifts.pooled import factor_products
@@ -153,10 +154,9 @@ class TaylorRBF(FactorAffinity):
         **choices: Any,
     ) -> None:
         super().__init__(channels, inner_channels, **choices)
-        if order < 0:
-            raise ValueError(f"order must be at least 0 (the degree of the series), got {order}")
-        self.order, self.gamma, self.unit_norm = order, require_gamma(gamma), unit_norm
-        self.vertices = Positions() if vertices is None else vertices
+        self.order = require_integer("order", order, 0, "the degree of the series")
+        self.gamma, self.unit_norm = require_gamma(gamma), require_flag("unit_norm", unit_norm)
+        self.vertices = Positions() if vertices is None else require_vertices(vertices)
         width = self.vertices.channels(inner_channels, inner_channels)[0]
         rank = sum(width**power for power in range(order + 1))
         if rank > MOST_COLUMNS:

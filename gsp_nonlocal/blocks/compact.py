@@ -8,6 +8,7 @@ from functools import partial
 from torch import nn
 
 from filters import Aggregation
+from filters.checks import require_integer
 from gsp_nonlocal.affinity import (
     CrissCross,
     GlobalContext,
@@ -49,6 +50,7 @@ def CGNL(  # noqa: N802
         torch.Size([1, 64, 14, 14])
     """
     inner = default_inner_channels(channels) if inner_channels is None else inner_channels
+    inner = require_integer("inner_channels", inner)
     vertices = PositionsAndChannels(groups)
     vertices.channels(inner, channels)  # refuses groups that do not divide
     affinity = partial(TaylorRBF, order=order, gamma=gamma, unit_norm=True, vertices=vertices)
@@ -98,6 +100,7 @@ def CC(  # noqa: N802
         >>> CC(64)(torch.randn(1, 64, 14, 14)).shape
         torch.Size([1, 64, 14, 14])
     """
+    channels = require_integer("channels", channels)
     return NonlocalBlock(
         channels,
         max(channels // 8, 1) if inner_channels is None else inner_channels,
@@ -165,8 +168,9 @@ def GC(channels: int, inner_channels: int | None = None, *, gate: bool = True) -
         >>> GC(64)(torch.randn(1, 64, 14, 14)).shape
         torch.Size([1, 64, 14, 14])
     """
+    channels = require_integer("channels", channels)
     inner = max(channels // 16, 4) if inner_channels is None else inner_channels
-    if inner < 2:
+    if require_integer("inner_channels", inner) < 2:
         raise ValueError(f"inner_channels must be at least 2, got {inner}: a layer norm of one channel is 0")
     return NonlocalBlock(
         channels,

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from filters import Chebyshev, GraphFilter, ShiftOperator
+from filters.checks import require_flag, require_integer
 from gsp_nonlocal.affinity import Affinity, ReLUDot
 from gsp_nonlocal.blocks.describe import Description, describe
 from gsp_nonlocal.blocks.gate import GatedResidual
-from gsp_nonlocal.blocks.norm import normalised
-from gsp_nonlocal.nodes import PointwiseProjection, Positions, Vertices, to_map, to_nodes
+from gsp_nonlocal.nodes import PointwiseProjection, Positions, Vertices, require_vertices, to_map, to_nodes
+from gsp_nonlocal.norm import normalised
 
 FilterFactory = Callable[[int, int], GraphFilter]
 AffinityFactory = Callable[[int, int], Affinity]
 ValueFactory = Callable[[int, int], nn.Module]
 NormFactory = Callable[[int], nn.Module]
+M = TypeVar("M", bound=nn.Module)
 
 
 class NonlocalBlock(nn.Module):
@@ -49,8 +52,10 @@ class NonlocalBlock(nn.Module):
             ``x + σ(norm(·))`` and the initialisation of the paper.
 
     Raises:
-        ValueError: if a number is below 1; at the call, for a map of other channels or without positions.
-        TypeError: at the call, for integer or complex features.
+        ValueError: if a number is below 1; at the call, for a map of other channels or without positions, or
+            where a norm has a single number.
+        TypeError: if a number is no integer, or a factory is none or makes something else; at the call, for
+            integer or complex features, or of another data type.
 
     Warns:
         UserWarning: for a filter that does not use the graph, of order 0: the affinity does not learn.
@@ -83,27 +88,28 @@ class NonlocalBlock(nn.Module):
         gate: bool = True,
     ) -> None:
         super().__init__()
+        channels = require_integer("channels", channels)
         inner = default_inner_channels(channels) if inner_channels is None else inner_channels
-        numbers = {"channels": channels, "inner_channels": inner, "stages": stages, "recurrence": recurrence}
-        for name, number in numbers.items():
-            if number < 1:
-                raise ValueError(f"{name} must be at least 1, got {number}")
-        self.channels, self.inner_channels, self.recurrence = channels, inner, recurrence
-        self.vertices: Vertices = Positions() if vertices is None else vertices
+        inner = require_integer("inner_channels", inner)
+        self.channels, self.inner_channels = channels, inner
+        self.recurrence = require_integer("recurrence", recurrence)
+        self.vertices: Vertices = Positions() if vertices is None else require_vertices(vertices)
         width = channels if value is None else inner
         sizes = self.vertices.channels(width, channels)
-        self.affinity = affinity(channels, inner)
+        self.affinity = made("affinity", affinity, Affinity, channels, inner)
         self.stages = nn.ModuleList(
             NonlocalUnit(
-                nn.Identity() if value is None else value(channels, inner),
-                filter(*sizes),
-                norm(channels),
-                activation(),
-                affinity=None if unit_affinity is None else unit_affinity(channels, inner),
+                nn.Identity() if value is None else made("value", value, nn.Module, channels, inner),
+                _fitting(made("filter", filter, GraphFilter, *sizes), sizes[0]),
+                made("norm", norm, nn.Module, channels),
+                made("activation", activation, nn.Module),
+                affinity=None
+                if unit_affinity is None
+                else made("unit_affinity", unit_affinity, Affinity, channels, inner),
                 vertices=self.vertices,
-                gate=gate,
+                gate=require_flag("gate", gate),
             )
-            for _ in range(stages)
+            for _ in range(require_integer("stages", stages))
         )
         self._warn_of_idle_affinity()
 
@@ -168,7 +174,29 @@ class NonlocalBlock(nn.Module):
 
 def default_inner_channels(channels: int) -> int:
     """Half of the channels, at least 1."""
-    return max(channels // 2, 1)
+    return max(require_integer("channels", channels) // 2, 1)
+
+
+def made(name: str, factory: Callable[..., M], kind: type[M], *sizes: int) -> M:
+    """What the ``factory`` of a block makes of ``sizes``; a ``TypeError`` unless it is a ``kind``."""
+    if isinstance(factory, nn.Module):
+        raise TypeError(
+            f"{name} is a factory: a class, a functools.partial or a function, called with the sizes {sizes}; "
+            f"got the finished module {factory}"
+        )
+    if not callable(factory):
+        raise TypeError(f"{name} is a factory: a class, a functools.partial or a function; got {factory!r}")
+    result = factory(*sizes)
+    if not isinstance(result, kind):
+        raise TypeError(f"{name} must make a {kind.__name__}, and made a {type(result).__name__}: {result}")
+    return result
+
+
+def _fitting(filter: GraphFilter, channels: int) -> GraphFilter:
+    """``filter``, if it takes the channels that it was made for."""
+    if filter.in_channels not in (None, channels):
+        raise ValueError(f"filter was asked for {channels} channels, and {filter} takes {filter.in_channels}")
+    return filter
 
 
 class NonlocalUnit(nn.Module):

@@ -15,6 +15,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
+from filters.checks import require_integer
 from gsp_nonlocal.spectral import Limits, Snapshot, snapshot
 from gsp_nonlocal.spectral.analysis.snapshot import check_images
 from gsp_nonlocal.spectral.report.folder import check_folder
@@ -76,9 +77,7 @@ class SpectralCallback(Callback):
         overwrite: bool = False,
     ) -> None:
         check_images(images)
-        if every < 1:
-            raise ValueError(f"every must be at least 1, got {every}")
-        self.images, self.folder, self.every = images, folder, every
+        self.images, self.folder, self.every = images, folder, require_integer("every", every)
         self.paths, self.limits, self.overwrite = paths, limits, overwrite
         self.snapshots: list[Snapshot] = []
         self._start: Analysis | None = None

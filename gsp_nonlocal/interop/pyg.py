@@ -12,6 +12,8 @@ from torch_geometric.nn import MessagePassing
 
 from filters import Filter, GraphFilter, ShiftOperator, as_shift
 from filters.base import materialise
+from filters.checks import require_integer
+from filters.linear import require_real_floating
 from filters.plain import DiagonalShift
 from filters.promises import Promises
 from filters.shift import Signal
@@ -51,6 +53,10 @@ def to_data(shift: ShiftOperator | Tensor, x: Tensor, *, neighbours: int | None 
         (2, (8, 3), (2, 32))
     """
     shift = as_shift(shift)
+    if not isinstance(x, Tensor):
+        raise TypeError(f"node signals are a tensor (B, N, C), got {type(x).__name__}")
+    if len(x) == 0:
+        raise ValueError(f"a batch of PyG needs at least one graph, got signals of shape {tuple(x.shape)}")
     nodes = x if x.dim() == 3 else to_nodes(x)
     batch, count, _ = nodes.shape
     if shift.shape[-1] != count or shift.shape[0] not in (1, batch):
@@ -78,6 +84,8 @@ def from_data(data: Data | Batch) -> tuple[SparseShift, Tensor]:
     Raises:
         ValueError: if there is no ``x`` or no ``edge_index``.
     """
+    if not isinstance(data, Data):
+        raise TypeError(f"expected Data or Batch of PyG, got {type(data).__name__}")
     if data.x is None or data.edge_index is None:
         raise ValueError(f"data needs x and edge_index, got {data}")
     source, target = data.edge_index
@@ -120,6 +128,10 @@ class SpectralConv(MessagePassing):
         lambda_max: float | None = None,
     ) -> None:
         super().__init__()
+        if not isinstance(filter, GraphFilter):
+            raise TypeError(f"filter must be a graph filter, as in filters, got {type(filter).__name__}")
+        if normalization not in ("sym", "rw", None):
+            raise ValueError(f"unknown normalization {normalization!r}; choose 'sym', 'rw' or None")
         self.filter, self.normalization, self.lambda_max = filter, normalization, lambda_max
         self.in_channels, self.out_channels = filter.in_channels, filter.out_channels
 
@@ -137,6 +149,7 @@ class SpectralConv(MessagePassing):
         batch: Tensor | None = None,
     ) -> Tensor:
         """``(N, in) -> (N, out)``."""
+        _require_signal(x)
         edges = check_edges(
             edge_index, _like_signal(edge_weight, edge_index, x), len(x), self.normalization, batch
         )
@@ -191,16 +204,17 @@ class PyGFilter(GraphFilter):
 
     def __init__(self, conv: nn.Module, complete_nodes: int = COMPLETE_NODES, neighbours: int = 16) -> None:
         super().__init__()
+        if not isinstance(conv, nn.Module):
+            raise TypeError(f"conv must be a module of torch_geometric.nn, got {type(conv).__name__}")
         self.in_channels, self.out_channels = _channels(conv)
         accepted = inspect.signature(conv.forward).parameters
         if not {"edge_index", "adj"} & set(accepted):
             raise TypeError(
                 f"{type(conv).__name__} takes neither edge_index nor adj; it is no PyG convolution"
             )
-        if neighbours < 1:
-            raise ValueError(f"neighbours must be at least 1, got {neighbours}")
         self.conv = conv
-        self.complete_nodes, self.neighbours = complete_nodes, neighbours
+        self.complete_nodes = require_integer("complete_nodes", complete_nodes, 0)
+        self.neighbours = require_integer("neighbours", neighbours)
         self._takes_matrix, self._takes_weight = "adj" in accepted, "edge_weight" in accepted
 
     def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
@@ -236,6 +250,13 @@ class PyGFilter(GraphFilter):
     def extra_repr(self) -> str:
         """What ``repr`` shows of the settings."""
         return f"complete_nodes={self.complete_nodes}, neighbours={self.neighbours}"
+
+
+def _require_signal(x: Tensor) -> None:
+    """Raise unless ``x`` is a real signal ``(N, C)``."""
+    require_real_floating(x, "a node signal")
+    if x.dim() != 2:
+        raise ValueError(f"a node signal of PyG has shape (N, C), got {tuple(x.shape)}")
 
 
 def _like_signal(weight: Tensor | None, edge_index: Tensor, x: Tensor) -> Tensor:

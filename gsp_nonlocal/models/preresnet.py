@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from filters.checks import require_integer
 from gsp_nonlocal.insert import insert_blocks
 
 
@@ -67,7 +68,7 @@ class PreResNet(nn.Module):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        units, rest = divmod(depth - 2, 6)
+        units, rest = divmod(require_integer("depth", depth) - 2, 6)
         if rest or units < 1:
             raise ValueError(f"depth must be 6 n + 2 with n >= 1 (20, 56, 110, ...), got {depth}")
         self.conv = nn.Conv2d(in_channels, 16, 3, padding=1, bias=False)
@@ -78,7 +79,7 @@ class PreResNet(nn.Module):
         self.fc1 = nn.Conv2d(64, 64, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(64)
         self.dropout = nn.Dropout(dropout)
-        self.fc2 = nn.Linear(64, num_classes)
+        self.fc2 = nn.Linear(64, require_integer("num_classes", num_classes))
         if block is not None:
             insert_blocks(self, {f"layer3.{min(1, units - 1)}": block})
 

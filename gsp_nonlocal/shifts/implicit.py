@@ -101,9 +101,7 @@ class TransposedShift(ImplicitShift):
     def to_dense(self) -> Tensor:
         return self.inner.to_dense().mT
 
-    def mapped(
-        self, function: Callable[[Tensor], Tensor], promises: Promises | None = None
-    ) -> ShiftOperator:
+    def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> ShiftOperator:
         inner = self.inner.mapped(function)
         return inner.T if promises is None else inner.promising(promises.transposed).T
 

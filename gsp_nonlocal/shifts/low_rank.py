@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from filters.checks import common_batch
 from filters.linear import factorised, matmul_real, on_parts, require_real_floating
 from filters.promises import Promises
 from filters.shift import Scalar, ShiftOperator, Signal, require_same_nodes
@@ -159,7 +160,7 @@ class LowRankShift(ShiftOperator):
             return add(self, other)
         require_same_nodes(self, other)
         factors = zip(_plain_factors(self), _plain_factors(other), strict=True)
-        batch = max(self.shape[0], other.shape[0])
+        batch = common_batch(self, other)
         left, right = (torch.cat([f.expand(batch, -1, -1) for f in pair], dim=-1) for pair in factors)
         return LowRankShift(left, right, **Promises.of_sum([self.promises, other.promises]).keywords())
 

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from filters.checks import require_integer
 from filters.shift import ShiftOperator
 from gsp_nonlocal.shifts.low_rank import LowRankShift
 from gsp_nonlocal.shifts.sparse import SparseShift
@@ -40,6 +41,7 @@ def nearest_edges(shift: ShiftOperator, neighbours: int) -> EdgeList:
     Rows are formed 256 at a time; the choice carries no gradient, the weights do. A sparse shift keeps its
     own edges.
     """
+    neighbours = require_integer("neighbours", neighbours)
     if isinstance(shift, SparseShift):
         return EdgeList(shift.edge_index, shift.values)
     sources = _strongest(shift, neighbours)

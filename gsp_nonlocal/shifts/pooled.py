@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from filters.checks import require_alike
+from filters.checks import require_alike, require_integer
 from filters.mixing import mix_channels
 from filters.promises import Promises
 from gsp_nonlocal.shifts.implicit import ImplicitShift, TransposedShift
@@ -47,6 +47,8 @@ class Pool:
 
     def __post_init__(self) -> None:
         require_pool(self.kind)
+        for size in self.spatial:
+            require_integer("a side of a map", size)
         if len(self.spatial) not in _POOLS[self.kind]:
             raise ValueError(f"pooling takes maps of 1, 2 or 3 dimensions, got the size {self.spatial}")
         if any(size < window for size, window in zip(self.spatial, self.window, strict=True)):

@@ -1,4 +1,4 @@
-"""The norm of a block, at the precision of its filter."""
+"""Norms at the precision of what they normalise."""
 
 from __future__ import annotations
 
