@@ -10,7 +10,7 @@ ALLOWED_BY_FILTERS = {"torch", "jaxtyping"}
 LAYERS = [  # each may import those before it
     {"filters"},
     {"gsp_nonlocal.shifts"},
-    {"gsp_nonlocal.nodes"},
+    {"gsp_nonlocal.nodes", "gsp_nonlocal.norm"},
     {"gsp_nonlocal.affinity"},
     {"gsp_nonlocal.blocks"},
     {"gsp_nonlocal.insert"},

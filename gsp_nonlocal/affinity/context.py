@@ -15,6 +15,8 @@ from gsp_nonlocal.norm import normalised
 from gsp_nonlocal.shifts import LowRankShift
 from gsp_nonlocal.shifts.pooled import pyramid
 
+LEVELS = "sizes, one or more levels of at least 1 position a side,"
+
 
 class GlobalContext(Affinity):
     r"""``S = 1 uᵀ``, ``u = softmax(X w)`` over the positions: every position sees the same. Rank 1.
@@ -80,8 +82,8 @@ class PyramidAttention(Affinity):
     def __init__(self, channels: int, inner_channels: int, *, sizes: Sequence[int] = (1, 3, 6, 8)) -> None:
         super().__init__()
         if not isinstance(sizes, Sequence) or isinstance(sizes, str) or not sizes:
-            raise ValueError(f"sizes are levels of at least 1 position a side, one or more, got {sizes!r}")
-        self.sizes = tuple(require_integer("a level of sizes", size) for size in sizes)
+            raise ValueError(f"{LEVELS} must be a sequence of integers, got {sizes!r}")
+        self.sizes = tuple(require_integer(LEVELS, size) for size in sizes)
         self.embedding = PointwiseProjection(channels, inner_channels, bias=True)
         self.norm = nn.BatchNorm1d(inner_channels)
 

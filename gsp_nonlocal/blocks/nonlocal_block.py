@@ -177,7 +177,7 @@ def default_inner_channels(channels: int) -> int:
     return max(require_integer("channels", channels) // 2, 1)
 
 
-def made(name: str, factory: Callable[..., M], kind: type[M], *sizes: int) -> M:
+def made(name: str, factory: Callable[..., M], kind: type, *sizes: int) -> M:
     """What the ``factory`` of a block makes of ``sizes``; a ``TypeError`` unless it is a ``kind``."""
     if isinstance(factory, nn.Module):
         raise TypeError(
