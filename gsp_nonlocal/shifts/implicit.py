@@ -102,8 +102,7 @@ class TransposedShift(ImplicitShift):
         return self.inner.to_dense().mT
 
     def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> ShiftOperator:
-        inner = self.inner.mapped(function)
-        return inner.T if promises is None else inner.promising(promises.transposed).T
+        return self.inner.mapped(function, None if promises is None else promises.transposed).T
 
 
 class SumShift(ImplicitShift):
