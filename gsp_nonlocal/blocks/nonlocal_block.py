@@ -181,8 +181,8 @@ def made(name: str, factory: Callable[..., M], kind: type, *sizes: int) -> M:
     """What the ``factory`` of a block makes of ``sizes``; a ``TypeError`` unless it is a ``kind``."""
     if isinstance(factory, nn.Module):
         raise TypeError(
-            f"{name} is a factory: a class, a functools.partial or a function, called with the sizes {sizes}; "
-            f"got the finished module {factory}"
+            f"{name} is a factory: a class, a functools.partial or a function, called with {sizes}; got the "
+            f"finished module {factory}"
         )
     if not callable(factory):
         raise TypeError(f"{name} is a factory: a class, a functools.partial or a function; got {factory!r}")

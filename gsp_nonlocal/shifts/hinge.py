@@ -89,6 +89,8 @@ class _HingeProduct(torch.autograd.Function):
     r"""``y_i = Σ_j relu(u_i + v_j) z_j``; backward ``z̄_j = Σ_i relu(v_j + u_i) ȳ_i``,
     ``ū_i = ⟨ȳ_i, Σ_{j: u_i + v_j > 0} z_j⟩`` and ``v̄_j`` alike: no differences of the sums of forward."""
 
+    generate_vmap_rule = True  # of PyTorch's operations alone, so that samples may be mapped
+
     @staticmethod
     def forward(row: Tensor, column: Tensor, z: Tensor) -> Tensor:
         ordered, order = column.mT.sort(descending=True)

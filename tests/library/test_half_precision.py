@@ -136,3 +136,15 @@ def test_a_hinge_product_is_differentiable_twice():
     parts = [signal(channels, 7, seed=channels).requires_grad_() for channels in (1, 1, 2)]
     assert torch.autograd.gradgradcheck(hinge_product, parts)
     assert torch.autograd.gradcheck(partial(hinge_product, parts[0][:1]), parts[1:])
+
+
+def test_a_hinge_product_maps_over_samples():
+    parts = [signal(channels, 7, batch=3, seed=channels).unsqueeze(1) for channels in (1, 1, 2)]
+
+    def loss(row, column, z):
+        return hinge_product(row, column, z).square().sum()
+
+    mapped = torch.vmap(torch.func.grad(loss, argnums=(0, 1, 2)))(*parts)
+    alone = [torch.func.grad(loss, argnums=(0, 1, 2))(*sample) for sample in zip(*parts, strict=True)]
+    for value, expected in zip(mapped, zip(*alone, strict=True), strict=True):
+        assert relative(value, torch.stack(expected)) < 1e-14
