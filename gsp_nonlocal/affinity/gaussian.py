@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from filters.checks import require_flag, require_number, require_positive
+from filters.checks import require_flag, require_number
 from filters.shift import ShiftOperator
 from gsp_nonlocal.affinity.base import PairwiseAffinity
 from gsp_nonlocal.affinity.normalization import Normalization, normalise_exponential
@@ -193,4 +193,7 @@ class RBF(PairwiseAffinity):
 
 def require_gamma(gamma: float) -> float:
     """``γ``, or a ``ValueError`` where it is not positive."""
-    return require_positive("gamma", gamma)
+    number = require_number("gamma must be positive and finite; it", gamma)
+    if number <= 0:
+        raise ValueError(f"gamma must be positive and finite, got {gamma}")
+    return number
