@@ -10,8 +10,16 @@ from torch import Tensor
 from filters.plain import DenseShift
 from filters.promises import Promises
 from filters.shift import ShiftOperator
-from gsp_nonlocal.shifts import AttentionShift, ExponentialShift, LowRankShift, SumShift, scaled
+from gsp_nonlocal.shifts import (
+    AttentionShift,
+    ExponentialShift,
+    HingeShift,
+    LowRankShift,
+    SumShift,
+    scaled,
+)
 from gsp_nonlocal.shifts.attention import SOFTMAX
+from gsp_nonlocal.shifts.degrees import inverse_degree, inverse_sqrt_degree, to_unit_scale
 from gsp_nonlocal.shifts.exponential import exponential_product
 
 Symmetrization = Literal["none", "average"]
@@ -24,30 +32,8 @@ The last two need weights ``≥ 0``, and have a spectrum in the unit disk: ``D�
 greatest singular value of ``D^{-1/2} M D'^{-1/2}`` is 1. A node without edges stays without.
 """
 
-
-def inverse_degree(degree: Tensor) -> Tensor:
-    """``d⁻¹``, and 0 where ``d`` vanishes (an isolated node), with finite gradients everywhere.
-
-    As vanishing counts what is below ``tiny^0.45``, 1e-17 in float32: there ``d⁻²`` comes close to overflow.
-    """
-    isolated = degree <= torch.finfo(degree.dtype).tiny ** 0.45
-    return degree.masked_fill(isolated, 1.0).reciprocal().masked_fill(isolated, 0.0)
-
-
-def inverse_sqrt_degree(degree: Tensor) -> Tensor:
-    r"""``d^{-1/2}``, and 0 where ``d`` vanishes (an isolated node), with finite gradients everywhere.
-
-    As vanishing counts what is below ``tiny^0.6``, 2e-23 in float32: there ``d^{-3/2}`` is close to overflow.
-
-    Args:
-        degree: ``d``, any shape.
-
-    Example:
-        >>> inverse_sqrt_degree(torch.tensor([4.0, 0.0]))
-        tensor([0.5000, 0.0000])
-    """
-    isolated = degree <= torch.finfo(degree.dtype).tiny ** 0.6
-    return degree.masked_fill(isolated, 1.0).rsqrt().masked_fill(isolated, 0.0)
+SCALE_FREE = ("random_walk", "symmetric")
+"""Normalisations by degrees: the shift does not depend on the scale of the weights."""
 
 
 def normalise(
@@ -56,13 +42,33 @@ def normalise(
     normalization: Normalization,
     promises: Promises,
 ) -> ShiftOperator:
-    """The shift of ``weights``, with what the affinity promises."""
+    """The shift of ``weights``, with what the affinity promises.
+
+    Normalised by degrees, the shift does not depend on the scale of a sample's weights, which is brought to 1
+    first: neither products nor sums of them overflow or vanish.
+    """
+    if normalization in SCALE_FREE:
+        weights = to_unit_weights(weights)
     if symmetrization == "average":
         weights = averaged(weights)
     if normalization == "none":
         return weights.promising(promises)
     left, right = _diagonals(weights, normalization)
     return scaled(weights, left, right, **promises.keywords())
+
+
+def to_unit_weights(weights: ShiftOperator) -> ShiftOperator:
+    """``M`` times a power of two for each sample, so that what it is made of is close to 1.
+
+    Factors are scaled each by itself, the two parts of a hinge, which add up, together. Softmax and exponential
+    weights are of that size as they are made.
+    """
+    if isinstance(weights, HingeShift):
+        row, column = to_unit_scale(weights.row, weights.column)
+        return HingeShift(row, column, **weights.promises.keywords())
+    if isinstance(weights, DenseShift | LowRankShift):
+        return weights.mapped(lambda part: to_unit_scale(part)[0])
+    return weights
 
 
 def _diagonals(weights: ShiftOperator, normalization: Normalization) -> tuple[Tensor, Tensor]:

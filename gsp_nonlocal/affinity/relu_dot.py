@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from gsp_nonlocal.affinity.base import PairwiseAffinity
-from gsp_nonlocal.affinity.normalization import Normalization, Symmetrization
+from gsp_nonlocal.affinity.normalization import SCALE_FREE, Normalization, Symmetrization
 from gsp_nonlocal.affinity.relu_dot_factors import relu_dot_shift
 from gsp_nonlocal.shifts import DenseShift, Form, LowRankShift, ShiftOperator, choose_form
+from gsp_nonlocal.shifts.degrees import to_unit_scale
 from gsp_nonlocal.shifts.form import require_form
 
 
@@ -76,6 +77,8 @@ class ReLUDot(PairwiseAffinity):
         nodes, rank = query.shape[-2:]
         weights: ShiftOperator = LowRankShift(query, key, is_symmetric=False)
         if choose_form(self.form, nodes, rank) == "dense":
+            if self.normalization in SCALE_FREE:  # the product alone would overflow, or vanish
+                query, key = (to_unit_scale(part)[0] for part in (query, key))
             weights = DenseShift(query @ key.mT)
         return self.normalised(weights)
 

@@ -18,13 +18,8 @@ from filters.plain import DiagonalShift
 from filters.promises import Promises
 from filters.shift import Signal
 from gsp_nonlocal.nodes import to_nodes
-from gsp_nonlocal.shifts.edges import (
-    Entries,
-    Normalization,
-    check_edges,
-    equals_transpose,
-    laplacian_shift,
-)
+from gsp_nonlocal.shifts.edges import Normalization, check_edges, equals_transpose
+from gsp_nonlocal.shifts.laplacian import Entries, laplacian_shift
 from gsp_nonlocal.shifts.neighbours import EdgeList, complete_edges, nearest_edges
 from gsp_nonlocal.shifts.sparse import SparseShift
 

@@ -1,21 +1,16 @@
-"""From a list of edges to the entries of ``S = I − 2 L / λ_max``."""
+"""Lists of edges: what makes a graph of them, and whether it is undirected."""
 
 from __future__ import annotations
 
 import warnings
 from typing import Literal, NamedTuple
 
-import numpy as np
 import torch
-from scipy.sparse import coo_array, csr_array
-from scipy.sparse.linalg import eigsh
 from torch import Tensor
 
-from filters.promises import Promises
+from gsp_nonlocal.shifts.degrees import added
 
 Normalization = Literal["sym", "rw"] | None
-_DENSE = 256  # graphs up to this size: their greatest eigenvalue by a dense solver
-_SLACK = 1e-5
 
 
 class Edges(NamedTuple):
@@ -28,149 +23,21 @@ class Edges(NamedTuple):
     batch: Tensor
 
 
-class Entries(NamedTuple):
-    """Entries ``S[row, column] = value``, and what is known of ``S``."""
-
-    row: Tensor
-    column: Tensor
-    value: Tensor
-    promises: Promises
-
-
-class Laplacian(NamedTuple):
-    """``L = diag(diagonal) − A`` with ``A[target, source] = value``."""
-
-    edges: Edges
-    diagonal: Tensor
-    value: Tensor
-    normalised: bool
-
-
-def laplacian_shift(edges: Edges, normalization: Normalization, lambda_max: float | Tensor | None) -> Entries:
-    """The entries of ``S``; see ``SparseShift.from_edge_index``."""
-    laplacian, undirected = _laplacian(edges, normalization), equals_transpose(edges)
-    symmetric = undirected and normalization != "rw"
-    if normalization and lambda_max is None:  # λ_max = 2: S is the normalised adjacency
-        promises = Promises(symmetric, normalization == "rw", 1.0)
-        return Entries(edges.target, edges.source, laplacian.value, promises)
-    similar = _laplacian(edges, "sym") if normalization else laplacian  # the same eigenvalues
-    per_node = _largest(similar, lambda_max, undirected)[edges.batch]
-    nodes = torch.arange(edges.num_nodes, device=per_node.device)
-    return Entries(
-        torch.cat([edges.target, nodes]),
-        torch.cat([edges.source, nodes]),
-        torch.cat([2 * laplacian.value / per_node[edges.target], 1 - 2 * laplacian.diagonal / per_node]),
-        Promises(symmetric, bound=1.0 if undirected else None),
-    )
-
-
-def _laplacian(edges: Edges, normalization: Normalization) -> Laplacian:
-    arriving = added(edges.weight, edges.target, edges.num_nodes)
-    if normalization is None:
-        return Laplacian(edges, arriving, edges.weight, False)
-    one = torch.ones_like(arriving)
-    if normalization == "rw":
-        return Laplacian(edges, one, edges.weight * _power(arriving, -1.0)[edges.target], True)
-    leaving = added(edges.weight, edges.source, edges.num_nodes)
-    scales = _power(arriving, -0.5)[edges.target], _power(leaving, -0.5)[edges.source]
-    return Laplacian(edges, one, scales[0] * edges.weight * scales[1], True)
-
-
-def added(values: Tensor, index: Tensor, size: int) -> Tensor:
-    """Sums ``(size,)`` of the values of each index."""
-    return values.new_zeros(size).index_add(0, index, values)
-
-
-def _power(degree: Tensor, exponent: float) -> Tensor:
-    """``d^exponent``, and 0 for a node of degree 0, with finite gradients."""
-    isolated = degree <= 0
-    return degree.masked_fill(isolated, 1.0).pow(exponent).masked_fill(isolated, 0.0)
-
-
-@torch.no_grad()
-def _largest(laplacian: Laplacian, lambda_max: float | Tensor | None, undirected: bool) -> Tensor:
-    """``λ_max`` of every graph ``(G,)``: as given, if that is not too small; else computed."""
-    value = laplacian.value
-    graphs = int(laplacian.edges.batch[-1]) + 1
-    if lambda_max is not None:
-        given = torch.as_tensor(lambda_max, dtype=value.dtype, device=value.device)
-        if given.shape not in {(), (graphs,)}:
-            raise ValueError(
-                f"lambda_max is one number, or one for each of the {graphs} graphs, got {given.shape}"
-            )
-        _refuse_too_small(laplacian, given.expand(graphs), undirected)
-        return given.expand(graphs)
-    if not undirected:
-        raise ValueError(
-            "the Laplacian D − A of a directed graph has no λ_max that bounds it; pass lambda_max, add the "
-            "reverse edges, or choose normalization='rw'"
-        )
-    return _computed(laplacian, graphs)
-
-
-def _refuse_too_small(laplacian: Laplacian, given: Tensor, undirected: bool) -> None:
-    """Raise if ``lambda_max`` is below an eigenvalue; they are computed where Gershgorin's bound is above."""
-    if not ((given > 0) & given.isfinite()).all():
-        raise ValueError(f"lambda_max must be a positive number, got {given.tolist()}")
-    if not undirected or (given >= _gershgorin(laplacian, len(given))).all():
-        return
-    found = _computed(laplacian, len(given))
-    low = found > given * (1 + _SLACK)
-    if low.any():
-        graph = int(low.nonzero()[0])
-        raise ValueError(
-            f"lambda_max={given[graph]:.6g} is too small for graph {graph}, whose Laplacian has the "
-            f"eigenvalue {found[graph]:.6g}; leave it out to have it computed"
-        )
-
-
-def _gershgorin(laplacian: Laplacian, graphs: int) -> Tensor:
-    """``max_i (L_ii + Σ_j |A_ij|)`` of every graph ``(G,)``, never below ``λ_max``; 2 where normalised."""
-    edges = laplacian.edges
-    discs = laplacian.diagonal + added(laplacian.value, edges.target, edges.num_nodes)
-    greatest = discs.new_zeros(graphs).scatter_reduce(0, edges.batch, discs, "amax")
-    return greatest.clamp(max=2.0) if laplacian.normalised else greatest
-
-
-def _computed(laplacian: Laplacian, graphs: int) -> Tensor:
-    """The greatest eigenvalue of ``L``, graph by graph, by SciPy; 1 for a graph without edges."""
-    edges, value = laplacian.edges, laplacian.value
-    counts = torch.bincount(edges.batch, minlength=graphs).tolist()
-    nodes = torch.arange(edges.num_nodes, device=value.device)
-    row = torch.cat([edges.target, nodes]).cpu().numpy()
-    column = torch.cat([edges.source, nodes]).cpu().numpy()
-    entries = torch.cat([-value, laplacian.diagonal]).double().cpu().numpy()
-    whole = coo_array((entries, (row, column)), shape=(edges.num_nodes,) * 2).tocsr()
-    found, begin = [], 0
-    for count in counts:
-        found.append(_top(whole[begin : begin + count, begin : begin + count], count) if count else 1.0)
-        begin += count
-    return torch.tensor(found, dtype=value.dtype, device=value.device)
-
-
-def _top(laplacian: csr_array, count: int) -> float:
-    if not laplacian.data.any():
-        return 1.0
-    if count <= _DENSE:
-        top = float(torch.linalg.eigvalsh(torch.from_numpy(laplacian.toarray()))[-1])
-    else:
-        start = np.sin(37.0 * np.arange(count))  # the same result at every call
-        top = float(eigsh(laplacian, k=1, which="LA", return_eigenvectors=False, v0=start, tol=1e-10)[0])
-    return top
-
-
 def equals_transpose(edges: Edges) -> bool:
-    """Whether every edge has its reverse with the same weight; duplicates are added first."""
-    n = edges.num_nodes
-    sums = []
-    for row, column in ((edges.target, edges.source), (edges.source, edges.target)):
-        places, inverse = torch.unique(row * n + column, return_inverse=True)
-        sums.append((places, added(edges.weight.detach(), inverse, len(places))))
-    (places, one), (others, other) = sums
-    if not torch.equal(places, others):
-        return False
-    rounding = 32 * torch.finfo(one.dtype).eps
-    return bool(torch.allclose(one, other, rtol=0, atol=rounding * float(one.amax()) if len(one) else 0))
+    """Whether every edge has its reverse with the same weight, up to rounding of the two weights themselves.
+
+    Duplicates are added first, in double precision; an edge without a reverse has one of weight 0. Other edges
+    play no part: a small component is judged as closely as a large one.
+    """
+    size, weight = edges.num_nodes, edges.weight.detach()
+    places, inverse = torch.unique(edges.target * size + edges.source, return_inverse=True)
+    sums, moduli = (added(part.double(), inverse, len(places)) for part in (weight, weight.abs()))
+    reverse = places % size * size + places // size
+    found = torch.searchsorted(places, reverse).clamp_max(len(places) - 1)
+    there = places[found] == reverse
+    others, scales = (torch.where(there, part[found], 0.0) for part in (sums, moduli))
+    rounding = 32 * torch.finfo(weight.dtype).eps * torch.maximum(moduli, scales)
+    return bool(((sums - others).abs() <= rounding).all())
 
 
 def check_edges(

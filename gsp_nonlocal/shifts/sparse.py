@@ -14,8 +14,9 @@ from filters.linear import on_parts, require_real_floating
 from filters.once import differentiable_once
 from filters.promises import Promises
 from filters.shift import ShiftOperator, Signal
-from gsp_nonlocal.shifts.edges import Entries, Normalization, check_edges, laplacian_shift
+from gsp_nonlocal.shifts.edges import Normalization, check_edges
 from gsp_nonlocal.shifts.implicit import add
+from gsp_nonlocal.shifts.laplacian import Entries, laplacian_shift
 
 _CHUNK = 2**24  # numbers of a temporary in the gradient of the weights
 
