@@ -60,8 +60,8 @@ def normalise(
 def to_unit_weights(weights: ShiftOperator) -> ShiftOperator:
     """``M`` times a power of two for each sample, so that what it is made of is close to 1.
 
-    Factors are scaled each by itself, the two parts of a hinge, which add up, together. Softmax and exponential
-    weights are of that size as they are made.
+    Factors are scaled each by itself, the two parts of a hinge, which add up, together. Softmax and
+    exponential weights are of that size as they are made.
     """
     if isinstance(weights, HingeShift):
         row, column = to_unit_scale(weights.row, weights.column)

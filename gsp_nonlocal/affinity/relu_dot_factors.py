@@ -56,11 +56,12 @@ def _dense_affinity(features: Float[Tensor, "B N R"]) -> Float[Tensor, "B N N"]:
 class NormalisedReLU(torch.autograd.Function):
     r"""``E = D^{-1/2} F``, ``F = relu(P) c``, with ``d = ½ F o`` and ``o = swap(Fᵀ 1)``, halves swapped.
 
-    The affinity does not depend on the scales of ``q`` and ``k``: ``c`` divides each half of a sample by a power
-    of two, which rounds nothing, so that its greatest column sums to about 1. A node whose degree is then below
-    ``tiny^0.96``, 3e-37 in float32, has no edges that count, and is isolated.
+    The affinity does not depend on the scales of ``q`` and ``k``: ``c`` divides each half of a sample by a
+    power of two, which rounds nothing, so that its greatest column sums to about 1. A node whose degree is
+    then below ``tiny^0.96``, 3e-37 in float32, has no edges that count, and is isolated.
 
-    With ``s = d^{-1/2}``, cotangent ``Ē``, ``t = rowsum(Ē ∘ E)``, the gradient needs ``E``, ``s``, ``o``, ``c``:
+    With ``s = d^{-1/2}``, cotangent ``Ē`` and ``t = rowsum(Ē ∘ E)``, the gradient needs ``E``, ``s``, ``o``
+    and ``c``:
 
     .. math::
         \bar d = -\tfrac12 s^2 t, \quad v = -\tfrac12 E^\top (s\,t), \quad

@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 def power_below(x: Tensor) -> Tensor:
-    r"""``2^{⌊log₂ x⌋}``, a constant with a finite inverse: at least the smallest normal number; 1 where ``x`` is 0.
+    r"""``2^{⌊log₂ x⌋}``, a constant with a finite inverse: at least the smallest normal number; 1 for 0.
 
     Example:
         >>> power_below(torch.tensor([5.0, 0.3, 0.0]))
@@ -35,7 +35,7 @@ def _exponent(x: Tensor) -> Tensor:
 
 
 def to_unit_scale(*parts: Tensor) -> tuple[Tensor, ...]:
-    """The tensors ``(B, N, R)``, each sample divided by one power of two: its greatest modulus is then close to 1."""
+    """The tensors ``(B, N, R)``, each sample divided by one power of two, close to its greatest modulus."""
     greatest = torch.stack([part.detach().abs().amax(dim=(1, 2), keepdim=True) for part in parts]).amax(0)
     inverse = power_below(greatest).reciprocal()
     return tuple(part * inverse for part in parts)
@@ -49,8 +49,8 @@ def inverse_degree(degree: Tensor) -> Tensor:
 def inverse_sqrt_degree(degree: Tensor) -> Tensor:
     r"""``d^{-1/2}``, and 0 where ``d = 0`` (an isolated node), with finite gradients everywhere.
 
-    ``d = 4^p m`` and ``d^{-1/2} = 2^{-p} m^{-1/2}``: in the backward pass factors follow each other that are each
-    close to ``d^{-1/2}``, where ``d^{-3/2}`` alone would overflow.
+    ``d = 4^p m`` and ``d^{-1/2} = 2^{-p} m^{-1/2}``: in the backward pass factors follow each other that are
+    each close to ``d^{-1/2}``, where ``d^{-3/2}`` alone would overflow.
 
     Args:
         degree: ``d``, any shape.
@@ -92,8 +92,8 @@ def by_rows(weight: Tensor, row: Tensor, num_nodes: int) -> Tensor:
 def by_rows_and_columns(weight: Tensor, row: Tensor, column: Tensor, num_nodes: int) -> Tensor:
     r"""``w_e / √(d_i d'_j)`` of entries ``e`` in rows ``i`` and columns ``j``, with the sums of both.
 
-    With powers of two ``r_i² ≈ max_e w_e`` of a row, ``c_j`` of a column and ``s = min(r_i, c_j)``, all that is
-    computed is made of ``u = w / s² < 4`` and of ``s / r_i, s / c_j ≤ 1``, and so are the gradients.
+    With powers of two ``r_i² ≈ max_e w_e`` of a row, ``c_j`` of a column and ``s = min(r_i, c_j)``, all that
+    is computed is made of ``u = w / s² < 4`` and of ``s / r_i, s / c_j ≤ 1``, and so are the gradients.
 
     Args:
         weight: ``w (E,)``, non-negative.

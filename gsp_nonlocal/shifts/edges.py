@@ -26,8 +26,8 @@ class Edges(NamedTuple):
 def equals_transpose(edges: Edges) -> bool:
     """Whether every edge has its reverse with the same weight, up to rounding of the two weights themselves.
 
-    Duplicates are added first, in double precision; an edge without a reverse has one of weight 0. Other edges
-    play no part: a small component is judged as closely as a large one.
+    Duplicates are added first, in double precision; an edge without a reverse has one of weight 0. Other
+    edges play no part: a small component is judged as closely as a large one.
     """
     size, weight = edges.num_nodes, edges.weight.detach()
     places, inverse = torch.unique(edges.target * size + edges.source, return_inverse=True)

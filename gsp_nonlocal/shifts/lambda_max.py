@@ -19,7 +19,7 @@ _DOUBLE = torch.finfo(torch.float64).eps
 
 
 class Laplacian(NamedTuple):
-    """``L = unit · (diag(diagonal) − A)`` with ``A[target, source] = value``, 0 at loops, and a ``unit (G,)``."""
+    """``L = unit · (diag(diagonal) − A)``, ``A[target, source] = value``, 0 at loops; a ``unit (G,)``."""
 
     edges: Edges
     diagonal: Tensor
@@ -35,7 +35,7 @@ def lambda_max_of(laplacian: Laplacian, given: float | Tensor | None, undirected
     A graph without edges has 1.
 
     Raises:
-        ValueError: for a number that is not positive, or below an eigenvalue; for a directed graph without one.
+        ValueError: for a number that is not positive, or below an eigenvalue; for a directed graph without.
     """
     if given is not None:
         return _verified(laplacian, _in_units(laplacian, given), undirected).to(laplacian.value.dtype)

@@ -74,7 +74,7 @@ def _normalised_diagonal(edges: Edges, loop: Tensor, normalization: Normalizatio
     r"""``L_ii = 1 − S_ii``, 1 at a node without a loop.
 
     With the shares ``p`` of loops in the row's sum and ``p'`` in the column's, and ``o``, ``o'`` of all other
-    edges, it is ``o`` of ``D⁻¹ A``; and ``1 − √(p p') = (o o' + o p' + p o') / (1 + √(p p'))`` in symmetric form.
+    edges, it is ``o`` of ``D⁻¹ A``; in symmetric form ``1 − √(p p') = (o o' + o p' + p o') / (1 + √(p p'))``.
     """
     ones = torch.ones_like(edges.weight[:1]).expand(edges.num_nodes)
     if not loop.any():
