@@ -66,7 +66,7 @@ class GraphFilter(nn.Module, ABC):
         self._check(z, shift)
         dtype = torch.promote_types(torch.promote_types(z.dtype, shift.dtype), torch.float32)
         with torch.autocast(device_type=z.device.type, enabled=False):
-            shift = shift.to(dtype)
+            shift = shift.to(dtype).prepared()
             y = self.filter_signal(shift, shift.signal(z.to(dtype)))
             return materialise(y).to(z.dtype)
 

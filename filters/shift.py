@@ -113,6 +113,13 @@ class ShiftOperator(ABC):
     def to_dense(self) -> Tensor:
         """``S`` as a tensor ``(B, N, N)``: N² numbers, for small graphs and for tests."""
 
+    def prepared(self) -> ShiftOperator:
+        """The same operator for several products in one call: what it computes of its tensors is computed.
+
+        By default the shift itself. What is prepared is not kept: it holds the autograd graph of this call.
+        """
+        return self
+
     @abstractmethod
     def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> ShiftOperator:
         """The same operator made of ``function(tensor)`` for each tensor that holds it.

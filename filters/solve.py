@@ -48,7 +48,7 @@ def iterate_resolvent(shift: ShiftOperator, a: Scalar, b: Scalar) -> Operator:
         from its present residual.
     """
 
-    exact = shift.to(torch.float64)
+    exact = shift.to(torch.float64).prepared()
 
     def solve(z: Tensor) -> Tensor:
         dtype = _common_dtype(z, a, b)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import torch
@@ -20,6 +21,7 @@ from gsp_nonlocal.shifts import (
 )
 from gsp_nonlocal.shifts.attention import SOFTMAX
 from gsp_nonlocal.shifts.degrees import inverse_degree, inverse_sqrt_degree, to_unit_scale
+from gsp_nonlocal.shifts.derived import DerivedShift
 from gsp_nonlocal.shifts.exponential import exponential_product
 
 Symmetrization = Literal["none", "average"]
@@ -115,6 +117,14 @@ def normalise_exponential(
     average = symmetrization == "average" and query is not key
     if normalization == "random_walk" and not average:
         return AttentionShift(query, key)
+    symmetric = normalization == "symmetric" and (average or query is key)
+    promises = Promises(symmetric, normalization == "random_walk", 1.0)
+    return DerivedShift(partial(_normalised_exponential, average, normalization), query, key, promises)
+
+
+def _normalised_exponential(
+    average: bool, normalization: Normalization, query: Tensor, key: Tensor
+) -> ShiftOperator:
     rows, above = _sums(query, key)
     columns, aside = (rows, above) if query is key else _sums(key, query)
     if not average:

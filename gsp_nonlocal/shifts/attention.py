@@ -10,6 +10,8 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from filters.checks import common_batch, require_number
 from filters.promises import Promises
+from filters.shift import ShiftOperator
+from gsp_nonlocal.shifts.derived import DerivedShift
 from gsp_nonlocal.shifts.exponential import (
     CHUNK,
     ExponentialShift,
@@ -18,7 +20,7 @@ from gsp_nonlocal.shifts.exponential import (
     require_matching,
     wide,
 )
-from gsp_nonlocal.shifts.implicit import ImplicitShift, TransposedShift
+from gsp_nonlocal.shifts.implicit import ImplicitShift
 from gsp_nonlocal.shifts.pooled import Product
 from gsp_nonlocal.shifts.scaled import ScaledShift
 
@@ -66,11 +68,7 @@ class AttentionShift(ImplicitShift):
 
     @property
     def T(self) -> ImplicitShift:  # noqa: N802
-        exact = self.dtype == torch.promote_types(self.dtype, torch.float32)
-        return self._scaled().T if exact else TransposedShift(self)  # in half, sums are not to be kept
-
-    def apply_adjoint(self, z: Tensor) -> Tensor:
-        return self._scaled().T.apply(z)
+        return DerivedShift(_transposed, self.scale * self.query, self.key, self.promises.transposed)
 
     def to_dense(self) -> Tensor:
         return torch.softmax(self.scale * wide(self.query) @ wide(self.key).mT, dim=-1).to(self.dtype)
@@ -81,12 +79,12 @@ class AttentionShift(ImplicitShift):
         query, key = function(self.query), function(self.key)
         return AttentionShift(query, key, self.scale, promises=promises or self.promises)
 
-    def _scaled(self) -> ScaledShift:
-        """``diag(t)⁻¹ W`` with the row sums ``t`` of the weights ``W``."""
-        query = self.scale * self.query
-        _, sums, row = exponential_product(query, self.key, self.key[..., :0])
-        weights = ExponentialShift(query, self.key, row)
-        return ScaledShift(weights, 1 / sums, torch.ones_like(sums), **self.promises.keywords())
+
+def _transposed(query: Tensor, key: Tensor) -> ShiftOperator:
+    """``Wᵀ diag(t)⁻¹`` with the row sums ``t`` of the weights ``W``."""
+    _, sums, row = exponential_product(query, key, key[..., :0])
+    weights = ExponentialShift(query, key, row)
+    return ScaledShift(weights, 1 / sums, torch.ones_like(sums), **SOFTMAX.keywords()).T
 
 
 def attend(query: Tensor, key: Tensor, z: Tensor) -> Tensor:

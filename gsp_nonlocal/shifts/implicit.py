@@ -101,6 +101,10 @@ class TransposedShift(ImplicitShift):
     def to_dense(self) -> Tensor:
         return self.inner.to_dense().mT
 
+    def prepared(self) -> ShiftOperator:
+        inner = self.inner.prepared()
+        return self if inner is self.inner else inner.T
+
     def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> ShiftOperator:
         return self.inner.mapped(function, None if promises is None else promises.transposed).T
 
@@ -159,6 +163,9 @@ class SumShift(ImplicitShift):
 
     def to_dense(self) -> Tensor:
         return sum((term.to_dense() for term in self.terms[1:]), start=self.terms[0].to_dense())
+
+    def prepared(self) -> SumShift:
+        return SumShift([term.prepared() for term in self.terms], promises=self.promises)
 
     def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> SumShift:
         terms = [term.mapped(function) for term in self.terms]

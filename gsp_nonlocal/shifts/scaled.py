@@ -69,6 +69,9 @@ class ScaledShift(ImplicitShift):
     def to_dense(self) -> Tensor:
         return self.left * self.inner.to_dense() * self.right.mT
 
+    def prepared(self) -> ScaledShift:
+        return ScaledShift(self.inner.prepared(), self.left, self.right, **self.promises.keywords())
+
     def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> ScaledShift:
         left, right = function(self.left), function(self.right)
         return ScaledShift(self.inner.mapped(function), left, right, **(promises or self.promises).keywords())

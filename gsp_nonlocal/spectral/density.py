@@ -193,7 +193,7 @@ def lanczos_quadrature(
     Exact for polynomials ``p`` up to degree ``2 J − 1``, ``J = min(steps, N)``. The basis is orthogonalised
     in full, twice; a recurrence that ends early leaves nodes of weight 0.
     """
-    steps = min(steps, shift.shape[-1])
+    steps, shift = min(steps, shift.shape[-1]), shift.prepared()
     start = start.expand(max(len(start), shift.shape[0]), -1, -1)
     batch, _, columns = start.shape
     basis = start.new_empty(steps, *start.shape)

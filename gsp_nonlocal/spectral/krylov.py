@@ -57,7 +57,7 @@ def _of_graph(shift: ShiftOperator, k: int, bar: tqdm[Any]) -> Found:
         shift = recognised(shift.matrix)
     nodes = shift.shape[-1]
     columns = min(24, max(8, k + 4)) if nodes <= 10**5 else 8
-    product = _product(shift, bar)
+    product = _product(shift.prepared(), bar)
     if nodes <= max(SMALL, 2 * k + ROUNDS * columns):
         return _of_matrix(product, nodes, k, shift)
     return _search(product, columns, k, shift)
