@@ -1,14 +1,15 @@
 """Checkpoints that are whole, hold plain data only, and fit the model they are loaded into."""
 
-import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
-from torch import nn
+from torch import Tensor, nn
 
 from experiments.files import replacing
+from experiments.finite import not_finite
+from experiments.reading import UnreadableError, read_tensors
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
@@ -21,11 +22,15 @@ class WholeCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
     ) -> None:
-        """Write ``checkpoint``; ``path`` is the old file or the whole new one at any time."""
+        """Write ``checkpoint``; ``path`` is the old file or the whole new one at any time.
+
+        Raises:
+            WriteError: If it cannot be written, as on a full disk.
+        """
         if storage_options is not None:
             raise TypeError("storage_options are not supported; leave them out")
-        with replacing(path) as temporary:
-            torch.save(checkpoint, temporary)
+        with replacing(path) as temporary, temporary.open("wb") as file:  # given a path, it hides the cause
+            torch.save(checkpoint, file)
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = True
@@ -34,27 +39,57 @@ class WholeCheckpointIO(TorchCheckpointIO):
         return read_checkpoint(path, map_location)
 
 
+_ENTRIES = {"state_dict": dict, "epoch": int, "global_step": int, "pytorch-lightning_version": str}
+_TRAINING = {"loops": dict, "callbacks": dict, "optimizer_states": list, "lr_schedulers": list}
+
+
 def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
-    """Return the content of a training checkpoint without running any code from it.
+    """Return the content of a training checkpoint, verified, without running any code from it.
 
     Raises:
-        ValueError: If there is no such file, it is corrupt or truncated, or no training checkpoint.
+        ValueError: If there is no such file, it is damaged or truncated, or no training checkpoint.
     """
     if not Path(path).is_file():
         raise ValueError(f"there is no checkpoint '{path}'; run fit first or give another --ckpt_path")
     try:
-        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError) as error:
-        cause = str(error).splitlines()[0] if str(error) else type(error).__name__
+        checkpoint = read_tensors(path, map_location)
+    except UnreadableError as error:
         raise ValueError(
-            f"checkpoint '{path}' is corrupt, truncated or not plain data ({cause}); "
+            f"checkpoint '{path}' is corrupt, truncated or not plain data ({str(error).splitlines()[0]}); "
             "take another, or train again without --ckpt_path"
         ) from error
-    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
-        raise ValueError(
-            f"'{path}' is no training checkpoint: it has no 'state_dict'; give a file written by fit"
-        )
+    check_entries(checkpoint, {"state_dict": dict}, path)
     return checkpoint
+
+
+def check_usable(checkpoint: dict[str, Any], path: str | Path, *, resumed: bool) -> None:
+    """Refuse a checkpoint that lacks what Lightning restores, or whose numbers are not finite.
+
+    Args:
+        checkpoint: What :func:`read_checkpoint` returns.
+        path: Where it is from.
+        resumed: Whether a training is to go on from it.
+
+    Raises:
+        ValueError: Names what is missing, or the first tensor with NaN or infinity.
+    """
+    check_entries(checkpoint, _ENTRIES | (_TRAINING if resumed else {}), path)
+    wrong = not_finite(checkpoint)
+    if wrong is not None:
+        raise ValueError(f"checkpoint '{path}' cannot be used: {wrong}; take an earlier one, or train again")
+
+
+def check_entries(checkpoint: Any, kinds: dict[str, type], path: str | Path) -> None:
+    """Refuse what has not all of these entries, or one of another kind.
+
+    Raises:
+        ValueError: Names the first that is wrong.
+    """
+    for key, kind in kinds.items():
+        found = checkpoint.get(key) if isinstance(checkpoint, dict) else None
+        if not isinstance(found, kind):
+            what = f"it has no '{key}'" if found is None else f"its '{key}' is a {type(found).__name__}"
+            raise ValueError(f"'{path}' is no training checkpoint: {what}; give a file written by fit")
 
 
 _FIT = "give the --config and the --model options it was trained with, or another --ckpt_path"
@@ -70,17 +105,21 @@ def check_architecture(
     """
     expected, found = model.state_dict(), checkpoint["state_dict"]
     shared = expected.keys() & found.keys()
-    unequal = [key for key in shared if expected[key].shape != found[key].shape]
-    shapes = [f"{key} {tuple(found[key].shape)} for {tuple(expected[key].shape)}" for key in unequal]
+    unequal = [key for key in shared if _shape(expected[key]) != _shape(found[key])]
+    shapes = [f"{key} {_shape(found[key])} for {_shape(expected[key])}" for key in unequal]
     differences = {
         "missing": sorted(expected.keys() - found.keys()),
-        "surplus": sorted(found.keys() - expected.keys()),
+        "surplus": sorted(map(str, found.keys() - expected.keys())),
         "of another shape": sorted(shapes),
     }
     if not any(differences.values()):
         return
     listed = "; ".join(f"{kind}: {_few(keys)}" for kind, keys in differences.items() if keys)
     raise ValueError(f"checkpoint '{path}' is of another architecture ({listed}); {remedy}")
+
+
+def _shape(value: Any) -> tuple[int, ...] | str:
+    return tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
 
 
 def _few(keys: list[str], most: int = 4) -> str:

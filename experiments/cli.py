@@ -1,9 +1,12 @@
 """The command line ``python -m experiments fit|validate|test|predict``, on ``LightningCLI``."""
 
+import shlex
+import sys
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from lightning import Trainer
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
@@ -11,12 +14,17 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from experiments.checkpoints import WholeCheckpointIO, check_architecture, read_checkpoint
-from experiments.files import check_writable
+from experiments.checkpoints import WholeCheckpointIO, check_architecture, check_usable, read_checkpoint
+from experiments.data.pictures import first_line
+from experiments.files import check_writable, system_error
+from experiments.finite import FiniteTraining, NotFiniteError
+from experiments.interruption import Interrupted, Interruption
 from experiments.messages import hush
 from experiments.predictions import PredictionWriter
+from experiments.run_folder import CHECKPOINTS, check_unused, checkpoint_path, claimed
+from experiments.settings import check_training
 
-CHECKPOINTS = "checkpoints"
+PROGRAM = "python -m experiments"
 
 
 class ExperimentCLI(LightningCLI):
@@ -25,19 +33,27 @@ class ExperimentCLI(LightningCLI):
     ``--output`` takes checkpoints (``checkpoints/best.ckpt`` by the model's ``monitor``, ``last.ckpt``
     every ``--checkpoint_every`` steps), logs (CSV and TensorBoard) and predictions. ``--ckpt_path``
     takes a file, ``best`` or ``last``. Whatever is wrong with the configuration, the checkpoint or the
-    output folder ends the program with one message and exit code 2 before any work is done.
+    output folder ends the program with one message and exit code 2 before any work is done. A training that
+    comes to NaN, or cannot write, ends with one message and code 1; one that is told to stop, with a last
+    checkpoint and 128 + the signal's number.
     """
 
     _checkpoint: dict[str, Any] | None = None
 
     def __init__(self, args: ArgsType = None) -> None:
-        super().__init__(
-            args=args,
-            seed_everything_default=0,
-            auto_configure_optimizers=False,
-            load_from_checkpoint_support=False,
-            parser_kwargs={"prog": "python -m experiments"},
-        )
+        self._interruption = Interruption()
+        try:
+            with self._interruption.listening():
+                super().__init__(
+                    args=args,
+                    seed_everything_default=0,
+                    auto_configure_optimizers=False,
+                    load_from_checkpoint_support=False,
+                    parser_kwargs={"prog": PROGRAM},
+                )
+        except Interrupted as stop:
+            print(f"\n{self._farewell(stop, sys.argv[1:] if args is None else args)}", file=sys.stderr)
+            raise
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
@@ -45,25 +61,37 @@ class ExperimentCLI(LightningCLI):
         return {name: skip | {"weights_only"} for name, skip in LightningCLI.subcommands().items()}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add ``--output`` and ``--checkpoint_every``."""
+        """Add ``--output``, ``--checkpoint_every`` and ``--overwrite``."""
         parser.add_argument("--output", type=str, default="runs/experiment", help="Output folder.")
         parser.add_argument(
             "--checkpoint_every", type=int, default=50, help="Steps between writes of last.ckpt."
         )
+        parser.add_argument(
+            "--overwrite", type=bool, default=False, help="Replace another training's checkpoints there."
+        )
 
     def before_instantiate_classes(self) -> None:
-        """Refuse an unreadable checkpoint and an output folder that cannot be written."""
+        """Refuse an unreadable checkpoint, an output folder that cannot be used, and numbers out of range."""
+        chosen = self._chosen
         with self._usage_errors():
             self._choose_checkpoint()
-            check_writable(self._chosen["output"])
+            if self.subcommand == "fit":
+                check_training(chosen)
+                if not chosen["trainer"]["fast_dev_run"]:
+                    check_unused(chosen["output"], chosen["ckpt_path"], chosen["overwrite"])
+            check_writable(chosen["output"])
 
     def instantiate_classes(self) -> None:
         """Build data, model and trainer, and refuse a checkpoint of another architecture."""
         with self._usage_errors():
             super().instantiate_classes()
             if self._checkpoint is not None:
-                check_architecture(self.model, self._checkpoint, self._chosen["ckpt_path"])
+                path, resumed = self._chosen["ckpt_path"], self.subcommand == "fit"
+                check_architecture(self.model, self._checkpoint, path)
+                check_usable(self._checkpoint, path, resumed=resumed)
             self._checkpoint = None
+            if self.subcommand == "fit":
+                self._check_batches()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the trainer with whole checkpoints, and loggers and callbacks on ``--output``."""
@@ -86,7 +114,7 @@ class ExperimentCLI(LightningCLI):
             folder, "best", monitor=self.model.monitor, mode="max", enable_version_counter=False
         )
         last = ModelCheckpoint(folder, "last", every_n_train_steps=every, enable_version_counter=False)
-        return [PredictionWriter(output), last, best]
+        return [PredictionWriter(output), self._interruption, FiniteTraining(), last, best]
 
     @property
     def _chosen(self) -> Any:
@@ -100,9 +128,44 @@ class ExperimentCLI(LightningCLI):
         chosen = self._chosen
         path = chosen["ckpt_path"] or (None if self.subcommand == "fit" else "best")
         if path in ("best", "last"):
-            path = str(Path(chosen["output"]) / CHECKPOINTS / f"{path}.ckpt")
+            path = str(checkpoint_path(chosen["output"], path))
         chosen["ckpt_path"] = path
         self._checkpoint = None if path is None else read_checkpoint(path)
+
+    def _check_batches(self) -> None:
+        """Refuse, before any work, a training set of these experiments without a whole batch."""
+        if self.datamodule is not None and type(self.datamodule).__module__.startswith("experiments."):
+            self.datamodule.trainer = self.trainer  # which knows the number of processes
+            self.datamodule.train_dataloader()
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Run it, alone in the folder of a training; what ends it is told in a line where a user can act."""
+        chosen = self._chosen
+        with ExitStack() as stack:
+            if subcommand == "fit" and not chosen["trainer"]["fast_dev_run"]:
+                with self._usage_errors():
+                    stack.enter_context(claimed(chosen["output"], chosen["ckpt_path"], chosen["overwrite"]))
+            try:
+                super()._run_subcommand(subcommand)
+            except Exception as error:
+                self._tell(error)
+                raise
+
+    def _tell(self, error: Exception) -> None:
+        """End the program with a message, if an error is a user's to mend."""
+        if isinstance(error, MisconfigurationException):
+            self.parser.error(str(error))
+        if _is_of_restoring(error):
+            path = self._chosen["ckpt_path"]
+            self.parser.error(
+                f"checkpoint '{path}' cannot be restored ({type(error).__name__}: {first_line(error)}); give "
+                "one that was written with these --trainer options, or train again without --ckpt_path"
+            )
+        if isinstance(error, NotFiniteError):
+            _fail(str(error))
+        cause = system_error(error)
+        if cause is not None:
+            _fail(str(error) if isinstance(error, OSError) else f"the output cannot be written: {cause}")
 
     @contextmanager
     def _usage_errors(self) -> Iterator[None]:
@@ -110,6 +173,32 @@ class ExperimentCLI(LightningCLI):
             yield
         except (ValueError, TypeError, OSError, MisconfigurationException) as error:
             self.parser.error(str(error))
+
+    def _farewell(self, stop: Interrupted, args: Any) -> str:
+        """What stopped the program, what was kept, and the command that goes on."""
+        kept = self._interruption.kept
+        if kept is None:
+            return f"{PROGRAM}: stopped by {stop.signal.name}; no checkpoint was written"
+        path = checkpoint_path(self._chosen["output"], "last")
+        given = [*args, "--ckpt_path", "last"] if isinstance(args, list) else ["fit", "…", "--ckpt_path", "last"]
+        again = shlex.join([*PROGRAM.split(), *given])
+        where = f"after step {kept[1]}, in epoch {kept[0]}; all is kept in '{path}'"
+        return f"{PROGRAM}: stopped by {stop.signal.name} {where}. Go on with:\n  {again}"
+
+
+def _is_of_restoring(error: Exception) -> bool:
+    """Whether an error comes from Lightning's taking over of what a checkpoint holds."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return any(
+        frame.f_globals.get("__name__", "").endswith("checkpoint_connector")
+        and frame.f_code.co_name.lstrip("_").startswith(("restore", "resume"))
+        for frame in frames
+    )
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"\n{PROGRAM}: error: {message}", file=sys.stderr)
+    sys.exit(1)
 
 
 def _listed(value: Any) -> list[Any]:

@@ -11,9 +11,10 @@ from lightning import LightningDataModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
 
 import filters
-from experiments.checkpoints import WholeCheckpointIO
+from experiments.checkpoints import WholeCheckpointIO, read_checkpoint
 from experiments.data import CuedScenes, Digits
 from experiments.data.scenes import Cue
+from experiments.finite import FiniteTraining
 from experiments.tasks import Classification, Segmentation
 
 MODELS: dict[str, dict[str, Any]] = {
@@ -218,13 +219,16 @@ def train_best(
         name: Its name, without ``.ckpt``.
         callbacks: Further callbacks of the training.
         settings: Of Lightning's ``Trainer``.
+
+    Raises:
+        NotFiniteError: If the loss, or the weights, come to NaN or infinity.
     """
     best = ModelCheckpoint(folder, name, monitor=task.monitor, mode="max", enable_version_counter=False)
     trainer = quiet_trainer(best, callbacks, **settings)
     begin = time.perf_counter()
     trainer.fit(task, data)
     seconds = time.perf_counter() - begin
-    task.load_state_dict(torch.load(best.best_model_path, weights_only=True)["state_dict"])
+    task.load_state_dict(read_checkpoint(best.best_model_path)["state_dict"])
     tested = trainer.test(task, data, verbose=False)[0][task.monitor.replace("val", "test")]
     val = float(best.best_model_score or 0.0)
     return Outcome(round(val, 4), round(tested, 4), round(seconds, 1), Path(best.best_model_path))
@@ -235,7 +239,7 @@ def quiet_trainer(best: ModelCheckpoint, callbacks: Sequence[Callback] = (), **s
     defaults: dict[str, Any] = {"max_epochs": 1, "logger": False, "enable_model_summary": False}
     return Trainer(
         **(defaults | settings),
-        callbacks=[*callbacks, best, RichProgressBar()],
+        callbacks=[*callbacks, FiniteTraining(), best, RichProgressBar()],
         plugins=[WholeCheckpointIO()],
         num_sanity_val_steps=0,
     )

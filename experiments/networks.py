@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from experiments.checkpoints import check_architecture
 from experiments.data import CuedScenes, Digits
 from experiments.data.pictures import Format, first_line
+from experiments.reading import UnreadableError, read_tensors
 from experiments.tasks import Classification, Segmentation
 from gsp_nonlocal import insert_blocks
 from gsp_nonlocal.blocks import registry
@@ -99,20 +100,16 @@ def _settings(checkpoint: Any) -> dict[str, Any]:
 
 
 def _content(path: str | Path) -> Any:
-    """What a file holds, without running any code from it."""
+    """What a file holds, verified where it has checksums, without running any code from it."""
     if not Path(path).is_file():
         raise ValueError(f"there is no checkpoint '{path}'; give another --checkpoint")
     try:
-        if Path(path).suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return read_tensors(path, checked=False)
     except ImportError as error:
         raise ValueError(
             f"'{path}' cannot be read: {error}; install it, or give another --checkpoint"
         ) from error
-    except Exception as error:  # of a broken file the unpickler raises anything
+    except UnreadableError as error:
         raise ValueError(f"checkpoint '{path}' is corrupt or not plain data ({_cause(error)})") from error
 
 

@@ -29,6 +29,9 @@ class ResumableLoader(DataLoader[Any]):
         world_size: Number of processes that share the data.
         rank: Number of this process.
         num_workers: Loader processes.
+
+    Raises:
+        ValueError: If there is no whole batch for each process.
     """
 
     sampler: ResumableSampler
@@ -45,6 +48,11 @@ class ResumableLoader(DataLoader[Any]):
         num_workers: int = 0,
     ) -> None:
         sampler = ResumableSampler(dataset, world_size, rank, shuffle, seed, drop_last=True)
+        if len(sampler) < batch_size:
+            raise ValueError(
+                f"{len(sampler)} training samples (a process) are no batch of batch_size={batch_size}, so "
+                f"nothing would be trained; choose batch_size <= {len(sampler)}, or more samples"
+            )
         super().__init__(dataset, batch_size, sampler=sampler, num_workers=num_workers, drop_last=True)
         self._batches, self._per_batch = 0, batch_size
 

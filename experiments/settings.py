@@ -1,0 +1,55 @@
+"""Numbers of a configuration: each is checked, by name, before any work."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+
+def check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
+    """Refuse what is no whole number from ``least`` to ``most``.
+
+    Raises:
+        ValueError: Names argument, value and range.
+    """
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):
+        wanted = f"at least {least}" if most is None else f"from {least} to {most}"
+        raise ValueError(f"{name}={value!r} is out of range; choose a whole number {wanted}")
+
+
+def check_real(name: str, value: Any, least: float, most: float = math.inf, *, open_: bool = False) -> None:
+    """Refuse what is no finite number from ``least`` (above it, if ``open_``) to ``most``.
+
+    Raises:
+        ValueError: Names argument, value and range.
+    """
+    real = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not real or not least <= value <= most or (open_ and value == least):
+        wanted = f"{'above' if open_ else 'from'} {least:g}" + ("" if math.isinf(most) else f" to {most:g}")
+        raise ValueError(f"{name}={value!r} is out of range; choose a finite number {wanted}")
+
+
+def check_training(chosen: Mapping[str, Any]) -> None:
+    """Refuse numbers with which ``fit`` would train nothing, or keep nothing.
+
+    Args:
+        chosen: The configuration of ``fit``, with ``checkpoint_every`` and ``trainer``.
+
+    Raises:
+        ValueError: Names the first that is out of range, and the range.
+    """
+    trainer = chosen["trainer"]
+    check_whole("checkpoint_every", chosen["checkpoint_every"], 1)
+    for name in ("max_epochs", "max_steps"):
+        if trainer[name] not in (None, -1):
+            check_whole(f"trainer.{name}", trainer[name], 1)
+    for name, least in (("accumulate_grad_batches", 1), ("log_every_n_steps", 0)):
+        if trainer[name] is not None:
+            check_whole(f"trainer.{name}", trainer[name], least)
+    share = trainer["limit_train_batches"]
+    if isinstance(share, float):
+        check_real("trainer.limit_train_batches", share, 0, 1, open_=True)
+    elif share is not None:
+        check_whole("trainer.limit_train_batches", share, 1)
+    if trainer["gradient_clip_val"] is not None:
+        check_real("trainer.gradient_clip_val", trainer["gradient_clip_val"], 0)
