@@ -45,6 +45,8 @@ class Interruption(Callback):
         self.asked: signal.Signals | None = None
         self.kept: tuple[int, int] | None = None
         self._training = False
+        self._stopped = False
+        self._validated = -1  # the batch after which the last validation ended
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -77,8 +79,34 @@ class Interruption(Callback):
         self._training = False
         trial = trainer.fast_dev_run  # type: ignore[attr-defined]
         if isinstance(exception, SIGTERMException) and trainer.global_step and not trial:
+            self._stopped = True
             trainer.save_checkpoint(checkpoint_path(trainer.default_root_dir, "last"), weights_only=False)
             self.kept = trainer.current_epoch, trainer.global_step
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Remember where."""
+        if not trainer.sanity_checking:
+            self._validated = _batch(trainer)
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Have a validation that was cut off done from its first batch, and steps counted once.
+
+        Lightning would go on behind the batches of the validation that were done, without what was counted
+        there, and call the rest the score of all. A batch after whose validation it is stopped has its step
+        counted before the checkpoint and, as it skips the validation, once more after it.
+        """
+        loops = checkpoint["loops"]["fit_loop"]
+        progress = loops["epoch_loop.val_loop.batch_progress"]
+        cut_off = int(self._stopped and trainer.validating)
+        done = progress["total"]["completed"] - cut_off * progress["current"]["completed"]
+        _set_place(progress["total"], done, cut_off)
+        if cut_off:
+            _set_place(progress["current"], 0, cut_off)
+            progress["is_last_batch"] = False
+        elif self._stopped and self._validated == _batch(trainer) and not loops[_TRAINED]["is_last_batch"]:
+            loops["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         again = self.asked is not None and number == signal.SIGINT
@@ -88,3 +116,15 @@ class Interruption(Callback):
         lightnings: Any = signal.getsignal(signal.SIGTERM)
         if number != signal.SIGTERM and callable(lightnings) and lightnings != self._take:
             lightnings(signal.SIGTERM, frame)
+
+
+_TRAINED = "epoch_loop.batch_progress"
+
+
+def _batch(trainer: Trainer) -> int:
+    return trainer.fit_loop.total_batch_idx  # type: ignore[no-any-return]
+
+
+def _set_place(counts: dict[str, int], done: int, cut_off: int) -> None:
+    """So many batches done, and ``cut_off`` begun: by the latter Lightning knows that a validation was cut off."""
+    counts |= {"ready": done + cut_off, "started": done + cut_off, "processed": done, "completed": done}
