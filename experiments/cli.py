@@ -153,19 +153,24 @@ class ExperimentCLI(LightningCLI):
 
     def _tell(self, error: Exception) -> None:
         """End the program with a message, if an error is a user's to mend."""
-        if isinstance(error, MisconfigurationException):
-            self.parser.error(str(error))
         if _is_of_restoring(error):
             path = self._chosen["ckpt_path"]
             self.parser.error(
                 f"checkpoint '{path}' cannot be restored ({type(error).__name__}: {first_line(error)}); give "
                 "one that was written with these --trainer options, or train again without --ckpt_path"
             )
+        of_input = isinstance(error, ValueError | TypeError) and not self._interruption.began
+        if of_input or isinstance(error, MisconfigurationException):
+            self.parser.error(str(error))
         if isinstance(error, NotFiniteError):
             _fail(str(error))
         cause = system_error(error)
         if cause is not None:
             _fail(str(error) if isinstance(error, OSError) else f"the output cannot be written: {cause}")
+
+    def _set_seed(self) -> None:
+        with self._usage_errors():
+            super()._set_seed()
 
     @contextmanager
     def _usage_errors(self) -> Iterator[None]:
@@ -180,7 +185,9 @@ class ExperimentCLI(LightningCLI):
         if kept is None:
             return f"{PROGRAM}: stopped by {stop.signal.name}; no checkpoint was written"
         path = checkpoint_path(self._chosen["output"], "last")
-        given = [*args, "--ckpt_path", "last"] if isinstance(args, list) else ["fit", "…", "--ckpt_path", "last"]
+        given = (
+            [*args, "--ckpt_path", "last"] if isinstance(args, list) else ["fit", "…", "--ckpt_path", "last"]
+        )
         again = shlex.join([*PROGRAM.split(), *given])
         where = f"after step {kept[1]}, in epoch {kept[0]}; all is kept in '{path}'"
         return f"{PROGRAM}: stopped by {stop.signal.name} {where}. Go on with:\n  {again}"

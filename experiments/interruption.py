@@ -39,11 +39,13 @@ class Interruption(Callback):
         asked: The signal that asked for the end, if one did.
         kept: Epoch and steps done of the checkpoint that was written then, ``checkpoints/last.ckpt`` in the
             trainer's folder; None if there was none to write.
+        began: Whether the command's loop has begun: what fails before is a matter of its input.
     """
 
     def __init__(self) -> None:
         self.asked: signal.Signals | None = None
         self.kept: tuple[int, int] | None = None
+        self.began = False
         self._training = False
         self._stopped = False
         self._validated = -1  # the batch after which the last validation ended
@@ -68,7 +70,19 @@ class Interruption(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """From here on a signal waits for the end of a batch."""
-        self._training = True
+        self._training = self.began = True
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The loop of ``validate`` begins."""
+        self.began = self.began or not trainer.sanity_checking
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The loop of ``test`` begins."""
+        self.began = True
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The loop of ``predict`` begins."""
+        self.began = True
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """All is kept: a signal ends the program at once."""

@@ -21,6 +21,7 @@ from experiments.tasks import Classification, Segmentation
 from gsp_nonlocal import insert_blocks
 from gsp_nonlocal.blocks import registry
 from gsp_nonlocal.spectral import SpectralProbe
+from gsp_nonlocal.spectral.analysis.snapshot import check_weights
 from gsp_nonlocal.spectral.probe import evaluation
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -148,7 +149,7 @@ def _load(model: nn.Module, weights: dict[str, Tensor], path: str | Path) -> Non
 
 
 def check_runs(network: Network, images: Tensor, paths: Sequence[str] | None, name: str) -> None:
-    """Refuse a network without blocks to read, or one that cannot be run on the first of ``images``.
+    """Refuse a network without blocks to read, with NaN in one, or that does not take the first of ``images``.
 
     Args:
         network: The network.
@@ -160,7 +161,7 @@ def check_runs(network: Network, images: Tensor, paths: Sequence[str] | None, na
         ValueError: Names what the network lacks, or what it said to the image.
     """
     try:
-        SpectralProbe(network.model, paths)
+        check_weights(SpectralProbe(network.model, paths).modules)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
     try:

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+MOST_SEED = 2**32 - 1
+
 
 def check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
     """Refuse what is no whole number from ``least`` to ``most``.
@@ -43,13 +45,22 @@ def check_training(chosen: Mapping[str, Any]) -> None:
     for name in ("max_epochs", "max_steps"):
         if trainer[name] not in (None, -1):
             check_whole(f"trainer.{name}", trainer[name], 1)
-    for name, least in (("accumulate_grad_batches", 1), ("log_every_n_steps", 0)):
+    for name, least in (
+        ("accumulate_grad_batches", 1),
+        ("check_val_every_n_epoch", 1),
+        ("log_every_n_steps", 0),
+    ):
         if trainer[name] is not None:
             check_whole(f"trainer.{name}", trainer[name], least)
-    share = trainer["limit_train_batches"]
-    if isinstance(share, float):
-        check_real("trainer.limit_train_batches", share, 0, 1, open_=True)
-    elif share is not None:
-        check_whole("trainer.limit_train_batches", share, 1)
+    for name in ("limit_train_batches", "val_check_interval"):
+        _check_share(f"trainer.{name}", trainer[name])
     if trainer["gradient_clip_val"] is not None:
         check_real("trainer.gradient_clip_val", trainer["gradient_clip_val"], 0)
+
+
+def _check_share(name: str, value: Any) -> None:
+    """Refuse a number, or a share, of batches that is none."""
+    if isinstance(value, float):
+        check_real(name, value, 0, 1, open_=True)
+    elif isinstance(value, int):
+        check_whole(name, value, 1)

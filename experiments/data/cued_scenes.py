@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader
 from experiments.data.resumable import ResumableLoader
 from experiments.data.samples import Split
 from experiments.data.scenes import Cue, Scenes
+from experiments.settings import check_whole
 
 
 class CuedScenes(LightningDataModule):
@@ -45,8 +46,8 @@ class CuedScenes(LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if batch_size < 1:
-            raise ValueError(f"batch_size={batch_size} is empty; choose at least 1")
+        check_whole("batch_size", batch_size, 1)
+        check_whole("num_workers", num_workers, 0)
         kinds: dict[str, Any] = {"classes": classes, "objects": objects, "canvas": canvas}
         self.scenes: dict[Split, Scenes] = {
             "train": Scenes("train", train_scenes, cue=cue, seed=seed, **kinds),

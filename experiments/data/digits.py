@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from experiments.data.resumable import ResumableLoader
 from experiments.data.samples import SIDE, Split, digit_samples
+from experiments.settings import MOST_SEED, check_whole
 
 
 class ShiftedDigits(Dataset[tuple[Tensor, Tensor]]):
@@ -52,12 +53,13 @@ class Digits(LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        check_whole("batch_size", batch_size, 1)
+        check_whole("num_workers", num_workers, 0)
+        check_whole("seed", seed, 0, MOST_SEED)
         if size < SIDE:
             raise ValueError(f"size={size} would shrink the 8×8 digits; choose at least {SIDE}")
         if not 0 <= shift < size:
             raise ValueError(f"shift={shift} moves digits out of the image; choose 0 to {size - 1}")
-        if batch_size < 1:
-            raise ValueError(f"batch_size={batch_size} is empty; choose at least 1")
         self.size, self.batch_size, self.shift = size, batch_size, shift
         self.num_workers, self.seed = num_workers, seed
 

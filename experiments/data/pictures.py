@@ -49,11 +49,13 @@ def read_pictures(paths: Sequence[str | Path], form: Format, most: int) -> Pictu
     Args:
         paths: Files and folders; a folder stands for the files in it that are not hidden.
         form: Images are turned upright, converted (without their transparency), resized (bilinearly, the
-            whole image) and normalised to this.
+            whole image) and normalised to this. Of an animation the first picture is read. White is the
+            greatest number of the file's bits, up to 16; greater whole numbers and floating-point ones have
+            no white, and are left out.
         most: How many.
 
     Raises:
-        ValueError: If a path does not exist, or no image can be read (each file is named with the reason).
+        ValueError: If a path is no regular file or folder, or no image can be read (each file is named with the reason).
     """
     found: list[Tensor] = []
     files: list[Path] = []
@@ -78,10 +80,13 @@ def read_pictures(paths: Sequence[str | Path], form: Format, most: int) -> Pictu
 def _files(path: Path) -> Iterator[Path]:
     if path.is_dir():
         yield from sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-    elif path.exists():
+    elif path.is_file():
         yield path
     else:
-        raise ValueError(f"there is no file or folder '{path}'; give images with --images")
+        what = "is no regular file or folder" if path.exists() else "is not there"
+        raise ValueError(
+            f"there is no file or folder '{path}' to read (it {what}); give images with --images"
+        )
 
 
 def first_line(error: Exception) -> str:
@@ -99,18 +104,27 @@ def _read(file: Path, form: Format) -> Tensor:
     height, width = form.size
     with Image.open(file) as picture:
         upright = ImageOps.exif_transpose(picture)
-        plain = _eight_bits(upright).convert("L" if form.channels == 1 else "RGB")
+        plain = _eight_bits(upright, picture).convert("L" if form.channels == 1 else "RGB")
     sized = plain.resize((width, height), Image.Resampling.BILINEAR)
     pixels = torch.from_numpy(np.asarray(sized, dtype=np.float32) / 255).view(height, width, -1)
     mean, std = torch.tensor(form.mean), torch.tensor(form.std)
     return ((pixels - mean) / std).movedim(-1, 0)
 
 
-def _eight_bits(picture: Image.Image) -> Image.Image:
+def _eight_bits(picture: Image.Image, file: Image.Image) -> Image.Image:
     """The picture in 8 bits a channel, where Pillow would clip 16, or warn of a palette's transparency."""
-    if picture.mode == "F":
-        raise ValueError("its pixels are floating-point numbers of no known range; save it as PNG")
-    if picture.mode.startswith("I"):
-        scaled = np.asarray(picture, dtype=np.float64) / 257
-        return Image.fromarray(scaled.round().clip(0, 255).astype(np.uint8))
+    mode = picture.mode
+    if mode == "F" or (mode == "I" and file.format != "PPM"):  # a PPM's are brought to 16 bits by Pillow
+        kind = "floating-point" if mode == "F" else "32-bit whole"
+        raise ValueError(f"its pixels are {kind} numbers of no known range; save it as PNG of 8 or 16 bits")
+    if mode.startswith("I"):
+        tags = getattr(file, "tag_v2", {})
+        white = 2 ** tags.get(_BITS, (16,))[0] - 1
+        scaled = (np.asarray(picture, dtype=np.float64) * (255 / white)).round().clip(0, 255)
+        return Image.fromarray((255 - scaled if tags.get(_KIND) == _WHITE_IS_0 else scaled).astype(np.uint8))
     return picture.convert("RGBA") if "transparency" in picture.info else picture
+
+
+_BITS, _KIND, _WHITE_IS_0 = 258, 262, 0
+"""Tags of TIFF: bits a sample, and the meaning of the numbers; Pillow leaves both to the reader at 12 and 16
+bits."""

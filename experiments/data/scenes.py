@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from experiments.data.samples import SIDE, SPLITS, Split, digit_samples
+from experiments.settings import MOST_SEED, check_whole
 
 Cue = Literal["colour", "class"]
 FRAME_SIDE = SIDE + 2
@@ -61,6 +62,7 @@ class Scenes(Dataset[tuple[Tensor, Tensor]]):
         canvas: int = 36,
         seed: int = 0,
     ) -> None:
+        check_whole("seed", seed, 0, MOST_SEED)
         _check(cue, classes, objects, canvas, length)
         samples = digit_samples(split)
         kept = samples.labels < classes

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torchmetrics.classification import MulticlassAccuracy
 
+from experiments.settings import check_real, check_whole
 from experiments.tasks.blocks import named_block
 from experiments.tasks.schedule import schedule, warmup_and_drops
 from gsp_nonlocal.models import PreResNet
@@ -62,7 +63,15 @@ class Classification(LightningModule):
         block_options: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        check_whole("num_classes", num_classes, 2)
+        check_whole("in_channels", in_channels, 1)
+        check_real("dropout", dropout, 0, 1)
+        check_real("learning_rate", learning_rate, 0, open_=True)
+        check_real("weight_decay", weight_decay, 0)
+        check_real("warmup", warmup, 0, 1)
         drops = list(drops)
+        for drop in drops:
+            check_real("a value of drops", drop, 0, 1)
         self.save_hyperparameters()
         settings = {"order": order, "stages": stages, "inner_channels": inner_channels}
         factory = named_block(block, block_options, settings)

@@ -10,6 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torchmetrics.classification import BinaryJaccardIndex
 
 import filters
+from experiments.settings import check_real, check_whole
 from experiments.tasks.blocks import named_block
 from experiments.tasks.schedule import cosine, schedule
 from gsp_nonlocal import NonlocalBlock
@@ -60,6 +61,8 @@ class Segmentation(LightningModule):
         block_options: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        check_whole("channels", channels, 1)
+        check_real("learning_rate", learning_rate, 0, open_=True)
         self.save_hyperparameters()
         settings = {"order": None if order == "auto" else order, "inner_channels": inner_channels}
         named = named_block(block, block_options, settings, gate=False)

@@ -12,7 +12,14 @@ from experiments.cli import main
 from tests.experiments.conftest import SMALL
 
 QUIET = ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
-TWO_EPOCHS = [*SMALL, *QUIET, "--data.train_scenes=16", "--data.eval_scenes=20", "--trainer.max_epochs=2", "--checkpoint_every=16"]
+TWO_EPOCHS = [
+    *SMALL,
+    *QUIET,
+    "--data.train_scenes=16",
+    "--data.eval_scenes=20",
+    "--trainer.max_epochs=2",
+    "--checkpoint_every=16",
+]
 
 
 class Send(Callback):
@@ -80,5 +87,7 @@ def test_a_stopped_training_is_kept_and_goes_on_as_if_unbroken(stop, unbroken, t
         resumed, wanted = load(tmp_path, name), load(unbroken, name)
         assert resumed["global_step"] == wanted["global_step"]
         for key, weight in wanted["state_dict"].items():
-            torch.testing.assert_close(resumed["state_dict"][key], weight, rtol=0, atol=0, msg=f"{name}: {key}")
+            torch.testing.assert_close(
+                resumed["state_dict"][key], weight, rtol=0, atol=0, msg=f"{name}: {key}"
+            )
     assert validations(tmp_path) == validations(unbroken)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -78,9 +79,10 @@ def run(model: nn.Module, images: Tensor, paths: Sequence[str] | None, max_nodes
     """One pass in evaluation mode, on the model's device; the probe holds what was caught.
 
     Raises:
-        ValueError: if no module that can be read ran.
+        ValueError: if no module that can be read ran, or a weight of one is NaN or infinite.
     """
     probe = SpectralProbe(model, paths, max_nodes=max_nodes)
+    check_weights(probe.modules)
     like = next((p for p in model.parameters() if p.is_floating_point()), images)
     with evaluation(model), probe:
         model(images.detach().to(like.device, like.dtype))
@@ -136,6 +138,18 @@ def check_images(images: Tensor) -> None:
         )
 
 
+def check_weights(blocks: Mapping[str, nn.Module]) -> None:
+    """Raise unless all weights of the blocks are finite; a buffer may hold infinities, as masks do."""
+    for path, block in blocks.items():
+        for name, tensor in (*block.named_parameters(), *block.named_buffers()):
+            bad = ~torch.isfinite(tensor) if isinstance(tensor, nn.Parameter) else torch.isnan(tensor)
+            if wrong := int(bad.sum()):
+                raise ValueError(
+                    f"block {path or 'the model itself'}: {wrong} of the {tensor.numel()} values of its {name!r} "
+                    "are NaN or infinite; load weights of a training that did not diverge"
+                )
+
+
 def _record(name: str, module: nn.Module, trace: Trace, limits: Limits, bar: tqdm[Any]) -> BlockRecord | str:
     """The record of a block, or why there is none; what is wrong with its numbers is raised with its name."""
     if not _chosen(trace, limits):
@@ -143,11 +157,24 @@ def _record(name: str, module: nn.Module, trace: Trace, limits: Limits, bar: tqd
             f"a graph of {trace.shift.shape[-1]} nodes without factors, which large={limits.large} leaves out"
         )
     try:
-        return _block(name, module, trace, limits, bar)
+        found = _block(name, module, trace, limits, bar)
     except ConvergenceError as error:
         return str(error)
     except (ValueError, torch.linalg.LinAlgError) as error:
         raise ValueError(f"block {name}: {error}") from error
+    _check_numbers(name, found)
+    return found
+
+
+def _check_numbers(name: str, record: BlockRecord) -> None:
+    """Raise unless all numbers are finite: JSON knows no others, and weights that are finite may overflow."""
+    for what, value in asdict(record).items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except ValueError as error:
+            raise ValueError(
+                f"block {name}: its {what} come to NaN or infinity; its weights or its features are too large"
+            ) from error
 
 
 def _block(name: str, module: nn.Module, trace: Trace, limits: Limits, bar: tqdm[Any]) -> BlockRecord:
