@@ -159,7 +159,7 @@ class ExperimentCLI(LightningCLI):
                 f"checkpoint '{path}' cannot be restored ({type(error).__name__}: {first_line(error)}); give "
                 "one that was written with these --trainer options, or train again without --ckpt_path"
             )
-        of_input = isinstance(error, ValueError | TypeError) and not self._interruption.began
+        of_input = isinstance(error, ValueError) and not self._interruption.began
         if of_input or isinstance(error, MisconfigurationException):
             self.parser.error(str(error))
         if isinstance(error, NotFiniteError):
@@ -185,10 +185,8 @@ class ExperimentCLI(LightningCLI):
         if kept is None:
             return f"{PROGRAM}: stopped by {stop.signal.name}; no checkpoint was written"
         path = checkpoint_path(self._chosen["output"], "last")
-        given = (
-            [*args, "--ckpt_path", "last"] if isinstance(args, list) else ["fit", "…", "--ckpt_path", "last"]
-        )
-        again = shlex.join([*PROGRAM.split(), *given])
+        given = args if isinstance(args, list) else ["fit", "…"]
+        again = shlex.join([*PROGRAM.split(), *given, "--ckpt_path", "last"])
         where = f"after step {kept[1]}, in epoch {kept[0]}; all is kept in '{path}'"
         return f"{PROGRAM}: stopped by {stop.signal.name} {where}. Go on with:\n  {again}"
 

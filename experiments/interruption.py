@@ -136,9 +136,9 @@ _TRAINED = "epoch_loop.batch_progress"
 
 
 def _batch(trainer: Trainer) -> int:
-    return trainer.fit_loop.total_batch_idx  # type: ignore[no-any-return]
+    return trainer.fit_loop.total_batch_idx
 
 
 def _set_place(counts: dict[str, int], done: int, cut_off: int) -> None:
-    """So many batches done, and ``cut_off`` begun: by the latter Lightning knows that a validation was cut off."""
+    """So many batches done, and ``cut_off`` begun, by which Lightning knows what was cut off."""
     counts |= {"ready": done + cut_off, "started": done + cut_off, "processed": done, "completed": done}

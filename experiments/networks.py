@@ -149,7 +149,7 @@ def _load(model: nn.Module, weights: dict[str, Tensor], path: str | Path) -> Non
 
 
 def check_runs(network: Network, images: Tensor, paths: Sequence[str] | None, name: str) -> None:
-    """Refuse a network without blocks to read, with NaN in one, or that does not take the first of ``images``.
+    """Refuse a network without blocks to read, with NaN in one, or that cannot be run on an image.
 
     Args:
         network: The network.

@@ -22,7 +22,8 @@ def check_unused(output: str | Path, resumed: str | None, overwrite: bool) -> No
 
     Args:
         output: The folder of the training.
-        resumed: The checkpoint that is gone on with, if one is; one of this folder makes it the same training.
+        resumed: The checkpoint that is gone on with, if one is; one of this folder makes it
+            the same training.
         overwrite: Whether older checkpoints may be replaced.
 
     Raises:
@@ -43,7 +44,7 @@ def claimed(output: str | Path, resumed: str | None, overwrite: bool) -> Iterato
     Raises:
         ValueError: If a training runs there, or as :func:`check_unused` does.
     """
-    if rank_zero_only.rank:  # the first process of a training claims for all
+    if getattr(rank_zero_only, "rank", 0):  # the first process of a training claims for all
         yield
         return
     handle = os.open(output, os.O_RDONLY)

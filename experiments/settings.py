@@ -45,13 +45,10 @@ def check_training(chosen: Mapping[str, Any]) -> None:
     for name in ("max_epochs", "max_steps"):
         if trainer[name] not in (None, -1):
             check_whole(f"trainer.{name}", trainer[name], 1)
-    for name, least in (
-        ("accumulate_grad_batches", 1),
-        ("check_val_every_n_epoch", 1),
-        ("log_every_n_steps", 0),
-    ):
+    least = {"accumulate_grad_batches": 1, "check_val_every_n_epoch": 1, "log_every_n_steps": 0}
+    for name in least:
         if trainer[name] is not None:
-            check_whole(f"trainer.{name}", trainer[name], least)
+            check_whole(f"trainer.{name}", trainer[name], least[name])
     for name in ("limit_train_batches", "val_check_interval"):
         _check_share(f"trainer.{name}", trainer[name])
     if trainer["gradient_clip_val"] is not None:

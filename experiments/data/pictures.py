@@ -55,7 +55,8 @@ def read_pictures(paths: Sequence[str | Path], form: Format, most: int) -> Pictu
         most: How many.
 
     Raises:
-        ValueError: If a path is no regular file or folder, or no image can be read (each file is named with the reason).
+        ValueError: If a path is no regular file or folder, or no image can be read (each file is named
+            with the reason).
     """
     found: list[Tensor] = []
     files: list[Path] = []

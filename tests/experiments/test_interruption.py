@@ -23,7 +23,7 @@ TWO_EPOCHS = [
 
 
 class Send(Callback):
-    """Sends its own process a signal in a hook of a training, at one step and one batch of the loop at hand."""
+    """Sends its own process a signal in a hook, after one step and at one batch of the validation."""
 
     def __init__(self, number: int, hook: str, step: int, batch: int = 0) -> None:
         def send(trainer, pl_module, *given):

@@ -145,8 +145,8 @@ def check_weights(blocks: Mapping[str, nn.Module]) -> None:
             bad = ~torch.isfinite(tensor) if isinstance(tensor, nn.Parameter) else torch.isnan(tensor)
             if wrong := int(bad.sum()):
                 raise ValueError(
-                    f"block {path or 'the model itself'}: {wrong} of the {tensor.numel()} values of its {name!r} "
-                    "are NaN or infinite; load weights of a training that did not diverge"
+                    f"block {path or 'the model itself'}: {wrong} of the {tensor.numel()} values of its "
+                    f"{name!r} are NaN or infinite; load weights of a training that did not diverge"
                 )
 
 
