@@ -1,6 +1,8 @@
 """Networks of every source are analysed from the command line, and bad input is named before any work."""
 
+import os
 import re
+import struct
 import sys
 import warnings
 from pathlib import Path
@@ -92,6 +94,16 @@ def files(tmp_path_factory):
     paths["other_settings"] = changed(
         paths["scenes"], folder / "other.ckpt", hyper_parameters={"filter": "chebyshev", "channels": 8}
     )
+    digits = torch.load(paths["digits"], weights_only=True)["state_dict"]
+    for key in (key for key in digits if key.endswith("gate")):
+        digits[key] = torch.tensor(torch.nan)
+    paths["nan_gate"] = changed(paths["digits"], folder / "nan_gate.ckpt", state_dict=digits)
+    paths["flipped"] = folder / "flipped.ckpt"
+    raw = bytearray(paths["digits"].read_bytes())
+    raw[len(raw) // 2] ^= 8
+    paths["flipped"].write_bytes(raw)
+    paths["pipe"] = folder / "pipe"
+    os.mkfifo(paths["pipe"])
     Image.fromarray(gradient()).save(paths["photo"])
     paths["notes"].write_text("not a picture", encoding="utf-8")
     for name in ("album", "empty"):
@@ -325,6 +337,72 @@ def test_16_bits_keep_their_range_and_rotation_is_respected(tmp_path):
     torch.testing.assert_close(picture(tmp_path / "turned.png"), pixels(np.rot90(gradient(8, 6), -1)))
 
 
+def deep(path, bits, white_is_0=False):
+    """A grey TIFF of whole numbers, packed by hand: Pillow itself writes 16 bits alone."""
+    greatest = 2**bits - 1
+    values = np.linspace(0, greatest, 48).round().astype(np.uint32).reshape(6, 8)
+    digits = "".join(f"{value:0{bits}b}" for value in values.flatten())
+    data = bytes(int(digits[k : k + 8], 2) for k in range(0, len(digits), 8))
+    tags = {
+        256: 8,
+        257: 6,
+        258: bits,
+        259: 1,
+        262: 0 if white_is_0 else 1,
+        273: 8,
+        277: 1,
+        278: 6,
+        279: len(data),
+    }
+    entries = b"".join(struct.pack(">HHII", tag, 4, 1, value) for tag, value in tags.items())
+    head = struct.pack(">2sHI", b"MM", 42, 8 + len(data))
+    path.write_bytes(head + data + struct.pack(">H", len(tags)) + entries + bytes(4))
+    return torch.from_numpy(values / greatest).expand(3, 6, 8).float()
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+@pytest.mark.parametrize("white_is_0", [False, True])
+def test_whole_numbers_of_12_and_16_bits_keep_their_range(bits, white_is_0, tmp_path):
+    wanted = deep(tmp_path / "deep.tif", bits, white_is_0)
+    found = picture(tmp_path / "deep.tif")
+    torch.testing.assert_close(found, 1 - wanted if white_is_0 else wanted, rtol=0, atol=0.6 / 255)
+
+
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_white_is_white_and_black_black_in_every_mode(mode, tmp_path):
+    for name, level in (("black", 0), ("white", 255)):
+        grey = Image.new("RGB", (8, 6), (level,) * 3)
+        whole = Image.fromarray(np.full((6, 8), 257 * level, np.uint16)) if mode == "I;16" else None
+        (whole or grey.convert("P" if mode == "PA" else mode).convert(mode)).save(tmp_path / f"{name}.tif")
+        found = picture(tmp_path / f"{name}.tif")
+        torch.testing.assert_close(found, torch.full((3, 6, 8), level / 255), rtol=0, atol=0)
+
+
+def test_a_pgm_of_any_depth_keeps_its_range(tmp_path):
+    for greatest in (255, 1023, 65535):
+        values = np.linspace(0, greatest, 48).round().astype(">u2" if greatest > 255 else np.uint8)
+        (tmp_path / "a.pgm").write_bytes(b"P5 8 6 %d\n" % greatest + values.tobytes())
+        wanted = torch.from_numpy(values.astype(np.float32) / greatest).view(6, 8).expand(3, 6, 8)
+        torch.testing.assert_close(picture(tmp_path / "a.pgm"), wanted, rtol=0, atol=0.6 / 255)
+
+
+def test_the_first_picture_of_an_animation_is_read(tmp_path):
+    frames = [Image.new("L", (8, 6), level) for level in (80, 160)]
+    for ending in ("gif", "png", "tif"):
+        frames[0].save(tmp_path / f"a.{ending}", save_all=True, append_images=frames[1:])
+        torch.testing.assert_close(picture(tmp_path / f"a.{ending}"), torch.full((3, 6, 8), 80 / 255))
+
+
+@pytest.mark.parametrize(("kind", "said"), [(np.int32, "32-bit whole"), (np.float32, "floating-point")])
+def test_numbers_without_a_white_are_left_out(kind, said, tmp_path):
+    Image.fromarray(np.arange(48, dtype=kind).reshape(6, 8) * 1000).save(tmp_path / "a.tif")
+    with pytest.raises(ValueError, match=rf"a.tif: its pixels are {said} numbers .* save it as PNG"):
+        read_pictures([tmp_path], Format(3, (6, 8)), 1)
+
+
 def test_folders_are_read_in_order_and_files_that_are_no_pictures_named(tmp_path, monkeypatch):
     for number, name in enumerate(("b.png", "a.png", "d.png", ".hidden.png", "[red]c.png")):
         Image.new("L", (8, 6), 10 * number).save(tmp_path / name)
@@ -404,6 +482,14 @@ BAD = {
     "not finite": ([*TASK, *PHOTO, "--mean", "nan"], ["mean is one finite number", "nan"]),
     "no path": ([*TASK, *PHOTO, "{missing}"], ["no file or folder '{missing}'"]),
     "no file": ([*TASK, "--images", "{empty}"], ["no image can be read from {empty}", "no file there"]),
+    "a pipe": ([*TASK, "--images", "{pipe}"], ["'{pipe}' (it is no regular file or folder)", "--images"]),
+    "a device": ([*TASK, "--images", "/dev/zero"], ["'/dev/zero' (it is no regular file or folder)"]),
+    "a pipe for weights": (["--checkpoint", "{pipe}"], ["no checkpoint '{pipe}'"]),
+    "a flipped bit": (["--checkpoint", "{flipped}"], ["'{flipped}' is corrupt", "checksum of its record"]),
+    "NaN in a gate": (
+        ["--checkpoint", "{nan_gate}"],
+        ["block network.stage3.2.nonlocal_block: 1 of the 1 values of its 'stages.0.gate' are NaN"],
+    ),
     "unreadable": (
         [*TASK, "--images", "{album}", "{notes}"],
         ["no image can be read", "torn.jpg: ", "notes.txt: no image of a kind"],
