@@ -85,9 +85,7 @@ def _files(path: Path) -> Iterator[Path]:
         yield path
     else:
         what = "is no regular file or folder" if path.exists() else "is not there"
-        raise ValueError(
-            f"there is no file or folder '{path}' to read (it {what}); give images with --images"
-        )
+        raise ValueError(f"there is no file or folder '{path}' (it {what}); give images with --images")
 
 
 def first_line(error: Exception) -> str:

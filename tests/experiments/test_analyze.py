@@ -342,26 +342,16 @@ def deep(path, bits, white_is_0=False):
     greatest = 2**bits - 1
     values = np.linspace(0, greatest, 48).round().astype(np.uint32).reshape(6, 8)
     digits = "".join(f"{value:0{bits}b}" for value in values.flatten())
-    data = bytes(int(digits[k : k + 8], 2) for k in range(0, len(digits), 8))
-    tags = {
-        256: 8,
-        257: 6,
-        258: bits,
-        259: 1,
-        262: 0 if white_is_0 else 1,
-        273: 8,
-        277: 1,
-        278: 6,
-        279: len(data),
-    }
-    entries = b"".join(struct.pack(">HHII", tag, 4, 1, value) for tag, value in tags.items())
-    head = struct.pack(">2sHI", b"MM", 42, 8 + len(data))
-    path.write_bytes(head + data + struct.pack(">H", len(tags)) + entries + bytes(4))
+    packed = bytes(int(digits[k : k + 8], 2) for k in range(0, len(digits), 8))
+    data = packed if bits == 12 else values.astype("<u2").tobytes()
+    tags = {256: 8, 257: 6, 258: bits, 259: 1, 262: 1 - white_is_0, 273: 8, 277: 1, 278: 6, 279: len(data)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    head = struct.pack("<2sHI", b"II", 42, 8 + len(data))
+    path.write_bytes(head + data + struct.pack("<H", len(tags)) + entries + bytes(4))
     return torch.from_numpy(values / greatest).expand(3, 6, 8).float()
 
 
-@pytest.mark.parametrize("bits", [12, 16])
-@pytest.mark.parametrize("white_is_0", [False, True])
+@pytest.mark.parametrize(("bits", "white_is_0"), [(12, False), (16, False), (16, True)])
 def test_whole_numbers_of_12_and_16_bits_keep_their_range(bits, white_is_0, tmp_path):
     wanted = deep(tmp_path / "deep.tif", bits, white_is_0)
     found = picture(tmp_path / "deep.tif")
@@ -488,7 +478,7 @@ BAD = {
     "a flipped bit": (["--checkpoint", "{flipped}"], ["'{flipped}' is corrupt", "checksum of its record"]),
     "NaN in a gate": (
         ["--checkpoint", "{nan_gate}"],
-        ["block network.stage3.2.nonlocal_block: 1 of the 1 values of its 'stages.0.gate' are NaN"],
+        ["block network.layer3.1.nonlocal_block: 1 of the 1 values of its 'stages.0.gate' are NaN"],
     ),
     "unreadable": (
         [*TASK, "--images", "{album}", "{notes}"],
