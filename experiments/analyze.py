@@ -18,6 +18,7 @@ from typing import Any
 from rich.console import Console
 from torch import Tensor
 
+from experiments.command import command
 from experiments.data.pictures import Format, read_pictures
 from experiments.messages import hush
 from experiments.networks import Network, check_runs, library_model, trained_task
@@ -227,16 +228,17 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
+@command
 def main(args: Sequence[str] | None = None) -> int:
     """Run the analysis from the command line."""
-    command = parser()
-    chosen = command.parse_args(args)
+    options = parser()
+    chosen = options.parse_args(args)
     hush()
     try:
         found = run(chosen)
         page = write_analyses(found, chosen.output, overwrite=chosen.overwrite)
     except (ValueError, TypeError, OSError) as error:
-        command.error(str(error))
+        options.error(str(error))
     for analysis in found:
         show(analysis.snapshot)
     console.print("Look at:", page, sep="\n  ")

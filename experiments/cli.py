@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from lightning import Trainer
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
@@ -15,9 +15,10 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from experiments.checkpoints import WholeCheckpointIO, check_architecture, check_usable, read_checkpoint
+from experiments.command import tell
 from experiments.data.pictures import first_line
-from experiments.files import check_writable, system_error
-from experiments.finite import FiniteTraining, NotFiniteError
+from experiments.files import check_writable
+from experiments.finite import FiniteTraining
 from experiments.interruption import Interrupted, Interruption
 from experiments.messages import hush
 from experiments.predictions import PredictionWriter
@@ -162,11 +163,7 @@ class ExperimentCLI(LightningCLI):
         of_input = isinstance(error, ValueError) and not self._interruption.began
         if of_input or isinstance(error, MisconfigurationException):
             self.parser.error(str(error))
-        if isinstance(error, NotFiniteError):
-            _fail(str(error))
-        cause = system_error(error)
-        if cause is not None:
-            _fail(str(error) if isinstance(error, OSError) else f"the output cannot be written: {cause}")
+        tell(error, PROGRAM)
 
     def _set_seed(self) -> None:
         with self._usage_errors():
@@ -199,11 +196,6 @@ def _is_of_restoring(error: Exception) -> bool:
         and frame.f_code.co_name.lstrip("_").startswith(("restore", "resume"))
         for frame in frames
     )
-
-
-def _fail(message: str) -> NoReturn:
-    print(f"\n{PROGRAM}: error: {message}", file=sys.stderr)
-    sys.exit(1)
 
 
 def _listed(value: Any) -> list[Any]:

@@ -15,12 +15,14 @@ from typing import get_args
 
 from rich.console import Console
 
+from experiments.command import command
 from experiments.comparison import BLOCK_BATCH, BLOCK_STEPS, BLOCKS, BlockCell, Data, train_block
 from experiments.costs import Cost, block_costs
 from experiments.files import check_writable, replacing
 from experiments.machine import machine_table
 from experiments.messages import hush
 from experiments.plots import plot_dots
+from experiments.settings import check_budget
 from experiments.table import Summary, is_done, read_table, summarise, write_cells
 
 RESULTS = Path(__file__).parent / "results"
@@ -147,15 +149,12 @@ def check(output: Path, seeds: Sequence[int], steps: int | None) -> None:
     Raises:
         ValueError: If a number is out of range, the folder cannot be written, or its table is another one.
     """
-    if steps is not None and steps < 1:
-        raise ValueError(f"--steps {steps} trains nothing; choose at least 1")
-    for seed in seeds:
-        if not 0 <= seed < 2**32:
-            raise ValueError(f"--seeds {seed} is out of range; choose from 0 to 2^32 - 1")
+    check_budget(seeds, steps)
     check_writable(output)
     read_comparison(output / "compare.csv")
 
 
+@command
 def main(args: Sequence[str] | None = None) -> int:
     """Run the comparison from the command line."""
     parser = argparse.ArgumentParser(prog="python -m experiments.compare", description=__doc__)

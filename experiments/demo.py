@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
+from experiments.command import command
 from experiments.comparison import MODELS, STEPS, Cell, train_best, train_cell
 from experiments.data import CuedScenes, Digits
 from experiments.files import check_writable
@@ -122,6 +123,7 @@ def show(result: DigitsResult, cells: Sequence[Cell], output: Path) -> None:
     console.print("Next:", *commands, sep="\n  ", highlight=False, soft_wrap=True)
 
 
+@command
 def main(args: Sequence[str] | None = None) -> int:
     """Run the demonstration from the command line."""
     parser = argparse.ArgumentParser(prog="python -m experiments.demo", description=__doc__)

@@ -18,12 +18,14 @@ import torch
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from experiments.command import command
 from experiments.comparison import BATCH, FAMILIES, STEPS, Cell, train_cell
 from experiments.costs import parameter_count, scene_batch, step_times
 from experiments.data.scenes import Cue
 from experiments.files import replacing
 from experiments.machine import machine_table
 from experiments.messages import hush
+from experiments.settings import check_budget
 from experiments.table import check_table, is_done, read_cells, summarise, write_cells
 from experiments.tasks import Segmentation
 from gsp_nonlocal import NonlocalBlock
@@ -138,9 +140,16 @@ def picture(responses: Responses) -> Figure:
 
 def _read_responses(folder: Path) -> dict[str, list[float]]:
     path = folder / "families_responses.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError as error:
+        raise ValueError(f"'{path}' is no JSON ({error}); move it away") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"'{path}' holds no responses by name; move it away")
+    return found
 
 
+@command
 def main(args: Sequence[str] | None = None) -> int:
     """Run the comparison from the command line."""
     parser = argparse.ArgumentParser(prog="python -m experiments.families", description=__doc__)
@@ -152,7 +161,9 @@ def main(args: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(args)
     hush()
     try:
+        check_budget(chosen.seeds, chosen.steps)
         check_table(Path(chosen.output) / "families.csv")
+        _read_responses(Path(chosen.output))
     except ValueError as error:
         parser.error(str(error))
     run_families(chosen.cue, chosen.seeds, chosen.output, chosen.steps, families=chosen.families)

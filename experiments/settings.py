@@ -1,7 +1,7 @@
 """Numbers of a configuration: each is checked, by name, before any work."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 MOST_SEED = 2**32 - 1
@@ -29,6 +29,19 @@ def check_real(name: str, value: Any, least: float, most: float = math.inf, *, o
     if not real or not least <= value <= most or (open_ and value == least):
         wanted = f"{'above' if open_ else 'from'} {least:g}" + ("" if math.isinf(most) else f" to {most:g}")
         raise ValueError(f"{name}={value!r} is out of range; choose a finite number {wanted}")
+
+
+def check_budget(seeds: Sequence[int], steps: int | None) -> None:
+    """Refuse seeds, and a number of steps, that no training can have.
+
+    Raises:
+        ValueError: Names the first that is out of range, and the range.
+    """
+    if steps is not None and steps < 1:
+        raise ValueError(f"--steps {steps} trains nothing; choose at least 1")
+    for seed in seeds:
+        if not 0 <= seed <= MOST_SEED:
+            raise ValueError(f"--seeds {seed} is out of range; choose from 0 to 2^32 - 1")
 
 
 def check_training(chosen: Mapping[str, Any]) -> None:

@@ -14,12 +14,14 @@ from typing import get_args
 
 from rich.console import Console
 
+from experiments.command import command
 from experiments.comparison import MODELS, STEPS, Cell, train_cell
 from experiments.data.scenes import Cue
 from experiments.files import replacing
 from experiments.machine import machine_table
 from experiments.messages import hush
 from experiments.plots import plot_bars
+from experiments.settings import check_budget
 from experiments.table import check_table, is_done, read_cells, summarise, write_cells
 
 RESULTS = Path(__file__).parent / "results"
@@ -74,6 +76,7 @@ def markdown(cells: Sequence[Cell]) -> str:
     )
 
 
+@command
 def main(args: Sequence[str] | None = None) -> int:
     """Run the study from the command line."""
     parser = argparse.ArgumentParser(prog="python -m experiments.study", description=__doc__)
@@ -84,6 +87,7 @@ def main(args: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(args)
     hush()
     try:
+        check_budget(chosen.seeds, chosen.steps)
         check_table(Path(chosen.output) / "cued_scenes.csv")
     except ValueError as error:
         parser.error(str(error))

@@ -17,19 +17,23 @@ from experiments.benchmark.filter_sections import filter_sections
 from experiments.benchmark.output import print_results, read_sections, write_results
 from experiments.benchmark.sections import BLOCK_SHAPES, Row, compare_blocks, compare_orders, growth
 from experiments.benchmark.spectral_sections import spectral_sections
+from experiments.command import command
 from experiments.files import check_writable
 from experiments.machine import describe_machine
+from experiments.settings import check_whole
 
 ALLOCATOR_SETTINGS = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "LD_PRELOAD")
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
-    """Run the sections; 2 for an output folder that cannot be written or added to."""
+    """Run the sections; 2 for numbers out of range, or a folder that cannot be written or added to."""
     options = _parser().parse_args(arguments)
     console, machine = Console(), _machine()
     sections = _sections(options.rounds, options.quick)
     chosen = options.only or list(sections)
     try:
+        check_whole("--rounds", options.rounds, 1)
         check_writable(options.output)
         _check_titles(chosen, sections)
         kept = read_sections(options.output, machine) if options.only else {}

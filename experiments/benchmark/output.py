@@ -32,13 +32,18 @@ def read_sections(folder: Path, machine: Mapping[str, str]) -> dict[str, list[Ro
     """What ``benchmark.json`` in ``folder`` holds from earlier, nothing if there is none.
 
     Raises:
-        ValueError: if it was measured on another machine, whose figures do not belong beside new ones.
+        ValueError: if it holds something else, or was measured on another machine, whose figures do not
+            belong beside new ones.
     """
     path = folder / "benchmark.json"
     if not path.exists():
         return {}
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if found.pop("machine") != dict(machine):
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        measured_on = found.pop("machine")
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"'{path}' holds no benchmark ({type(error).__name__}); move it away") from error
+    if measured_on != dict(machine):
         raise ValueError(
             f"'{path}' is of another machine or setting; choose another --output, or measure all"
         )

@@ -14,10 +14,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from experiments.command import command
 from experiments.comparison import BLOCK_STEPS
 from experiments.files import check_writable, replacing
 from experiments.machine import describe_machine
 from experiments.messages import hush
+from experiments.settings import check_budget
 from experiments.spectral_study.plots import draw
 from experiments.spectral_study.runs import Study, applications, read_study, write_study
 from experiments.spectral_study.text import document, runs_of
@@ -61,11 +63,7 @@ def check(output: Path, page: Path, seeds: Sequence[int], steps: int, *, documen
         ValueError: If ``steps`` or a seed is out of range, a folder cannot be written, the JSON file is
             another one, or a document alone is asked for and there is no run of so many steps.
     """
-    if steps < 1:
-        raise ValueError(f"--steps {steps} trains nothing; choose at least 1")
-    for seed in seeds:
-        if not 0 <= seed < 2**32:
-            raise ValueError(f"--seeds {seed} is out of range; choose from 0 to 2^32 - 1")
+    check_budget(seeds, steps)
     check_writable(output)
     try:
         check_writable(page.parent / "images")
@@ -79,6 +77,7 @@ def check(output: Path, page: Path, seeds: Sequence[int], steps: int, *, documen
         )
 
 
+@command
 def main(args: Sequence[str] | None = None) -> int:
     """Run the study from the command line."""
     parser = argparse.ArgumentParser(prog="python -m experiments.spectral_study", description=__doc__)

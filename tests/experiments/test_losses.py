@@ -11,12 +11,14 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from experiments import compare, families, study
 from experiments.checkpoints import WholeCheckpointIO, read_checkpoint
 from experiments.cli import main
 from experiments.comparison import train_best
 from experiments.data import CuedScenes, Digits
 from experiments.files import WriteError, check_writable, remove_leftovers, replacing, try_lock
 from experiments.finite import NotFiniteError
+from experiments.spectral_study import __main__ as spectral_study
 from experiments.tasks import Segmentation
 from tests.experiments.conftest import CONFIGS, SMALL, command, environment
 from tests.experiments.test_errors import refused
@@ -252,3 +254,44 @@ def test_a_command_that_trains_nothing_ends_at_once(name, fitted, capsys):
     send += [f"--trainer.callbacks.{key}={value}" for key, value in given.items()]
     said = ended(143, capsys, name, *SMALL, *send, "--output", str(fitted))
     assert "stopped by SIGTERM; no checkpoint was written" in said
+
+
+STUDIES = [study.main, compare.main, families.main, spectral_study.main]
+
+
+@pytest.mark.parametrize("main", STUDIES, ids=lambda main: main.__module__)
+@pytest.mark.parametrize(("option", "value"), [("--steps", "0"), ("--seeds", "-1"), ("--seeds", str(2**32))])
+def test_budgets_of_studies_out_of_range_are_refused(main, option, value, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([option, value, "--output", str(tmp_path)])
+    assert stop.value.code == 2 and f"{option} {value}" in capsys.readouterr().err
+
+
+def interrupted(*_, **__):
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+
+
+def full(*_, **__):
+    raise WriteError("cells.csv", OSError(errno.ENOSPC, "No space left on device"))
+
+
+def diverged(*_, **__):
+    raise NotFiniteError("the loss of step 3 is nan")
+
+
+@pytest.mark.parametrize(
+    ("happens", "code", "said"),
+    [
+        (interrupted, 143, "stopped by SIGTERM"),
+        (full, 1, "MiB free"),
+        (diverged, 1, "the loss of step 3 is nan"),
+    ],
+)
+def test_a_study_that_does_not_come_to_its_end_says_so(happens, code, said, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(study, "train_cell", happens)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as stop:
+        study.main(["--cue", "colour", "--output", str(tmp_path)])
+    assert stop.value.code == code and said in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is before
