@@ -302,6 +302,33 @@ def test_features_that_are_not_finite_name_their_block():
         analyze(model, ONE)
 
 
+def spoiled(path: str, value: float) -> nn.Sequential:
+    model = two_blocks()
+    with torch.no_grad():
+        model.get_parameter(path).view(-1)[0] = value
+    return model
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("path", ["1.stages.0.gate", "1.stages.0.filter.weight", "3.stages.1.value.weight"])
+def test_weights_that_are_not_finite_are_named_before_any_work(path, value):
+    model, (block, _, name) = spoiled(path, value), path.partition(".")
+    model.register_forward_pre_hook(lambda *_: pytest.fail("ran"))
+    with pytest.raises(ValueError, match=rf"block {block}: 1 of the \d+ values of its '{name}' are NaN"):
+        analyze(model, IMAGES)
+
+
+def test_finite_weights_whose_response_overflows_are_named():
+    with pytest.raises(ValueError, match=r"block 1: .*(NaN|infin)"):
+        analyze(spoiled("1.stages.0.filter.weight", 3e38), IMAGES * 1e20)
+
+
+def test_masks_may_hold_infinities():
+    model = two_blocks()
+    model[1].register_buffer("mask", torch.tensor([0.0, -torch.inf]))
+    assert snapshot(model, IMAGES).blocks
+
+
 def test_blocks_that_never_run_are_reported():
     model = nn.Identity()
     model.add_module("idle", SNL(3))
