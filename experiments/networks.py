@@ -21,7 +21,7 @@ from experiments.tasks import Classification, Segmentation
 from gsp_nonlocal import insert_blocks
 from gsp_nonlocal.blocks import registry
 from gsp_nonlocal.spectral import SpectralProbe
-from gsp_nonlocal.spectral.analysis.snapshot import check_weights
+from gsp_nonlocal.spectral.analysis.finite import check_weights
 from gsp_nonlocal.spectral.probe import evaluation
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

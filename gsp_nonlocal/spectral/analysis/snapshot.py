@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from filters.solve import ConvergenceError
 from gsp_nonlocal.shifts import DenseShift, LowRankShift, ShiftOperator
 from gsp_nonlocal.spectral.analysis.arrangement import arranged
 from gsp_nonlocal.spectral.analysis.facts import facts
+from gsp_nonlocal.spectral.analysis.finite import check_numbers, check_weights
 from gsp_nonlocal.spectral.analysis.quantities import Graph, Limits, measure
 from gsp_nonlocal.spectral.analysis.record import BlockRecord, GraphRecord, ResponseRecord, Snapshot
 from gsp_nonlocal.spectral.density import (
@@ -138,18 +138,6 @@ def check_images(images: Tensor) -> None:
         )
 
 
-def check_weights(blocks: Mapping[str, nn.Module]) -> None:
-    """Raise unless all weights of the blocks are finite; a buffer may hold infinities, as masks do."""
-    for path, block in blocks.items():
-        for name, tensor in (*block.named_parameters(), *block.named_buffers()):
-            bad = ~torch.isfinite(tensor) if isinstance(tensor, nn.Parameter) else torch.isnan(tensor)
-            if wrong := int(bad.sum()):
-                raise ValueError(
-                    f"block {path or 'the model itself'}: {wrong} of the {tensor.numel()} values of its "
-                    f"{name!r} are NaN or infinite; load weights of a training that did not diverge"
-                )
-
-
 def _record(name: str, module: nn.Module, trace: Trace, limits: Limits, bar: tqdm[Any]) -> BlockRecord | str:
     """The record of a block, or why there is none; what is wrong with its numbers is raised with its name."""
     if not _chosen(trace, limits):
@@ -162,19 +150,8 @@ def _record(name: str, module: nn.Module, trace: Trace, limits: Limits, bar: tqd
         return str(error)
     except (ValueError, torch.linalg.LinAlgError) as error:
         raise ValueError(f"block {name}: {error}") from error
-    _check_numbers(name, found)
+    check_numbers(name, found)
     return found
-
-
-def _check_numbers(name: str, record: BlockRecord) -> None:
-    """Raise unless all numbers are finite: JSON knows no others, and weights that are finite may overflow."""
-    for what, value in asdict(record).items():
-        try:
-            json.dumps(value, allow_nan=False)
-        except ValueError as error:
-            raise ValueError(
-                f"block {name}: its {what} come to NaN or infinity; its weights or its features are too large"
-            ) from error
 
 
 def _block(name: str, module: nn.Module, trace: Trace, limits: Limits, bar: tqdm[Any]) -> BlockRecord:
