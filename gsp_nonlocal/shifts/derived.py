@@ -16,8 +16,9 @@ class DerivedShift(ImplicitShift):
     r"""``S = f(q, k)``: another shift, made of queries and keys where it is used.
 
     Offsets and sums of exponential weights belong to the precision in which exponents are rounded: copied to
-    another one, they would not cancel against its exponents. And they belong to one call: kept, they would
-    carry its autograd graph into the next. So ``q`` and ``k`` alone are kept; :meth:`prepared` is ``f(q, k)``.
+    another one, they would not cancel against its exponents. And they belong to one call: kept, they
+    would carry its autograd graph into the next. So ``q`` and ``k`` are kept; :meth:`prepared` is
+    ``f(q, k)``.
 
     Args:
         derive: ``f``, a function of the tensors; picklable where the shift is to be.
