@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from filters.checks import require_flag, require_integer
 from filters.linear import require_real_floating
 from filters.mixing import mix_channels
+from gsp_nonlocal.creation import Device, options
 
 
 def to_nodes(x: Tensor) -> Tensor:
@@ -119,11 +120,18 @@ class Bias(nn.Module):
 
     Args:
         channels: ``C``, at least 1.
+        device, dtype: of ``b``; by default PyTorch's.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, device: Device = None, dtype: torch.dtype | None = None) -> None:
         super().__init__()
-        self.bias = nn.Parameter(torch.zeros(require_integer("channels", channels)))
+        channels = require_integer("channels", channels)
+        self.bias = nn.Parameter(torch.empty(channels, **options(device, dtype)))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Set ``b`` to 0."""
+        nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, N) -> (B, C, N)``."""
@@ -137,18 +145,29 @@ class PointwiseProjection(nn.Module):
         in_channels: channels of ``X (B, N, in)``, at least 1.
         out_channels: channels of ``Y (B, N, out)``, at least 1.
         bias: whether there is a ``b``.
+        device, dtype: of ``W`` and ``b``; by default PyTorch's.
 
     Raises:
         TypeError: if a number is no integer; at the call, for features of another data type.
         ValueError: if a number is below 1; at the call, for features of another shape or device.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, bias: bool = False) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        bias: bool = False,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
+        place = options(device, dtype)
         in_channels = require_integer("in_channels", in_channels)
         out_channels = require_integer("out_channels", out_channels)
-        self.weight = nn.Parameter(torch.empty(in_channels, out_channels))
-        self.bias = nn.Parameter(torch.empty(out_channels)) if require_flag("bias", bias) else None
+        self.weight = nn.Parameter(torch.empty(in_channels, out_channels, **place))
+        require_flag("bias", bias)
+        self.bias = nn.Parameter(torch.empty(out_channels, **place)) if bias else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

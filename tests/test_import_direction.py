@@ -10,6 +10,7 @@ ALLOWED_BY_FILTERS = {"torch", "jaxtyping"}
 LAYERS = [  # each may import those before it
     {"filters"},
     {"gsp_nonlocal.shifts"},
+    {"gsp_nonlocal.creation"},
     {"gsp_nonlocal.nodes", "gsp_nonlocal.norm"},
     {"gsp_nonlocal.affinity"},
     {"gsp_nonlocal.blocks"},

@@ -23,26 +23,36 @@ All keep memory linear in ``N``, but for ``CrissCross`` (``N^1.5``).
 
 from filters.registry import Registry
 from gsp_nonlocal.affinity.base import Affinity, PairwiseAffinity
-from gsp_nonlocal.affinity.context import GlobalContext, PyramidAttention
+from gsp_nonlocal.affinity.concatenation import Concatenation
 from gsp_nonlocal.affinity.criss_cross import CrissCross
-from gsp_nonlocal.affinity.gaussian import RBF, EmbeddedGaussian, Gaussian
+from gsp_nonlocal.affinity.dot_product import DotProduct
+from gsp_nonlocal.affinity.double_softmax import DoubleSoftmax
+from gsp_nonlocal.affinity.embedded_gaussian import EmbeddedGaussian
+from gsp_nonlocal.affinity.gaussian import Gaussian
+from gsp_nonlocal.affinity.global_context import GlobalContext
 from gsp_nonlocal.affinity.normalization import inverse_sqrt_degree
-from gsp_nonlocal.affinity.products import Concatenation, DotProduct, DoubleSoftmax, TaylorRBF
+from gsp_nonlocal.affinity.pyramid_attention import PyramidAttention
+from gsp_nonlocal.affinity.rbf import RBF
 from gsp_nonlocal.affinity.relu_dot import ReLUDot
 from gsp_nonlocal.affinity.relu_dot_factors import relu_dot_shift
+from gsp_nonlocal.affinity.taylor_rbf import TaylorRBF
 
 registry: Registry[type[Affinity]] = Registry("affinity")
-registry.register("concatenation", Concatenation)
-registry.register("criss_cross", CrissCross)
-registry.register("dot_product", DotProduct)
-registry.register("double_softmax", DoubleSoftmax)
-registry.register("embedded_gaussian", EmbeddedGaussian)
-registry.register("gaussian", Gaussian)
-registry.register("global_context", GlobalContext)
-registry.register("pyramid", PyramidAttention)
-registry.register("rbf", RBF)
-registry.register("relu_dot", ReLUDot)
-registry.register("taylor_rbf", TaylorRBF)
+_TABLE: dict[str, type[Affinity]] = {
+    "concatenation": Concatenation,
+    "criss_cross": CrissCross,
+    "dot_product": DotProduct,
+    "double_softmax": DoubleSoftmax,
+    "embedded_gaussian": EmbeddedGaussian,
+    "gaussian": Gaussian,
+    "global_context": GlobalContext,
+    "pyramid": PyramidAttention,
+    "rbf": RBF,
+    "relu_dot": ReLUDot,
+    "taylor_rbf": TaylorRBF,
+}
+for _name, _affinity in _TABLE.items():
+    registry.register(_name, _affinity)
 
 __all__ = [
     "RBF",

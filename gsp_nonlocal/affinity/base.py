@@ -9,13 +9,17 @@ from typing import ClassVar, get_args
 import torch
 from torch import Tensor, nn
 
-from filters.checks import require_integer
+from filters.checks import require_integer, require_number
 from filters.promises import Promises
 from filters.shift import ShiftOperator
 from gsp_nonlocal.affinity.normalization import Normalization, Symmetrization, normalise
+from gsp_nonlocal.creation import Device
 from gsp_nonlocal.nodes import PointwiseProjection, require_nodes
-from gsp_nonlocal.shifts import Pool
+from gsp_nonlocal.shifts import LowRankShift, Pool
 from gsp_nonlocal.shifts.pooled import PoolKind, require_pool
+
+SIGNED = "its weights can be negative, so that sums of rows can vanish and their roots be imaginary"
+OVERFLOWING = "exponentials of inner products grow without bound and overflow"
 
 
 class Affinity(nn.Module, ABC):
@@ -23,25 +27,41 @@ class Affinity(nn.Module, ABC):
 
     It is called ``affinity(nodes (B, N, C), spatial)``; only graphs that know the arrangement of the
     positions read ``spatial``. Weights, degrees and shifts are computed in float32 or better, also under
-    autocast.
+    autocast. A class states what it promises, and its growth, by attributes or properties of these names:
+    :attr:`is_symmetric`, :attr:`is_row_stochastic`, :attr:`spectral_bound`, :attr:`time`, :attr:`memory`.
 
     Attributes:
         formula: the entries of the shift, or of the weights it is made of, for people.
         edges: which positions are joined.
-        time: growth of the time of ``S z`` with the number of positions ``N``.
-        memory: the same for memory.
-        is_symmetric: whether every shift is symmetric by construction.
-        is_row_stochastic: whether weights are ``≥ 0`` and rows sum to 1 (or 0, at a node without edges).
-        spectral_bound: a proven bound of ``|μ|`` for every shift, or ``None``.
     """
 
     formula: str = "?"
     edges: str = "all pairs"
-    time: str = "N"
-    memory: str = "N"
-    is_symmetric: bool = False
-    is_row_stochastic: bool = False
-    spectral_bound: float | None = None
+
+    @property
+    def time(self) -> str:
+        """Growth of the time of ``S z`` with the number of positions ``N``."""
+        return "N"
+
+    @property
+    def memory(self) -> str:
+        """The same for memory."""
+        return "N"
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether every shift is symmetric by construction."""
+        return False
+
+    @property
+    def is_row_stochastic(self) -> bool:
+        """Whether weights are ``≥ 0`` and rows sum to 1, or to 0 at a node without edges."""
+        return False
+
+    @property
+    def spectral_bound(self) -> float | None:
+        """A proven bound of ``|μ|`` for every shift, or ``None``."""
+        return None
 
     @property
     def promises(self) -> Promises:
@@ -80,6 +100,8 @@ class PairwiseAffinity(Affinity):
         bias: whether the embeddings have one.
         sub_sample: ``"max"`` or ``"average"``: edges start at positions pooled by 2, ``N / 4`` of them on
             an image. With ``"max"`` the block is no graph filter any more (see :class:`PooledShift`).
+        device: of the parameters; by default PyTorch's.
+        dtype: of the parameters; by default PyTorch's.
 
     Raises:
         ValueError: for a number below 1, an unknown choice, or choices that do not go together.
@@ -87,6 +109,7 @@ class PairwiseAffinity(Affinity):
 
     normalizations: ClassVar[tuple[Normalization, ...]] = get_args(Normalization)
     refusal: ClassVar[str] = ""
+    has_embedding: ClassVar[bool] = True
     pooled_normalization: ClassVar[Normalization] = "mean"
 
     def __init__(
@@ -98,6 +121,8 @@ class PairwiseAffinity(Affinity):
         normalization: Normalization = "none",
         bias: bool = False,
         sub_sample: PoolKind | None = None,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         self.symmetrization, self.normalization = symmetrization, normalization
@@ -105,12 +130,11 @@ class PairwiseAffinity(Affinity):
         self._check_choices()
         if sub_sample is not None:
             self._check_pooling(sub_sample)
-        self.embed(channels, inner_channels, bias)
-
-    def embed(self, channels: int, inner_channels: int, bias: bool) -> None:
-        """Make the embedding ``[θ, φ]``."""
-        inner_channels = require_integer("inner_channels", inner_channels)
-        self.theta_phi = PointwiseProjection(channels, 2 * inner_channels, bias=bias)
+        if self.has_embedding:
+            width = 2 * require_integer("inner_channels", inner_channels)
+            self.theta_phi = PointwiseProjection(channels, width, bias=bias, device=device, dtype=dtype)
+        elif bias:
+            raise ValueError(f"{type(self).__name__} has no embedding, so no bias; leave it out")
 
     def embeddings(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
         """``θ`` and ``φ``, each ``(B, N, r)``."""
@@ -142,17 +166,17 @@ class PairwiseAffinity(Affinity):
             return self.pooled(query, key, Pool(self.sub_sample, tuple(spatial)))
 
     @property
-    def is_symmetric(self) -> bool:  # type: ignore[override]
+    def is_symmetric(self) -> bool:
         """Whether the choices make every shift symmetric."""
         return self.symmetrization == "average" and self.normalization != "random_walk"
 
     @property
-    def is_row_stochastic(self) -> bool:  # type: ignore[override]
+    def is_row_stochastic(self) -> bool:
         """Whether the normalisation makes every row sum to 1; with max pooling there are no rows."""
         return self.normalization == "random_walk" and self.sub_sample != "max"
 
     @property
-    def spectral_bound(self) -> float | None:  # type: ignore[override]
+    def spectral_bound(self) -> float | None:
         """1 where the normalisation proves it; with max pooling there is no spectrum."""
         if self.sub_sample == "max":
             return None
@@ -200,3 +224,22 @@ class PairwiseAffinity(Affinity):
                 'and no symmetric normalisation; use symmetrization="none" and '
                 f"normalization={self.pooled_normalization!r}"
             )
+
+
+class FactorAffinity(PairwiseAffinity):
+    """An affinity whose weights have a shift of their own, which is then normalised."""
+
+    def weights(self, query: Tensor, key: Tensor) -> ShiftOperator:
+        """``M``; by default ``θ φᵀ``."""
+        return LowRankShift(query, key, is_symmetric=False)
+
+    def graph(self, query: Tensor, key: Tensor, spatial: Sequence[int]) -> ShiftOperator:
+        return self.normalised(self.weights(query, key))
+
+
+def require_gamma(gamma: float) -> float:
+    """``γ``, or a ``ValueError`` where it is not positive."""
+    number = require_number("gamma must be positive and finite; it", gamma)
+    if number <= 0:
+        raise ValueError(f"gamma must be positive and finite, got {gamma}")
+    return number

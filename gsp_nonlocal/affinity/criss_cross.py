@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import log
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from filters.shift import ShiftOperator
-from gsp_nonlocal.affinity.base import PairwiseAffinity
-from gsp_nonlocal.affinity.normalization import Normalization
+from gsp_nonlocal.affinity.base import OVERFLOWING, PairwiseAffinity
+from gsp_nonlocal.affinity.normalization import Normalization, Symmetrization
+from gsp_nonlocal.creation import Device
 from gsp_nonlocal.shifts import CrissCrossShift
 from gsp_nonlocal.shifts.criss_cross import require_grid
+from gsp_nonlocal.shifts.pooled import PoolKind
 
 Vertical = Float[Tensor, "B W H H"]
 Horizontal = Float[Tensor, "B H W W"]
@@ -29,7 +31,7 @@ class CrissCross(PairwiseAffinity):
         channels: ``C`` of the node features.
         inner_channels: ``r``.
         normalization: ``"random_walk"`` or ``"symmetric"``.
-        choices: see :class:`PairwiseAffinity`.
+        symmetrization, bias, sub_sample, device, dtype: see :class:`PairwiseAffinity`.
 
     Raises:
         ValueError: see :class:`PairwiseAffinity`; at the call, for a map that is not two-dimensional.
@@ -47,17 +49,30 @@ class CrissCross(PairwiseAffinity):
     time = "N^1.5"
     memory = "N^1.5"
     normalizations: ClassVar[tuple[Normalization, ...]] = ("random_walk", "symmetric")
-    refusal = "exponentials of inner products grow without bound and overflow"
+    refusal = OVERFLOWING
 
     def __init__(
         self,
         channels: int,
         inner_channels: int,
         *,
+        symmetrization: Symmetrization = "none",
         normalization: Normalization = "random_walk",
-        **choices: Any,
+        bias: bool = False,
+        sub_sample: PoolKind | None = None,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(channels, inner_channels, normalization=normalization, **choices)
+        super().__init__(
+            channels,
+            inner_channels,
+            symmetrization=symmetrization,
+            normalization=normalization,
+            bias=bias,
+            sub_sample=sub_sample,
+            device=device,
+            dtype=dtype,
+        )
 
     def graph(self, query: Tensor, key: Tensor, spatial: Sequence[int]) -> ShiftOperator:
         exponents = _exponents(query, key, require_grid(spatial))

@@ -1,17 +1,21 @@
 """The affinity of the spectral nonlocal block."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from filters.shift import ShiftOperator
 from gsp_nonlocal.affinity.base import PairwiseAffinity
 from gsp_nonlocal.affinity.normalization import SCALE_FREE, Normalization, Symmetrization
 from gsp_nonlocal.affinity.relu_dot_factors import relu_dot_shift
-from gsp_nonlocal.shifts import DenseShift, Form, LowRankShift, ShiftOperator, choose_form
+from gsp_nonlocal.creation import Device
+from gsp_nonlocal.shifts import DenseShift, Form, LowRankShift, choose_form
 from gsp_nonlocal.shifts.degrees import to_unit_scale
 from gsp_nonlocal.shifts.form import require_form
+from gsp_nonlocal.shifts.pooled import PoolKind
 
 
 class ReLUDot(PairwiseAffinity):
@@ -26,7 +30,7 @@ class ReLUDot(PairwiseAffinity):
         form: ``"auto"``, ``"dense"`` or ``"low_rank"``: how the shift is kept.
         symmetrization: ``"none"`` or ``"average"``.
         normalization: any.
-        choices: ``bias``, see :class:`PairwiseAffinity`.
+        bias, sub_sample, device, dtype: see :class:`PairwiseAffinity`.
 
     Raises:
         ValueError: for an unknown form or choice.
@@ -51,7 +55,10 @@ class ReLUDot(PairwiseAffinity):
         form: Form = "auto",
         symmetrization: Symmetrization = "average",
         normalization: Normalization = "symmetric",
-        **choices: Any,
+        bias: bool = False,
+        sub_sample: PoolKind | None = None,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         require_form(form)
         super().__init__(
@@ -59,7 +66,10 @@ class ReLUDot(PairwiseAffinity):
             inner_channels,
             symmetrization=symmetrization,
             normalization=normalization,
-            **choices,
+            bias=bias,
+            sub_sample=sub_sample,
+            device=device,
+            dtype=dtype,
         )
         self.form = form
 
@@ -83,12 +93,12 @@ class ReLUDot(PairwiseAffinity):
         return self.normalised(weights)
 
     @property
-    def time(self) -> str:  # type: ignore[override]
+    def time(self) -> str:
         """``N²`` for the dense form."""
         return "N²" if self.form == "dense" else "N"
 
     @property
-    def memory(self) -> str:  # type: ignore[override]
+    def memory(self) -> str:
         """``N²`` for the dense form."""
         return self.time
 

@@ -1,4 +1,4 @@
-"""Row-stochastic affinities of low rank: a global context, and attention to a pyramid of pooled positions."""
+"""Attention to a pyramid of pooled positions."""
 
 from __future__ import annotations
 
@@ -10,46 +10,13 @@ from torch import Tensor, nn
 from filters.checks import require_integer
 from filters.shift import ShiftOperator
 from gsp_nonlocal.affinity.base import Affinity, require_size
+from gsp_nonlocal.creation import Device, options
 from gsp_nonlocal.nodes import PointwiseProjection
 from gsp_nonlocal.norm import normalised
 from gsp_nonlocal.shifts import LowRankShift
 from gsp_nonlocal.shifts.pooled import pyramid
 
 LEVELS = "sizes, one or more levels of at least 1 position a side,"
-
-
-class GlobalContext(Affinity):
-    r"""``S = 1 uᵀ``, ``u = softmax(X w)`` over the positions: every position sees the same. Rank 1.
-
-    The eigenvalues are 1 and 0. Time and memory ``N``.
-
-    Args:
-        channels: ``C`` of the node features ``X (B, N, C)``.
-        inner_channels: not used; affinities are all called alike.
-
-    References:
-        Cao, Xu, Lin, Wei, Hu (2019), *GCNet*; the unary term of Yin et al. (2020), *DNL*.
-
-    Example:
-        >>> GlobalContext(16)(torch.randn(2, 100, 16)).rank
-        1
-    """
-
-    formula = "softmax_j(wᵀx)"
-    is_row_stochastic = True
-    spectral_bound = 1.0
-
-    def __init__(self, channels: int, inner_channels: int | None = None) -> None:
-        super().__init__()
-        self.mask = PointwiseProjection(channels, 1)
-
-    def forward(self, nodes: Tensor, spatial: Sequence[int] | None = None) -> ShiftOperator:
-        logits = self.mask(nodes)
-        with torch.autocast(device_type=nodes.device.type, enabled=False):
-            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-            weights = logits.softmax(dim=1)
-            ones = torch.ones_like(weights)
-            return LowRankShift(ones, weights, **self.promises.keywords())
 
 
 class PyramidAttention(Affinity):
@@ -62,6 +29,7 @@ class PyramidAttention(Affinity):
         channels: ``C`` of the node features.
         inner_channels: ``r``.
         sizes: levels of the pyramid; ``M = Σ s^d`` in ``d`` dimensions, 110 by default on an image.
+        device, dtype: of parameters and running statistics; by default PyTorch's.
 
     Raises:
         ValueError: if there is no level, or one below 1.
@@ -79,13 +47,22 @@ class PyramidAttention(Affinity):
     is_row_stochastic = True
     spectral_bound = 1.0
 
-    def __init__(self, channels: int, inner_channels: int, *, sizes: Sequence[int] = (1, 3, 6, 8)) -> None:
+    def __init__(
+        self,
+        channels: int,
+        inner_channels: int,
+        *,
+        sizes: Sequence[int] = (1, 3, 6, 8),
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
         if not isinstance(sizes, Sequence) or isinstance(sizes, str) or not sizes:
             raise ValueError(f"{LEVELS} must be a sequence of integers, got {sizes!r}")
         self.sizes = tuple(require_integer(LEVELS, size) for size in sizes)
-        self.embedding = PointwiseProjection(channels, inner_channels, bias=True)
-        self.norm = nn.BatchNorm1d(inner_channels)
+        place = options(device, dtype)
+        self.embedding = PointwiseProjection(channels, inner_channels, bias=True, **place)
+        self.norm = nn.BatchNorm1d(inner_channels, **place)
 
     def forward(self, nodes: Tensor, spatial: Sequence[int] | None = None) -> ShiftOperator:
         embedded = self.embedding(nodes)

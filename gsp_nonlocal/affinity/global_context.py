@@ -1,0 +1,56 @@
+"""One context for all positions, of rank 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from filters.shift import ShiftOperator
+from gsp_nonlocal.affinity.base import Affinity
+from gsp_nonlocal.creation import Device
+from gsp_nonlocal.nodes import PointwiseProjection
+from gsp_nonlocal.shifts import LowRankShift
+
+
+class GlobalContext(Affinity):
+    r"""``S = 1 uᵀ``, ``u = softmax(X w)`` over the positions: every position sees the same. Rank 1.
+
+    The eigenvalues are 1 and 0. Time and memory ``N``.
+
+    Args:
+        channels: ``C`` of the node features ``X (B, N, C)``.
+        inner_channels: not used; affinities are all called alike.
+        device, dtype: of the parameters; by default PyTorch's.
+
+    References:
+        Cao, Xu, Lin, Wei, Hu (2019), *GCNet*; the unary term of Yin et al. (2020), *DNL*.
+
+    Example:
+        >>> GlobalContext(16)(torch.randn(2, 100, 16)).rank
+        1
+    """
+
+    formula = "softmax_j(wᵀx)"
+    is_row_stochastic = True
+    spectral_bound = 1.0
+
+    def __init__(
+        self,
+        channels: int,
+        inner_channels: int | None = None,
+        *,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.mask = PointwiseProjection(channels, 1, device=device, dtype=dtype)
+
+    def forward(self, nodes: Tensor, spatial: Sequence[int] | None = None) -> ShiftOperator:
+        logits = self.mask(nodes)
+        with torch.autocast(device_type=nodes.device.type, enabled=False):
+            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+            weights = logits.softmax(dim=1)
+            ones = torch.ones_like(weights)
+            return LowRankShift(ones, weights, **self.promises.keywords())
