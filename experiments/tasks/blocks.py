@@ -10,7 +10,7 @@ from gsp_nonlocal.blocks import A2, UNNORMALISED, NonlocalBlock, registry
 Constructor = Callable[..., NonlocalBlock]
 OWN: dict[str, Constructor] = {"a2_unnormalised": partial(A2, affinity=UNNORMALISED)}
 """Blocks beside the library's: ``S = relu(θ) relu(φ)ᵀ``, which Zhu et al. (2021) call A²."""
-_PARTS = ("channels", "affinity", "filter", "norm")
+_PARTS = ("channels", "affinity", "filter", "norm", "device", "dtype")
 
 
 def block_names() -> list[str]:

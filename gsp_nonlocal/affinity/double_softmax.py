@@ -27,6 +27,7 @@ class DoubleSoftmax(FactorAffinity):
         Chen, Kalantidis, Li, Yan, Feng (2018), *A²-Nets: Double Attention Networks*.
 
     Example:
+        >>> import torch
         >>> shift = DoubleSoftmax(16, 8)(torch.randn(2, 100, 16))
         >>> torch.allclose(shift @ torch.ones(2, 100, 1), torch.ones(2, 100, 1))
         True

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from filters import GraphFilter
 from filters.promises import Promises
-
-if TYPE_CHECKING:
-    from gsp_nonlocal.affinity import Affinity
-    from gsp_nonlocal.blocks.nonlocal_block import NonlocalBlock, NonlocalUnit
+from gsp_nonlocal.affinity import Affinity
 
 
 @dataclass(frozen=True)
@@ -46,61 +44,74 @@ class Description:
         return "\n".join(f"{field.name:{width}}  {getattr(self, field.name)}" for field in fields(self))
 
 
-def describe(block: NonlocalBlock) -> Description:
-    """The row of ``block`` in the unified table; see :meth:`NonlocalBlock.describe`."""
-    unit = block.units[0]
-    affinities = [block.affinity, *([] if unit.affinity is None else [unit.affinity])]
+class Describable(Protocol):
+    """What has a row in the unified table."""
+
+    def describe(self) -> Description:
+        """The row."""
+
+
+def describe(
+    affinities: Sequence[Affinity],
+    filter: GraphFilter,
+    *,
+    vertices: str,
+    inner_channels: int,
+    projected: bool,
+    units: int,
+    rounds: int,
+) -> Description:
+    """The row of a block in the unified table; see :meth:`NonlocalBlock.describe`.
+
+    Args:
+        affinities: the block's own, and that of its units if they have one: the shift is their sum.
+        filter: of the first unit.
+        vertices: what a node is.
+        inner_channels: ``r``.
+        projected: whether the signal is ``X W_g``, and not ``X`` itself.
+        units: how many share a shift.
+        rounds: how often the block is applied.
+    """
+    shared, parts = affinities[0], [affinity.promises for affinity in affinities]
+    promises = parts[0] if len(parts) == 1 else Promises.of_sum(parts)
+    bound = promises.bound
     return Description(
-        vertices=block.vertices.name,
-        edges=block.affinity.edges,
+        vertices=vertices,
+        edges=shared.edges,
         shift=", plus ".join(affinity.equation for affinity in affinities),
-        signal=_signal(unit, block.inner_channels),
-        response=_response(block),
-        applied=_applied(block),
-        symmetric="yes" if _promises(affinities).symmetric else "no",
-        spectrum=_spectrum(affinities),
-        time=block.affinity.time,
-        memory=block.affinity.memory,
+        signal=_signal(filter.in_channels, inner_channels, projected),
+        response=_response(filter, shared),
+        applied=_applied(units, rounds),
+        symmetric="yes" if promises.symmetric else "no",
+        spectrum="no bound" if bound is None else f"|μ| ≤ {bound:g}",
+        time=shared.time,
+        memory=shared.memory,
     )
 
 
-def _response(block: NonlocalBlock) -> str:
-    if getattr(block.affinity, "sub_sample", None) == "max":
+def _response(filter: GraphFilter, affinity: Affinity) -> str:
+    if getattr(affinity, "sub_sample", None) == "max":
         return "none: max pooling is not linear"
-    filter = block.units[0].filter
     order = f", K = {filter.order}" if "Σ" in filter.formula and hasattr(filter, "order") else ""
     return filter.formula + order
 
 
-def _applied(block: NonlocalBlock) -> str:
-    units, rounds = len(block.units), block.recurrence
+def _applied(units: int, rounds: int) -> str:
     if units == 1:
         return "once" if rounds == 1 else f"{rounds} times, each on a new S"
     return f"{units} times on one S" + ("" if rounds == 1 else f", in {rounds} rounds")
 
 
-def _signal(unit: NonlocalUnit, inner_channels: int) -> str:
-    width = unit.filter.in_channels
+def _signal(width: int | None, inner_channels: int, projected: bool) -> str:
     if width == 1 and inner_channels > 1:
         return "X W_g, scalar"
-    return f"X W_g, {width} channels" if list(unit.value.parameters()) else f"X, {width} channels"
+    return f"X W_g, {width} channels" if projected else f"X, {width} channels"
 
 
-def _spectrum(affinities: list[Affinity]) -> str:
-    bound = _promises(affinities).bound
-    return "no bound" if bound is None else f"|μ| ≤ {bound:g}"
-
-
-def _promises(affinities: list[Affinity]) -> Promises:
-    """Those of the block's shift, the sum of its affinities' shifts."""
-    parts = [affinity.promises for affinity in affinities]
-    return parts[0] if len(parts) == 1 else Promises.of_sum(parts)
-
-
-def describe_all(blocks: Mapping[str, NonlocalBlock]) -> str:
+def describe_all(blocks: Mapping[str, Describable]) -> str:
     """A Markdown table with a row for each of the ``blocks``, by name."""
     names = [field.name for field in fields(Description)]
-    rows = [[name, *_cells(describe(block))] for name, block in blocks.items()]
+    rows = [[name, *_cells(block.describe())] for name, block in blocks.items()]
     lines = [["block", *names], ["---"] * (len(names) + 1), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeVar
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from filters import Chebyshev, GraphFilter, ShiftOperator
 from filters.checks import require_flag, require_integer
 from gsp_nonlocal.affinity import Affinity, ReLUDot
 from gsp_nonlocal.blocks.describe import Description, describe
-from gsp_nonlocal.blocks.gate import GatedResidual
+from gsp_nonlocal.blocks.unit import NonlocalUnit
+from gsp_nonlocal.creation import Device, created
 from gsp_nonlocal.nodes import PointwiseProjection, Positions, Vertices, require_vertices, to_map, to_nodes
-from gsp_nonlocal.norm import normalised
 
 FilterFactory = Callable[[int, int], GraphFilter]
 AffinityFactory = Callable[[int, int], Affinity]
@@ -50,6 +49,8 @@ class NonlocalBlock(nn.Module):
             leads from ``inner_channels`` to ``channels`` where the filter does not (see ``CGNL``).
         gate: ``True`` for the zero-initialised gate ``γ``, one a unit; ``False`` for the plain residual
             ``x + σ(norm(·))`` and the initialisation of the paper.
+        device: of all that factories make without a device of their own; by default PyTorch's.
+        dtype: the same for the data type.
 
     Raises:
         ValueError: if a number is below 1; at the call, for a map of other channels or without positions, or
@@ -86,6 +87,8 @@ class NonlocalBlock(nn.Module):
         unit_affinity: AffinityFactory | None = None,
         vertices: Vertices | None = None,
         gate: bool = True,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         channels = require_integer("channels", channels)
@@ -96,9 +99,9 @@ class NonlocalBlock(nn.Module):
         self.vertices: Vertices = Positions() if vertices is None else require_vertices(vertices)
         width = channels if value is None else inner
         sizes = self.vertices.channels(width, channels)
-        self.affinity = made("affinity", affinity, Affinity, channels, inner)
-        self.stages = nn.ModuleList(
-            NonlocalUnit(
+
+        def unit() -> NonlocalUnit:
+            return NonlocalUnit(
                 nn.Identity() if value is None else made("value", value, nn.Module, channels, inner),
                 _fitting(made("filter", filter, GraphFilter, *sizes), sizes[0]),
                 made("norm", norm, nn.Module, channels),
@@ -109,8 +112,10 @@ class NonlocalBlock(nn.Module):
                 vertices=self.vertices,
                 gate=require_flag("gate", gate),
             )
-            for _ in range(require_integer("stages", stages))
-        )
+
+        with created(device, dtype):
+            self.affinity = made("affinity", affinity, Affinity, channels, inner)
+            self.stages = nn.ModuleList(unit() for _ in range(require_integer("stages", stages)))
         self._warn_of_idle_affinity()
 
     def shift(self, x: Tensor) -> ShiftOperator:
@@ -147,7 +152,16 @@ class NonlocalBlock(nn.Module):
             time       N
             memory     N
         """
-        return describe(self)
+        unit = self.units[0]
+        return describe(
+            [self.affinity, *([] if unit.affinity is None else [unit.affinity])],
+            unit.filter,
+            vertices=self.vertices.name,
+            inner_channels=self.inner_channels,
+            projected=any(True for _ in unit.value.parameters()),
+            units=len(self.units),
+            rounds=self.recurrence,
+        )
 
     def _warn_of_idle_affinity(self) -> None:
         filter = self.units[0].filter
@@ -169,7 +183,8 @@ class NonlocalBlock(nn.Module):
 
     def extra_repr(self) -> str:
         """What ``repr`` shows of the settings."""
-        return f"channels={self.channels}, inner_channels={self.inner_channels}"
+        rounds = "" if self.recurrence == 1 else f", recurrence={self.recurrence}"
+        return f"channels={self.channels}, inner_channels={self.inner_channels}{rounds}"
 
 
 def default_inner_channels(channels: int) -> int:
@@ -197,43 +212,3 @@ def _fitting(filter: GraphFilter, channels: int) -> GraphFilter:
     if filter.in_channels not in (None, channels):
         raise ValueError(f"filter was asked for {channels} channels, and {filter} takes {filter.in_channels}")
     return filter
-
-
-class NonlocalUnit(nn.Module):
-    r"""One stage: ``X ← X + γ · σ(norm(filter(X W_g, S + S')))`` on node signals ``X (B, N, C)``.
-
-    ``S`` is the block's shift, and ``S'`` that of the unit's own affinity, if it has one.
-    """
-
-    def __init__(
-        self,
-        value: nn.Module,
-        filter: GraphFilter,
-        norm: nn.Module,
-        activation: nn.Module,
-        *,
-        affinity: Affinity | None = None,
-        vertices: Vertices | None = None,
-        gate: bool,
-    ) -> None:
-        super().__init__()
-        self.value, self.filter, self.norm, self.activation = value, filter, norm, activation
-        self.affinity, self.vertices = affinity, Positions() if vertices is None else vertices
-        self.gate = nn.Parameter(torch.zeros(())) if gate else None
-
-    def forward(
-        self,
-        nodes: Float[Tensor, "B N C"],
-        shift: ShiftOperator,
-        spatial: Sequence[int] | None = None,
-    ) -> Float[Tensor, "B N C"]:
-        """``(B, N, C)`` of a map of size ``spatial`` and a shift over ``N`` nodes ``-> (B, N, C)``."""
-        if self.affinity is not None:
-            shift = shift + self.affinity(nodes, spatial)
-        values = self.value(nodes)
-        exact = values.to(torch.promote_types(values.dtype, torch.float32))  # until after the norm
-        filtered = self.vertices.unfold(self.filter(self.vertices.fold(exact), shift), nodes.shape[1])
-        update = self.activation(normalised(self.norm, filtered.mT.contiguous()).to(values.dtype))
-        if self.gate is None:
-            return nodes + update.mT
-        return GatedResidual.apply(nodes.mT, self.gate, update).mT

@@ -1,27 +1,20 @@
 """The spectral nonlocal block."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from functools import partial
 
+import torch
 from torch import nn
 
 from filters import Chebyshev
 from gsp_nonlocal.affinity import ReLUDot
-from gsp_nonlocal.blocks.nonlocal_block import FilterFactory, NonlocalBlock
+from gsp_nonlocal.blocks.nonlocal_block import FilterFactory, NonlocalBlock, NormFactory
+from gsp_nonlocal.creation import Device
 from gsp_nonlocal.shifts import Form
 
 
-def SNL(  # noqa: N802  (a constructor of a block)
-    channels: int,
-    inner_channels: int | None = None,
-    stages: int = 1,
-    *,
-    order: int = 1,
-    filter: FilterFactory | None = None,
-    norm: Callable[[int], nn.Module] = nn.BatchNorm1d,
-    gate: bool = True,
-    form: Form = "auto",
-) -> NonlocalBlock:
+class SNL(NonlocalBlock):
     r"""``x + γ · relu(norm(Σ_k T_k(Â) x W_g W_k))``, ``Â`` the symmetric ReLU-dot affinity of ``x``.
 
     At ``order=1`` the spectral nonlocal block, ``z W_0 + Â z W_1`` before the norm; higher orders are its
@@ -36,6 +29,7 @@ def SNL(  # noqa: N802  (a constructor of a block)
         norm: called ``norm(channels)``, acts on ``(B, C, N)``.
         gate: see :class:`NonlocalBlock`; ``False`` is the authors' block.
         form: how the affinity is kept: ``"auto"``, ``"dense"`` or ``"low_rank"``.
+        device, dtype: see :class:`NonlocalBlock`.
 
     References:
         Zhu, She, Li, Lu, Kang, Hu, Wang (2021), *Unifying Nonlocal Blocks for Neural Networks*, ICCV.
@@ -45,12 +39,29 @@ def SNL(  # noqa: N802  (a constructor of a block)
         >>> SNL(64, stages=2)(torch.randn(1, 64, 14, 14)).shape
         torch.Size([1, 64, 14, 14])
     """
-    return NonlocalBlock(
-        channels,
-        inner_channels,
-        affinity=partial(ReLUDot, form=form),
-        filter=partial(Chebyshev, order=order) if filter is None else filter,
-        norm=norm,
-        stages=stages,
-        gate=gate,
-    )
+
+    def __init__(
+        self,
+        channels: int,
+        inner_channels: int | None = None,
+        stages: int = 1,
+        *,
+        order: int = 1,
+        filter: FilterFactory | None = None,
+        norm: NormFactory = nn.BatchNorm1d,
+        gate: bool = True,
+        form: Form = "auto",
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(
+            channels,
+            inner_channels,
+            affinity=partial(ReLUDot, form=form),
+            filter=partial(Chebyshev, order=order) if filter is None else filter,
+            norm=norm,
+            stages=stages,
+            gate=gate,
+            device=device,
+            dtype=dtype,
+        )

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from gsp_nonlocal.blocks.nonlocal_block import NonlocalUnit
+from gsp_nonlocal.blocks import NonlocalUnit
 from gsp_nonlocal.spectral.layout import Layout
 from gsp_nonlocal.spectral.probe.trace import Trace
 from gsp_nonlocal.spectral.response import Response, unit_response

@@ -1,0 +1,61 @@
+"""One stage of a nonlocal block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from filters import GraphFilter, ShiftOperator
+from gsp_nonlocal.affinity import Affinity
+from gsp_nonlocal.blocks.gate import GatedResidual
+from gsp_nonlocal.nodes import Positions, Vertices
+from gsp_nonlocal.norm import normalised
+
+
+class NonlocalUnit(nn.Module):
+    r"""One stage: ``X ← X + γ · σ(norm(filter(X W_g, S + S')))`` on node signals ``X (B, N, C)``.
+
+    ``S`` is the block's shift, and ``S'`` that of the unit's own affinity, if it has one.
+    """
+
+    def __init__(
+        self,
+        value: nn.Module,
+        filter: GraphFilter,
+        norm: nn.Module,
+        activation: nn.Module,
+        *,
+        affinity: Affinity | None = None,
+        vertices: Vertices | None = None,
+        gate: bool,
+    ) -> None:
+        super().__init__()
+        self.value, self.filter, self.norm, self.activation = value, filter, norm, activation
+        self.affinity, self.vertices = affinity, Positions() if vertices is None else vertices
+        self.gate = nn.Parameter(torch.empty(())) if gate else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Close the gate; the parts have their own."""
+        if self.gate is not None:
+            nn.init.zeros_(self.gate)
+
+    def forward(
+        self,
+        nodes: Float[Tensor, "B N C"],
+        shift: ShiftOperator,
+        spatial: Sequence[int] | None = None,
+    ) -> Float[Tensor, "B N C"]:
+        """``(B, N, C)`` of a map of size ``spatial`` and a shift over ``N`` nodes ``-> (B, N, C)``."""
+        if self.affinity is not None:
+            shift = shift + self.affinity(nodes, spatial)
+        values = self.value(nodes)
+        exact = values.to(torch.promote_types(values.dtype, torch.float32))  # until after the norm
+        filtered = self.vertices.unfold(self.filter(self.vertices.fold(exact), shift), nodes.shape[1])
+        update = self.activation(normalised(self.norm, filtered.mT.contiguous()).to(values.dtype))
+        if self.gate is None:
+            return nodes + update.mT
+        return GatedResidual.apply(nodes.mT, self.gate, update).mT
