@@ -7,15 +7,17 @@ import copy
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import cycle
 
 import torch
 from torch import Tensor, nn
 
 import filters
 from filters import Chebyshev, Diffusion, Filter, Heat
-from gsp_nonlocal import SNL, NonlocalBlock, insert_blocks
-from gsp_nonlocal.affinity import RBF, Concatenation, CrissCross, DotProduct, EmbeddedGaussian, Gaussian
-from gsp_nonlocal.blocks import A2, ANL, CC, CGNL, DNL, GC, NL, NS, UNNORMALISED
+from gsp_nonlocal import NL, NonlocalBlock, insert_blocks
+from gsp_nonlocal.affinity import EmbeddedGaussian
+from tests.cases.affinities import AFFINITIES, POOLED
+from tests.cases.blocks import BLOCKS, made, open_gates
 
 
 class Scaled(Filter):
@@ -30,86 +32,61 @@ class Scaled(Filter):
         yield self.factor * shift(z) - z
 
 
-BLOCKS = {
-    "snl": partial(SNL, gate=False),
-    "snl, 2 stages": partial(SNL, gate=False, stages=2),
-    "snl, gated": partial(SNL),
-    "order 3": partial(SNL, order=3, gate=False),
-    "composed": partial(
-        NonlocalBlock,
-        gate=False,
-        filter=lambda i, o: Chebyshev(i, o, 2) @ Chebyshev(i, i) + 2.0 * Diffusion(i, o),
-    ),
-    "user's filter": partial(NonlocalBlock, gate=False, filter=Scaled),
-    "fixed": partial(NonlocalBlock, gate=False, filter=lambda i, o: Chebyshev(i, o) @ Heat(0.5)),
-    **{
-        name: partial(NonlocalBlock, gate=False, filter=filters.registry.get(name))
-        for name in filters.registry.names()
-    },
+FILTERS = {
+    "composed": lambda i, o: Chebyshev(i, o, 2) @ Chebyshev(i, i) + 2.0 * Diffusion(i, o),
+    "user's": Scaled,
+    "fixed": lambda i, o: Chebyshev(i, o) @ Heat(0.5),
+    **{name: filters.registry.get(name) for name in filters.registry.names()},
 }
 ALIKE = ("bernstein", "chebyshev_interpolation", "jacobi", "legendre", "monomial", "aggregation", "diffusion")
 """Polynomials: on a dense matrix they run the code of Chebyshev's, which is there."""
 SHAPES = {"low-rank": (2, 8, 6, 5), "dense": (2, 64, 3, 3)}
 
+IN_BLOCKS = {type(made(name).affinity) for name in BLOCKS}
+third_order = partial(NonlocalBlock, filter=partial(Chebyshev, order=3))
 KNOWN = {
-    "a2": A2,
-    "a2, unnormalised": partial(A2, affinity=UNNORMALISED),
-    "anl": ANL,
-    "cc": partial(CC, recurrence=2),
-    "cgnl, groups": partial(CGNL, groups=2),
-    "dnl": DNL,
-    "dnl, 2 stages": partial(DNL, stages=2),
-    "gc": GC,
-    "nl": NL,
-    "nl, gaussian": partial(NL, affinity=partial(Gaussian, scale=None)),
-    "nl, dot product": partial(NL, affinity=DotProduct),
-    "nl, concatenation": partial(NL, affinity=Concatenation),
+    **{name: case.make for name, case in BLOCKS.items()},
     **{
-        f"nl, {kind.__name__}, {pool}": partial(NL, affinity=partial(kind, sub_sample=pool))
-        for kind, pool in (
-            (EmbeddedGaussian, "max"),
-            (EmbeddedGaussian, "average"),
-            (DotProduct, "max"),
-            (Concatenation, "average"),
-        )
+        f"affinity {name}": partial(third_order, affinity=case.make)
+        for name, case in AFFINITIES.items()
+        if case.kind not in IN_BLOCKS
     },
-    "nl, criss-cross": partial(NL, affinity=CrissCross),
+    **{
+        f"affinity {name}, {pool}": partial(NL, affinity=AFFINITIES[name].make, sub_sample=pool)
+        for name, pool in zip(POOLED, cycle(["max", "average"]), strict=False)
+    },
+    "embedded gaussian, symmetric": partial(
+        third_order,
+        affinity=partial(EmbeddedGaussian, symmetrization="average", normalization="symmetric"),
+    ),
     "nl, in chunks": NL,
     "nl, inserted": lambda c: insert_blocks(nn.Sequential(nn.Conv2d(c, c, 1), nn.ReLU()), {"0": NL}),
-    "ns, 2 stages": partial(NS, stages=2),
-    "rbf": partial(NonlocalBlock, affinity=RBF, filter=partial(Chebyshev, order=3)),
-    "embedded gaussian, symmetric": partial(
-        NonlocalBlock,
-        affinity=partial(EmbeddedGaussian, symmetrization="average", normalization="symmetric"),
-        filter=partial(Chebyshev, order=3),
-    ),
 }
 """Blocks of float64, with open gates: gradients that cancel are no noise there."""
-HALF = {"snl": SNL, "cgnl, groups": partial(CGNL, groups=2)}
-"""Blocks of bfloat16, whose norms run in float32."""
+HALF = ("snl", "cgnl, groups")
+"""Blocks of bfloat16 as well, whose norms run in float32."""
 LARGE = ("nl, in chunks",)
 """On a map with more weights than exist at once."""
-WITH_INDUCTOR = ("snl", "cayley", "rational", "nl", "cc", "dnl")
+WITH_INDUCTOR = ("filter chebyshev", "filter cayley", "filter rational", "nl", "cc", "dnl")
 TOLERANCES = {torch.bfloat16: 1e-2, torch.float32: 1e-5, torch.float64: 1e-11}
+Case = tuple[str, Callable[[int], nn.Module], tuple[int, ...]]
 
 
-def open_gates(block: nn.Module) -> nn.Module:
-    for name, parameter in block.named_parameters():
-        if name.endswith("gate"):
-            nn.init.constant_(parameter, 0.7)
-    return block
-
-
-def cases() -> Iterator[tuple[str, Callable[[int], nn.Module], tuple[int, ...]]]:
+def cases(backend: str) -> list[Case]:
     """Names, makers of a block, and shapes of its input."""
-    for name, make in BLOCKS.items():
+    return [case for case in _cases() if backend != "inductor" or case[0] in WITH_INDUCTOR]
+
+
+def _cases() -> Iterator[Case]:
+    for name, family in FILTERS.items():
         for form, shape in SHAPES.items():
             if not (form == "dense" and name in ALIKE):
-                yield name, make, shape
+                yield f"filter {name}", partial(NonlocalBlock, gate=False, filter=family), shape
     for name, make in KNOWN.items():
         shape = (2, 8, 28, 28) if name in LARGE else (2, 8, 6, 5)
         yield name, lambda c, make=make: open_gates(make(c)).double(), shape
-    for name, make in HALF.items():
+    for name in HALF:
+        make = BLOCKS[name].make
         yield f"{name}, half", lambda c, make=make: open_gates(make(c)).bfloat16(), (2, 8, 6, 5)
 
 
@@ -122,9 +99,7 @@ def values(block: nn.Module, runner: nn.Module, x: Tensor) -> list[Tensor]:
 
 
 def main(backend: str) -> None:
-    for name, make, shape in cases():
-        if backend == "inductor" and name not in WITH_INDUCTOR:
-            continue
+    for name, make, shape in cases(backend):
         torch.manual_seed(0)
         torch._dynamo.reset()
         block = make(shape[1])

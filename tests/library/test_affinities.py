@@ -1,8 +1,6 @@
 """Laws of the affinities: what they promise holds, every form is the same graph, choices fit or say why."""
 
-from functools import partial
-from itertools import product
-from math import factorial
+import inspect
 
 import pytest
 import torch
@@ -17,7 +15,6 @@ from gsp_nonlocal.affinity import (
     DoubleSoftmax,
     EmbeddedGaussian,
     Gaussian,
-    GlobalContext,
     PairwiseAffinity,
     PyramidAttention,
     ReLUDot,
@@ -27,95 +24,25 @@ from gsp_nonlocal.affinity import (
 from gsp_nonlocal.affinity.normalization import inverse_degree, inverse_sqrt_degree
 from gsp_nonlocal.nodes import PositionsAndChannels
 from gsp_nonlocal.shifts import DenseShift
+from tests.cases.affinities import (
+    AFFINITIES,
+    BATCH,
+    CHANNELS,
+    EXPONENTIAL,
+    FIXED,
+    GRID,
+    INNER,
+    NODES,
+    PAIRWISE,
+    POOLED,
+    SYMMETRIZATIONS,
+    VANISHING,
+    build,
+    combinations,
+    nodes,
+)
 from tests.filters.cases import relative
 from tests.library.promises import assert_kept
-
-BATCH, CHANNELS, INNER, GRID = 2, 5, 3, (4, 6)
-NODES = GRID[0] * GRID[1]
-SYMMETRIZATIONS = ("none", "average")
-NORMALIZATIONS = ("none", "mean", "random_walk", "symmetric")
-
-
-def relu_dot(affinity, nodes):
-    q, k = affinity.embeddings(nodes)
-    return q.relu() @ k.relu().mT
-
-
-def exponential(affinity, nodes):
-    q, k = affinity.embeddings(nodes)
-    return torch.exp(affinity.scale * q @ k.mT)
-
-
-def rbf(affinity, nodes):
-    q, k = affinity.embeddings(nodes)
-    return torch.exp(-affinity.gamma * torch.cdist(q, k).square())
-
-
-def taylor(affinity, nodes):
-    q, k = affinity.embeddings(nodes)
-    beta = torch.exp(-affinity.gamma * (q.square().sum(-1, keepdim=True) + k.square().sum(-1)[:, None]))
-    x = 2 * affinity.gamma * q @ k.mT
-    return beta * sum(x**p / factorial(p) for p in range(affinity.order + 1))
-
-
-def concatenation(affinity, nodes):
-    q, k = affinity.embeddings(nodes)
-    pairs = torch.cat(torch.broadcast_tensors(q[:, :, None], k[:, None]), dim=-1)
-    return (pairs @ affinity.weight).relu()
-
-
-def double_softmax(affinity, nodes):
-    q, k = affinity.embeddings(nodes)
-    return q.softmax(-1) @ k.softmax(-2).mT
-
-
-def criss_cross(affinity, nodes):
-    q, k = affinity.embeddings(nodes)
-    rows, columns = (index.flatten() for index in torch.meshgrid(*map(torch.arange, GRID), indexing="ij"))
-    joined = (rows[:, None] == rows) | (columns[:, None] == columns)
-    return torch.exp(q @ k.mT) * joined
-
-
-KERNELS = {
-    "relu_dot": (ReLUDot, relu_dot),
-    "relu_dot, low-rank": (partial(ReLUDot, form="low_rank"), relu_dot),
-    "dot_product": (DotProduct, lambda a, x: torch.matmul(a.embeddings(x)[0], a.embeddings(x)[1].mT)),
-    "double_softmax": (DoubleSoftmax, double_softmax),
-    "taylor_rbf": (partial(TaylorRBF, order=3, gamma=0.3), taylor),
-    "concatenation": (Concatenation, concatenation),
-    "gaussian": (partial(Gaussian, scale=None), exponential),
-    "embedded_gaussian": (EmbeddedGaussian, exponential),
-    "embedded_gaussian, whitened": (partial(EmbeddedGaussian, whiten=True), exponential),
-    "rbf": (RBF, rbf),
-    "criss_cross": (CrissCross, criss_cross),
-}
-"""Every pairwise affinity, and its weights as its equation reads, densely."""
-
-FIXED = {
-    "global_context": GlobalContext,
-    "pyramid": partial(PyramidAttention, sizes=(1, 2)),
-}
-
-
-def combinations():
-    """Every kernel with every pair of choices that it takes."""
-    for name, symmetrization, normalization in product(KERNELS, SYMMETRIZATIONS, NORMALIZATIONS):
-        kind = KERNELS[name][0]
-        kind = kind.func if isinstance(kind, partial) else kind
-        if normalization in kind.normalizations:
-            yield name, symmetrization, normalization
-
-
-def build(name, symmetrization=None, normalization=None):
-    torch.manual_seed(0)
-    kind = FIXED[name] if name in FIXED else KERNELS[name][0]
-    choices = {} if name in FIXED else {"symmetrization": symmetrization, "normalization": normalization}
-    return kind(CHANNELS, INNER, **choices).double()
-
-
-def nodes(scale=1.0):
-    generator = torch.Generator().manual_seed(1)
-    return scale * torch.randn(BATCH, NODES, CHANNELS, generator=generator, dtype=torch.float64)
 
 
 def ties():
@@ -137,7 +64,9 @@ INPUTS = {
     "ties": ties,
     "one dominant node": dominant,
 }
-table = pytest.mark.parametrize(("name", "symmetrization", "normalization"), list(combinations()))
+table = pytest.mark.parametrize(
+    ("name", "symmetrization", "normalization"), [row for row in combinations() if row[0] in PAIRWISE]
+)
 
 
 def textbook(weights, symmetrization, normalization):
@@ -154,16 +83,13 @@ def textbook(weights, symmetrization, normalization):
 
 
 def test_the_table_holds_every_affinity_that_has_a_name():
-    kinds = {
-        k.func if isinstance(k, partial) else k for k in [*FIXED.values(), *(k for k, _ in KERNELS.values())]
-    }
-    assert kinds == {registry.get(name) for name in registry.names()}
+    assert {case.kind for case in AFFINITIES.values()} == {registry.get(name) for name in registry.names()}
 
 
 @table
 def test_an_affinity_is_its_equation(name, symmetrization, normalization):
     affinity, x = build(name, symmetrization, normalization), nodes()
-    expected = textbook(KERNELS[name][1](affinity, x), symmetrization, normalization)
+    expected = textbook(AFFINITIES[name].weights(affinity, x), symmetrization, normalization)
     shift = affinity(x, GRID)
     assert relative(shift.to_dense(), expected) < 1e-10
     z = nodes(0.5)
@@ -212,7 +138,7 @@ def test_gradients(name, symmetrization, normalization):
 
 
 @pytest.mark.parametrize("chunk", [8, 200])
-@pytest.mark.parametrize("name", ["gaussian", "embedded_gaussian", "rbf"])
+@pytest.mark.parametrize("name", EXPONENTIAL)
 @pytest.mark.parametrize("symmetrization", SYMMETRIZATIONS)
 @pytest.mark.parametrize("normalization", ["random_walk", "symmetric"])
 def test_chunks_change_no_value_and_no_gradient(monkeypatch, chunk, name, symmetrization, normalization):
@@ -228,10 +154,10 @@ def test_chunks_change_no_value_and_no_gradient(monkeypatch, chunk, name, symmet
         assert relative(value, expected) < 1e-11
 
 
-@pytest.mark.parametrize("name", ["gaussian", "embedded_gaussian", "rbf"])
+@pytest.mark.parametrize("name", EXPONENTIAL)
 def test_memory_is_linear_in_the_number_of_positions(name):
     """40,000 positions: the weights alone would take 6.4 GB, and be in no tensor."""
-    affinity = KERNELS[name][0](CHANNELS, INNER)
+    affinity = AFFINITIES[name].make(CHANNELS, INNER)
     with Largest() as largest:
         y = affinity(torch.randn(1, 40_000, CHANNELS), (200, 200)) @ torch.randn(1, 40_000, 1)
     assert y.isfinite().all()
@@ -250,11 +176,11 @@ class Largest(torch.utils._python_dispatch.TorchDispatchMode):
         return result
 
 
-@pytest.mark.parametrize("kind", [Gaussian, EmbeddedGaussian, DotProduct, Concatenation])
+@pytest.mark.parametrize("name", POOLED)
 @pytest.mark.parametrize("spatial", [(24,), (4, 6), (5, 5), (2, 3, 4)])
-def test_average_pooling_is_a_graph_like_any_other(kind, spatial):
+def test_average_pooling_is_a_graph_like_any_other(name, spatial):
     torch.manual_seed(0)
-    affinity = kind(CHANNELS, INNER, sub_sample="average").double()
+    affinity = AFFINITIES[name].make(CHANNELS, INNER, sub_sample="average").double()
     x = torch.randn(BATCH, torch.Size(spatial).numel(), CHANNELS, dtype=torch.float64)
     shift = affinity(x, spatial)
     assert relative(shift @ x, shift.to_dense() @ x) < 1e-12
@@ -284,11 +210,10 @@ def test_the_taylor_series_approaches_the_exact_kernel():
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("name", [*KERNELS, *FIXED])
+@pytest.mark.parametrize("name", AFFINITIES)
 def test_half_precision_is_finite(name, dtype):
-    kind = FIXED[name] if name in FIXED else KERNELS[name][0]
     with torch.autocast("cpu", dtype=dtype):
-        shift = kind(CHANNELS, INNER)((10 * torch.randn(1, 24, CHANNELS)).to(dtype), GRID)
+        shift = AFFINITIES[name].make(CHANNELS, INNER)((10 * torch.randn(1, 24, CHANNELS)).to(dtype), GRID)
     assert shift.dtype == torch.float32
     assert shift.to_dense().isfinite().all()
 
@@ -330,9 +255,12 @@ def test_choices_that_do_not_fit_are_named(call, message):
         call()
 
 
-def test_misspelt_choices_are_refused():
+@pytest.mark.parametrize("name", AFFINITIES)
+def test_misspelt_choices_are_refused(name):
     with pytest.raises(TypeError, match="normalisation"):
-        DotProduct(4, 2, normalisation="mean")
+        AFFINITIES[name].make(4, 2, normalisation="mean")
+    parameters = inspect.signature(AFFINITIES[name].kind).parameters.values()
+    assert not [p for p in parameters if p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
 
 
 def test_relu_dot_keeps_the_form_that_is_asked():
@@ -341,7 +269,7 @@ def test_relu_dot_keeps_the_form_that_is_asked():
     assert isinstance(ReLUDot(CHANNELS, INNER), PairwiseAffinity)
 
 
-@pytest.mark.parametrize("name", ["relu_dot", "relu_dot, low-rank", "concatenation", "double_softmax"])
+@pytest.mark.parametrize("name", VANISHING)
 @pytest.mark.parametrize("normalization", ["random_walk", "symmetric"])
 @pytest.mark.parametrize("faint", [1e-8, 1e-14, 1e-21, 1e-28, 0.0])
 def test_faint_nodes_have_finite_values_and_gradients(name, normalization, faint):

@@ -44,10 +44,10 @@ from gsp_nonlocal.shifts import (
 )
 from gsp_nonlocal.shifts.attention import attention_products
 from gsp_nonlocal.shifts.neighbours import nearest_edges
+from tests.cases.affinities import AFFINITIES
+from tests.cases.blocks import BLOCKS
 from tests.filters.cases import FILTERS, IN, NODES, OUT, SHIFTS, relative, signal
 from tests.library.golden import load
-from tests.library.test_affinities import FIXED, KERNELS
-from tests.library.test_known_blocks import BLOCKS
 
 NAN, INF = float("nan"), float("inf")
 NO_INTEGERS = (1.5, 2.0, True, False, "3", None, NAN, (2,), torch.ones(2))
@@ -90,10 +90,10 @@ INTEGERS = {
     "pool, a side": lambda v: Pool("max", (4, v)),
     "network, classes": lambda v: PreResNet(20, v),
     **{
-        f"{name}, {what}": (lambda v, make=make, at=at: make(*(v if i == at else 2 for i in range(2))))
-        for name, make in {**{k: m for k, (m, _) in KERNELS.items() if k != "gaussian"}, **FIXED}.items()
+        f"{name}, {what}": (lambda v, m=case.make, at=at: m(*(v if i == at else 2 for i in range(2))))
+        for name, case in AFFINITIES.items()
         for at, what in enumerate(("channels", "inner_channels"))
-        if not (name == "global_context" and at == 1)
+        if (list(case.make(2, 2).parameters()) if at == 0 else case.embeds)
     },
 }
 """Calls with one integer of at least 1."""
@@ -363,7 +363,7 @@ def test_what_a_call_cannot_take_is_named(name):
 @pytest.mark.parametrize("name", BLOCKS)
 @pytest.mark.parametrize("training", [True, False])
 def test_an_empty_batch_gives_an_empty_batch(name, training):
-    block = BLOCKS[name](8).train(training)
+    block = BLOCKS[name].make(8).train(training)
     before = copy.deepcopy(block.state_dict())
     x = torch.randn(0, 8, 6, 5, requires_grad=True)
     y = block(x)
@@ -419,8 +419,7 @@ def test_a_shift_is_a_value_that_copies(graph, kind, used):
 
 
 def test_every_public_class_of_blocks_and_affinities_names_a_misspelt_setting():
-    makes = [*BLOCKS.values(), *(m for m, _ in KERNELS.values()), *FIXED.values()]
-    for make in makes:
+    for make in (case.make for case in (*BLOCKS.values(), *AFFINITIES.values())):
         assert callable(make) and inspect.signature(make)
         with pytest.raises(TypeError, match="chanels"):
             make(8, 4, chanels=3)

@@ -12,18 +12,10 @@ from filters import Aggregation, Chebyshev, Diffusion
 from gsp_nonlocal import SNL, NonlocalBlock
 from gsp_nonlocal.affinity import registry as affinities
 from gsp_nonlocal.blocks import registry as blocks
+from tests.cases.blocks import open_gates
 from tests.filters.cases import relative
 
 MAPS = [(2, 6, 30), (2, 6, 5, 4), (2, 6, 3, 4, 5)]
-
-
-def trained(block: nn.Module) -> nn.Module:
-    """The block with its gates open, as after some training."""
-    with torch.no_grad():
-        for name, parameter in block.named_parameters():
-            if name.endswith("gate"):
-                parameter.fill_(0.7)
-    return block
 
 
 @pytest.mark.parametrize("shape", MAPS)
@@ -45,7 +37,7 @@ def test_a_new_block_is_the_identity_and_every_parameter_learns(shape, stages):
 
 @pytest.mark.parametrize("shape", MAPS)
 def test_a_block_sees_positions_and_not_their_arrangement(shape):
-    block = trained(SNL(6, order=2)).double().eval()
+    block = open_gates(SNL(6, order=2)).double().eval()
     x = torch.randn(shape, dtype=torch.float64)
     order = torch.randperm(x[0, 0].numel())
     flat = block(x.flatten(2))
@@ -58,7 +50,7 @@ def test_a_block_sees_positions_and_not_their_arrangement(shape):
 @pytest.mark.parametrize("mode", ["train", "eval"])
 def test_forms_and_memory_layouts_agree_in_values_and_gradients(form, layout, mode):
     torch.manual_seed(0)
-    reference = trained(SNL(6, order=3, form="dense", stages=2)).double().train(mode == "train")
+    reference = open_gates(SNL(6, order=3, form="dense", stages=2)).double().train(mode == "train")
     block = copy.deepcopy(reference)
     block.affinity.form = form
     x = torch.randn(2, 6, 5, 4, dtype=torch.float64)
@@ -74,13 +66,13 @@ def test_forms_and_memory_layouts_agree_in_values_and_gradients(form, layout, mo
 
 @pytest.mark.parametrize("family", [partial(Chebyshev, order=3), Aggregation, Diffusion])
 def test_any_filter_is_a_block(family):
-    block = trained(NonlocalBlock(6, 4, filter=family)).double()
+    block = open_gates(NonlocalBlock(6, 4, filter=family)).double()
     x = torch.randn(2, 6, 4, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(block.eval(), (x,))
 
 
 def test_composed_filters_make_blocks():
-    block = trained(
+    block = open_gates(
         NonlocalBlock(6, 4, filter=lambda i, o: Chebyshev(i, o, 2) @ Chebyshev(i, i) + Diffusion(i, o))
     )
     assert block(torch.randn(2, 6, 4, 3)).isfinite().all()
@@ -94,7 +86,7 @@ HALF = [torch.bfloat16, torch.float16]
 @pytest.mark.parametrize("side", [4, 32])
 def test_autocast_is_finite_and_close(dtype, scale, side):
     torch.manual_seed(0)
-    block = trained(SNL(16, order=3))
+    block = open_gates(SNL(16, order=3))
     exact = copy.deepcopy(block).double()
     x = scale * torch.randn(2, 16, side, side)
     with torch.autocast("cpu", dtype=dtype):
@@ -110,7 +102,7 @@ def test_autocast_is_finite_and_close(dtype, scale, side):
 def test_the_filter_and_affinity_do_not_overflow_in_half_precision(dtype):
     """Sums over 4096 nodes of products of features near 1e3 exceed float16 by far."""
     torch.manual_seed(0)
-    block = trained(SNL(8, norm=nn.Identity)).to(dtype)
+    block = open_gates(SNL(8, norm=nn.Identity)).to(dtype)
     x = (1e3 * torch.rand(1, 8, 64, 64)).to(dtype)
     exact = copy.deepcopy(block).double()
     y = block(x)
@@ -120,7 +112,7 @@ def test_the_filter_and_affinity_do_not_overflow_in_half_precision(dtype):
 
 
 def test_a_block_survives_copy_and_disk():
-    block, x = trained(SNL(6, stages=2)).eval(), torch.randn(1, 6, 4, 4)
+    block, x = open_gates(SNL(6, stages=2)).eval(), torch.randn(1, 6, 4, 4)
     buffer = io.BytesIO()
     torch.save(block.state_dict(), buffer)
     buffer.seek(0)

@@ -1,19 +1,23 @@
 """No float64 call computes in a narrower type, and nothing depends on default types and devices."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import filters
+from gsp_nonlocal import SNL
 from gsp_nonlocal.affinity import TaylorRBF
 from gsp_nonlocal.interop import mmcv, official, timm
 from gsp_nonlocal.interop.pyg import SpectralConv
+from gsp_nonlocal.nodes import Bias, PointwiseProjection
+from tests.cases.affinities import AFFINITIES, GRID, POOLED, combinations
+from tests.cases.affinities import build as build_affinity
+from tests.cases.affinities import nodes as node_features
+from tests.cases.blocks import BLOCKS, open_gates
 from tests.filters.cases import FILTERS, SHIFTS, edges, relative, signal
 from tests.library.golden import load
-from tests.library.test_affinities import FIXED, GRID, KERNELS, combinations
-from tests.library.test_affinities import build as build_affinity
-from tests.library.test_affinities import nodes as node_features
-from tests.library.test_known_blocks import BLOCKS, open_gates
 from tests.library.test_official import BLOCKS as AUTHORS
 
 NARROW = (torch.float32, torch.bfloat16, torch.float16, torch.complex64)
@@ -72,9 +76,7 @@ def test_a_shift_in_float64_computes_in_it(graph):
     assert_wide(shift.to_dense)
 
 
-@pytest.mark.parametrize(
-    ("name", "symmetrization", "normalization"), [*combinations(), *((name, None, None) for name in FIXED)]
-)
+@pytest.mark.parametrize(("name", "symmetrization", "normalization"), list(combinations()))
 def test_an_affinity_in_float64_computes_in_it(name, symmetrization, normalization):
     affinity, x = build_affinity(name, symmetrization, normalization), node_features().requires_grad_()
     assert_wide(lambda: affinity(x, GRID) @ node_features())
@@ -82,16 +84,16 @@ def test_an_affinity_in_float64_computes_in_it(name, symmetrization, normalizati
 
 
 @pytest.mark.parametrize("pool", ["max", "average"])
-@pytest.mark.parametrize("name", ["gaussian", "embedded_gaussian", "dot_product", "concatenation"])
+@pytest.mark.parametrize("name", POOLED)
 def test_a_pooled_affinity_in_float64_computes_in_it(name, pool):
-    affinity, x = KERNELS[name][0](5, 3, sub_sample=pool).double(), node_features().requires_grad_()
+    affinity, x = AFFINITIES[name].make(5, 3, sub_sample=pool).double(), node_features().requires_grad_()
     assert_wide(lambda: affinity(x, GRID) @ node_features())
 
 
 @pytest.mark.parametrize("name", BLOCKS)
 @pytest.mark.parametrize("training", [True, False])
 def test_a_block_in_float64_computes_in_it(name, training):
-    block = open_gates(BLOCKS[name](8)).double().train(training)
+    block = open_gates(BLOCKS[name].make(8)).double().train(training)
     x = torch.randn(2, 8, 6, 5, dtype=torch.float64, requires_grad=True)
     assert_wide(lambda: block(x))
 
@@ -192,9 +194,8 @@ def test_real_modules_of_timm_keep_float64_and_mixed_types():
 
 EVERYTHING = {
     **{f"filter {name}": case.make for name, case in FILTERS.items() if case.terms},
-    **{f"block {name}": (lambda make=make: make(8)) for name, make in BLOCKS.items()},
-    **{f"affinity {name}": (lambda make=make: make(5, 3)) for name, (make, _) in KERNELS.items()},
-    **{f"affinity {name}": (lambda make=make: make(5, 3)) for name, make in FIXED.items()},
+    **{f"block {name}": (lambda make=case.make: make(8)) for name, case in BLOCKS.items()},
+    **{f"affinity {name}": (lambda make=case.make: make(5, 3)) for name, case in AFFINITIES.items()},
 }
 
 
@@ -209,6 +210,74 @@ def test_everything_is_made_on_the_default_device_and_in_the_default_type(name):
     finally:
         torch.set_default_dtype(torch.float32)
     assert {p.dtype for p in module.parameters()} <= {torch.float64}
+
+
+PLACED = {
+    **{f"block {name}": partial(case.make, 8) for name, case in BLOCKS.items()},
+    **{f"affinity {name}": partial(case.make, 5, 3) for name, case in AFFINITIES.items()},
+    "projection": partial(PointwiseProjection, 5, 3, bias=True),
+    "bias": partial(Bias, 5),
+}
+
+
+def tensors(module):
+    """Parameters and buffers by name, but for counters."""
+    return {k: v for k, v in module.state_dict().items() if not k.endswith("num_batches_tracked")}
+
+
+@pytest.mark.parametrize("name", PLACED)
+def test_device_and_dtype_are_those_asked_for(name):
+    make = PLACED[name]
+    for device in ("meta", torch.device("meta")):
+        assert {t.device.type for t in make(device=device).state_dict().values()} <= {"meta"}
+    for dtype in (torch.float64, torch.bfloat16):
+        torch.manual_seed(0)
+        module = make(device="cpu", dtype=dtype)
+        torch.set_default_dtype(dtype)
+        try:
+            torch.manual_seed(0)
+            expected = tensors(make())
+        finally:
+            torch.set_default_dtype(torch.float32)
+        assert {k: v.dtype for k, v in tensors(module).items()} == dict.fromkeys(expected, dtype)
+        assert all(torch.equal(v, expected[k]) for k, v in tensors(module).items())
+    assert torch.get_default_dtype() == torch.float32
+
+
+@pytest.mark.parametrize("name", PLACED)
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"device": "gpu"}, ValueError, "device 'gpu' is unknown"),
+        ({"device": 1.5}, TypeError, "device must be .*got 1.5"),
+        ({"device": True}, TypeError, "device must be .*got True"),
+        ({"dtype": torch.int64}, TypeError, "dtype must be .*got torch.int64"),
+        ({"dtype": torch.complex64}, TypeError, "dtype must be .*got torch.complex64"),
+        ({"dtype": "float64"}, TypeError, "dtype must be .*got 'float64'"),
+    ],
+)
+def test_a_device_or_dtype_that_no_module_can_have_is_named(name, given, error, message):
+    with pytest.raises(error, match=message):
+        PLACED[name](**given)
+
+
+def test_a_factory_that_fails_leaves_the_default_type_alone():
+    with pytest.raises(TypeError, match="norm must make a Module"):
+        SNL(8, norm=lambda channels: None, dtype=torch.float64)
+    assert torch.get_default_dtype() == torch.float32
+
+
+@pytest.mark.parametrize("name", PLACED)
+def test_what_was_made_without_memory_starts_as_any_other(name):
+    """Every module with parameters of its own knows how to set them, as sharded training asks for."""
+    module = PLACED[name](device="meta").to_empty(device="cpu")
+    for part in module.modules():
+        if list(part.parameters(recurse=False)):
+            part.reset_parameters()
+    assert all(p.isfinite().all() for p in module.parameters())
+    if name.startswith("block"):
+        x = torch.randn(2, 8, 6, 5)
+        assert torch.equal(module(x), x)
 
 
 @pytest.mark.parametrize("name", [n for n in FILTERS if FILTERS[n].terms])

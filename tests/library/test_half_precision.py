@@ -10,11 +10,11 @@ import torch
 from gsp_nonlocal.blocks import CGNL
 from gsp_nonlocal.shifts import AttentionShift, ExponentialShift, HingeShift, Pool, PooledShift
 from gsp_nonlocal.shifts.hinge import hinge_product, hinge_products
+from tests.cases.blocks import BLOCKS, C, open_gates
 from tests.filters.cases import SHIFTS, features, relative, signal
-from tests.library.test_known_blocks import BLOCKS, C, open_gates
 
 CASES = {
-    **BLOCKS,
+    **{name: case.make for name, case in BLOCKS.items()},
     "cgnl, one channel a group": lambda c: CGNL(c, c, groups=c),
     "cgnl, one channel a group, wide": lambda c: CGNL(c, 3 * c, groups=c, order=3),
 }

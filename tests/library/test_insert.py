@@ -10,13 +10,7 @@ from torch import nn
 
 from gsp_nonlocal import SNL, insert_blocks
 from gsp_nonlocal.models import PreResNet, preresnet20
-
-
-def open_gates(model: nn.Module) -> nn.Module:
-    for name, parameter in model.named_parameters():
-        if name.endswith("gate"):
-            nn.init.constant_(parameter, 0.5)
-    return model
+from tests.cases.blocks import open_gates
 
 
 def test_the_result_survives_copy_pickle_and_disk():

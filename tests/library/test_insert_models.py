@@ -3,7 +3,7 @@
 import copy
 import io
 from functools import cache
-from itertools import cycle
+from itertools import cycle, islice
 
 import pytest
 import timm
@@ -12,8 +12,9 @@ import torchvision
 from torch import Tensor, nn
 
 from gsp_nonlocal import insert_blocks
-from gsp_nonlocal.blocks import CC, registry
+from gsp_nonlocal.blocks import registry
 from gsp_nonlocal.models import preresnet20
+from tests.cases.blocks import BLOCKS, open_gates
 
 IMAGE = (2, 3, 64, 64)
 MODELS = {
@@ -30,8 +31,10 @@ MODELS = {
     "preresnet20": (["layer1.0", "layer2", "layer3.1"], (2, 3, 32, 32)),
 }
 """Paths of modules of all kinds that return maps, some before an in-place sum; and the shape of an input."""
-TRIOS = ["snl nl gc", "a2 cgnl dnl", "cc ns anl"]
-"""Blocks, one at each path."""
+NAMES = registry.names()
+TRIOS = [" ".join(islice(cycle(NAMES), start, start + 3)) for start in range(0, len(NAMES), 3)]
+"""All blocks, one at each path."""
+ON_GRIDS = {case.kind for case in BLOCKS.values() if case.on_grid}
 PAIRS = [(name, trio) for name in MODELS for trio in TRIOS]
 
 
@@ -58,16 +61,9 @@ def inserted(network: nn.Module, name: str, trio: str) -> nn.Module:
     paths, shape = MODELS[name]
     blocks = dict(zip(paths, map(registry.get, trio.split()), strict=True))
     if len(shape) != 4:
-        blocks = {path: block for path, block in blocks.items() if block is not CC}
+        blocks = {path: block for path, block in blocks.items() if block not in ON_GRIDS}
     torch.manual_seed(2)
     return insert_blocks(network, blocks)
-
-
-def open_gates(network: nn.Module) -> nn.Module:
-    with torch.no_grad():
-        for gate in gates(network).values():
-            gate.fill_(0.5)
-    return network
 
 
 def gates(network: nn.Module) -> dict[str, nn.Parameter]:
@@ -76,10 +72,6 @@ def gates(network: nn.Module) -> dict[str, nn.Parameter]:
 
 def image(name: str) -> Tensor:
     return torch.randn(MODELS[name][1], generator=torch.Generator().manual_seed(3))
-
-
-def test_every_block_that_has_a_name_is_inserted():
-    assert set(" ".join(TRIOS).split()) == set(registry.names())
 
 
 @torch.no_grad()

@@ -1,81 +1,33 @@
 """Laws of every named block: identity at start, live gradients, any dimension, precision, copies."""
 
 import copy
+import inspect
 import io
+import pickle
 from functools import partial
 
 import pytest
 import torch
-from torch import nn
 
 from filters import Cayley, Chebyshev
 from gsp_nonlocal import NonlocalBlock
-from gsp_nonlocal.affinity import (
-    Affinity,
-    CrissCross,
-    EmbeddedGaussian,
-    Gaussian,
-    PyramidAttention,
-    ReLUDot,
-)
-from gsp_nonlocal.affinity import (
-    registry as affinities,
-)
-from gsp_nonlocal.blocks import A2, ANL, CC, CGNL, DNL, GC, NL, NS, SNL, UNNORMALISED, registry
+from gsp_nonlocal.affinity import Affinity, CrissCross, EmbeddedGaussian, PyramidAttention, ReLUDot
+from gsp_nonlocal.blocks import A2, ANL, CC, CGNL, DNL, GC, NL, SNL, registry
 from gsp_nonlocal.shifts import DenseShift
 from gsp_nonlocal.spectral import spectrum
+from tests.cases.affinities import AFFINITIES
+from tests.cases.blocks import BLOCKS, C, made, open_gates
 from tests.filters.cases import relative
 
-C = 8
-BLOCKS = {
-    "snl": SNL,
-    "snl, order 3": partial(SNL, order=3),
-    "nl": NL,
-    "nl, gaussian": partial(NL, affinity=partial(Gaussian, scale=None)),
-    "nl, sub-sampled": partial(NL, sub_sample="max"),
-    "snl, cayley": partial(SNL, filter=partial(Cayley, order=2)),
-    "ns": partial(NS, stages=2),
-    "a2": A2,
-    "a2, unnormalised": partial(A2, affinity=UNNORMALISED, stages=2),
-    "cgnl": CGNL,
-    "cgnl, groups": partial(CGNL, groups=2),
-    "cc": CC,
-    "dnl": partial(DNL, stages=2),
-    "dnl, not whitened": partial(DNL, whiten=False),
-    "anl": partial(ANL, sizes=(1, 2)),
-    "gc": GC,
-}
-ON_GRIDS = ("cc",)
-"""They need a map of two dimensions."""
-ARRANGED = ("cc", "anl", "nl, sub-sampled")
-"""They know where a position is: no permutation of the positions leaves them as they are."""
 SHAPES = [(2, C, 30), (2, C, 6, 5), (2, C, 3, 4, 2)]
-
-
-def open_gates(block: nn.Module) -> nn.Module:
-    """The block as after some training."""
-    with torch.no_grad():
-        for name, parameter in block.named_parameters():
-            if name.endswith("gate"):
-                parameter.fill_(0.7)
-    return block
-
-
-def pairs(shapes=SHAPES):
-    return [(n, s) for n in BLOCKS for s in shapes if n not in ON_GRIDS or len(s) == 4]
-
-
-def made(name: str) -> nn.Module:
-    torch.manual_seed(0)
-    return BLOCKS[name](C)
+PAIRS = [(n, s) for n, case in BLOCKS.items() for s in SHAPES if not case.on_grid or len(s) == 4]
 
 
 def test_every_block_that_has_a_name_is_in_the_table():
-    makes = {b.func if isinstance(b, partial) else b for b in BLOCKS.values()}
-    assert makes == {registry.get(name) for name in registry.names()}
+    assert {case.kind for case in BLOCKS.values()} == {registry.get(name) for name in registry.names()}
 
 
-@pytest.mark.parametrize(("name", "shape"), pairs())
+@pytest.mark.parametrize(("name", "shape"), PAIRS)
 def test_a_new_block_is_the_identity_and_every_parameter_learns(name, shape):
     block, x, target = made(name), torch.randn(shape), torch.randn(shape)
     assert torch.equal(block(x), x)
@@ -90,7 +42,7 @@ def test_a_new_block_is_the_identity_and_every_parameter_learns(name, shape):
     assert all(alive.values()), [n for n, lives in alive.items() if not lives]
 
 
-@pytest.mark.parametrize("name", [n for n in BLOCKS if n not in ARRANGED])
+@pytest.mark.parametrize("name", [n for n, case in BLOCKS.items() if not case.arranged])
 def test_a_block_without_a_grid_does_not_see_the_arrangement(name):
     block = open_gates(made(name)).double().eval()
     x = torch.randn(2, C, 6, 5, dtype=torch.float64)
@@ -131,20 +83,31 @@ def test_a_block_survives_copy_and_disk(name):
     buffer = io.BytesIO()
     torch.save(block.state_dict(), buffer)
     buffer.seek(0)
-    loaded = BLOCKS[name](C).eval()
+    loaded = BLOCKS[name].make(C).eval()
     loaded.load_state_dict(torch.load(buffer, weights_only=True))
     assert torch.equal(loaded(x), block(x))
     assert torch.equal(copy.deepcopy(block)(x), block(x))
 
 
-@pytest.mark.parametrize("affinity", affinities.names())
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_named_block_is_a_class_of_its_own(name):
+    block, kind = open_gates(made(name)).eval(), BLOCKS[name].kind
+    assert type(block) is kind
+    assert issubclass(kind, NonlocalBlock)
+    assert repr(block).startswith(f"{kind.__name__}(")
+    parameters = inspect.signature(kind).parameters.values()
+    assert not [p for p in parameters if p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    x = torch.randn(1, C, 6, 5)
+    for twin in (copy.deepcopy(block), pickle.loads(pickle.dumps(block))):
+        assert type(twin) is kind
+        assert torch.equal(twin(x), block(x))
+
+
+@pytest.mark.parametrize("affinity", AFFINITIES)
 @pytest.mark.parametrize("family", [partial(Chebyshev, order=3), partial(Cayley, order=2)])
 def test_every_affinity_takes_every_filter(affinity, family):
-    kind = affinities.get(affinity)
-    settings = {"scale": None} if affinity == "gaussian" else {}
-    settings |= {"sizes": (1, 2)} if affinity == "pyramid" else {}
     torch.manual_seed(0)
-    block = NonlocalBlock(C, 4, affinity=partial(kind, **settings), filter=family, gate=False).double()
+    block = NonlocalBlock(C, 4, affinity=AFFINITIES[affinity].make, filter=family, gate=False).double()
     x = torch.randn(2, C, 4, 3, dtype=torch.float64, requires_grad=True)
     y = block(x)
     y.square().sum().backward()
@@ -213,7 +176,7 @@ def test_the_description_of_a_block_is_true(name):
 
 
 def test_pooling_order_and_repetition_stand_in_the_description():
-    pooled = BLOCKS["nl, sub-sampled"](C).describe()
+    pooled = BLOCKS["nl, sub-sampled"].make(C).describe()
     assert "max-pooled" in pooled.shift
     assert (pooled.response, pooled.spectrum) == ("none: max pooling is not linear", "no bound")
     assert SNL(C, order=1).describe() != SNL(C, order=3).describe()
@@ -265,7 +228,7 @@ def test_the_affinity_of_a_unit_knows_the_grid(kind):
         (lambda: NL(C, mode="gaussian"), TypeError, "mode"),
         (lambda: A2(0), ValueError, "channels must be at least 1"),
         (
-            lambda: BLOCKS["nl, sub-sampled"](C)(torch.randn(1, C, 1, 5)),
+            lambda: BLOCKS["nl, sub-sampled"].make(C)(torch.randn(1, C, 1, 5)),
             ValueError,
             r"map of size \(1, 5\) is smaller than the pooling window",
         ),
