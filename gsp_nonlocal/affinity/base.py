@@ -13,7 +13,7 @@ from filters.checks import require_integer, require_number
 from filters.promises import Promises
 from filters.shift import ShiftOperator
 from gsp_nonlocal.affinity.normalization import Normalization, Symmetrization, normalise
-from gsp_nonlocal.creation import Device
+from gsp_nonlocal.creation import Device, options
 from gsp_nonlocal.nodes import PointwiseProjection, require_nodes
 from gsp_nonlocal.shifts import LowRankShift, Pool
 from gsp_nonlocal.shifts.pooled import PoolKind, require_pool
@@ -130,9 +130,10 @@ class PairwiseAffinity(Affinity):
         self._check_choices()
         if sub_sample is not None:
             self._check_pooling(sub_sample)
+        place = options(device, dtype)
         if self.has_embedding:
             width = 2 * require_integer("inner_channels", inner_channels)
-            self.theta_phi = PointwiseProjection(channels, width, bias=bias, device=device, dtype=dtype)
+            self.theta_phi = PointwiseProjection(channels, width, bias=bias, **place)
         elif bias:
             raise ValueError(f"{type(self).__name__} has no embedding, so no bias; leave it out")
 
