@@ -1,0 +1,42 @@
+"""Which errors are answers: a ``ValueError`` or ``TypeError`` of ours that names a value and a remedy."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from pathlib import Path
+
+from tests.fuzz.case import Failure
+
+SHORTEST = 30
+"""Characters of a message below which it cannot name a value and a remedy."""
+
+OWN = tuple(str(Path(__file__).parents[2] / package) for package in ("filters", "gsp_nonlocal"))
+"""Where errors of ours are raised."""
+
+
+def reason(error: BaseException, where: str) -> str:
+    """The message of a proper refusal, numbers left out; a :class:`Failure` for every other error."""
+    message = str(error)
+    checked = type(error).__name__ == "TypeCheckError"  # of the shapes' annotations, under pytest
+    if not isinstance(error, ValueError | TypeError) or checked or not _is_ours(error):
+        raise Failure(
+            f"raw {type(error).__name__} in {where}: {_short(message)}",
+            f"{type(error).__name__} is no refusal of ours: {message[:200]}",
+        ) from error
+    if len(message) < SHORTEST:
+        raise Failure(f"bare message in {where}", f"names no value and remedy: {message!r}") from error
+    return _short(message)
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether the error was raised by a line of this library, not by one of PyTorch, NumPy or Python under it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-1]
+    return last.filename.startswith(OWN) and (last.line or "").lstrip().startswith("raise ")
+
+
+def _short(message: str) -> str:
+    """The first words, without numbers, so that alike messages count together."""
+    text = re.sub(r"-?\d[\d.e+-]*", "#", " ".join(message.split()))
+    return text[:70]
