@@ -39,7 +39,7 @@ AFFINITY_OPTIONS: dict[str, list[Any]] = {
     "sub_sample": [None, "average"],
     "scale": [1.0, None],
     "whiten": [False, True],
-    "gamma": [None, 0.5],
+    "gamma": [0.5, 0.05],
     "order": [1, 2],
     "unit_norm": [False, True],
     "form": ["auto", "dense", "low_rank"],
