@@ -29,6 +29,8 @@ def _isolated(values: Tensor) -> Tensor:
 
 def _parts(values: Tensor) -> Tensor:
     """Two groups of nodes that have no feature in common."""
+    if values.dim() < 3:
+        return values
     nodes, features = values.shape[1] // 2, max(values.shape[-1] // 2, 1)
     values[:, :nodes, :features] = 0
     values[:, nodes:, features:] = 0
@@ -49,7 +51,7 @@ KINDS = {
     "isolated": _isolated,
     "parts": _parts,
     "zero": torch.zeros_like,
-    "rank one": lambda values: values[..., :1] * values[:, :1],
+    "rank one": lambda values: values[..., :1] * values[:, :1] if values.dim() > 2 else values,
     "ties": lambda values: (2 * values).round() / 2,
     "sparse": lambda values: values * (values > 0.8),
     "wide": _wide,

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
+from gsp_nonlocal.blocks import registry
+from tests.fuzz.block_case import FORMATS, BlockCase
+from tests.fuzz.block_case import LAWS as BLOCK_LAWS
 from tests.fuzz.content import KINDS as CONTENTS
 from tests.fuzz.content import LIMITS
 from tests.fuzz.case import dtype_of
-from tests.fuzz.expressions import FILTER_OPTIONS, POSITIVE, call, choices, families, fixed
-from tests.fuzz.filter_case import CLOSED, LAYOUTS, FilterCase
+from tests.fuzz.expressions import AFFINITIES, AFFINITY_CHANNELS, FILTER_OPTIONS, POSITIVE, call, choices, families, fixed
+from tests.fuzz.filter_case import LAYOUTS, FilterCase
+from tests.fuzz.filter_case import family as family_of
 from tests.fuzz.graphs import KINDS, Graph
 from tests.fuzz.laws import LAWS
+from tests.fuzz.promise_case import OPERATIONS, PromiseCase
 
 SEEDS = st.integers(0, 2**16)
 NODES = st.sampled_from([1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 16])
 LARGE = [151, 160]
 """Nodes beyond which PyTorch's batched LU is wrong with several threads; drawn once in a while."""
+LARGE_KINDS = ("dense", "plain tensor", "low-rank", "relu-dot", "attention")
 SCALES = st.sampled_from([1.0] * 10 + [1e-30, 1e-21, 1e-12, 1e-4, 1e4, 1e12, 1e20, 1e30])
 DTYPES = ["float32", "float32", "float32", "float64", "float64", "bfloat16", "float16"]
 HALF = ("float16", "bfloat16")
@@ -77,7 +84,7 @@ def graphs(
     """A shift of any kind over ``nodes`` nodes."""
     names = [n for n in (kinds or tuple(KINDS)) if depth or n not in ("sum", "scaled")]
     if nodes > 16:
-        names = ["dense", "plain tensor", "low-rank", "relu-dot", "attention"]
+        names = list(LARGE_KINDS)
     kind = draw(st.sampled_from(names))
     parts = {"sum": 2, "scaled": 1}.get(kind, 0)
     plain = tuple(name for name in KINDS if name != "plain tensor")
@@ -95,20 +102,40 @@ def graphs(
     )
 
 
+def symmetric(kind: str, option: str) -> bool:
+    """Whether a graph of this kind and option promises to be symmetric."""
+    if kind == "sparse":
+        return ", rw" not in option and "directed" not in option
+    if kind == "affinity":
+        return "'average'" in option and "'symmetric'" in option
+    return kind in ("relu-dot", "diagonal") or option in ("symmetric", "one factor")
+
+
+@st.composite
+def symmetric_graphs(draw: DrawFn, nodes: int, batch: int, dtype: str) -> Graph:
+    """A shift that fixed responses take."""
+    graph = draw(graphs(nodes, batch, dtype, 0))
+    options = [(k, o) for k in KINDS for o in KINDS[k].options if symmetric(k, o) and KINDS[k].shapes]
+    kind, option = draw(st.sampled_from([one for one in options if nodes <= 16 or one[0] in LARGE_KINDS]))
+    return replace(graph, kind=kind, option=option)
+
+
 @st.composite
 def filter_cases(draw: DrawFn) -> FilterCase:
     """A filter on a graph, with a law."""
-    nodes = draw(st.one_of(NODES, NODES, NODES, st.sampled_from(LARGE))) if draw(st.integers(0, 19)) == 0 else draw(NODES)
+    nodes = draw(st.sampled_from(LARGE)) if draw(st.integers(0, 39)) == 39 else draw(NODES)
     large = nodes > 16
     batch = draw(st.sampled_from([1, 2, 3]))
     dtype = draw(st.sampled_from(DTYPES))
     graph_dtype = draw(st.sampled_from([dtype] * 4 + ["float32", "float64"]))
-    graph = draw(graphs(nodes, draw(st.sampled_from([1, batch])), graph_dtype))
+    channels = draw(st.integers(1, 3))
+    expression = draw(filters(channels, draw(st.integers(1, 3)), depth=0 if large else 2))
+    fits = symmetric_graphs if family_of(expression) == "fixed" and draw(st.integers(0, 7)) else graphs
+    graph = draw(fits(nodes, draw(st.sampled_from([1, batch])), graph_dtype))
     if graph_dtype in HALF and graph.kind in COMPUTED:
         graph_dtype = "float32"
-    channels = draw(st.integers(1, 3))
     return FilterCase(
-        filter=draw(filters(channels, draw(st.integers(1, 3)), depth=0 if large else 2)),
+        filter=expression,
         graph=graph,
         law=draw(st.sampled_from(["values"] if large else [*LAWS, "values", "gradients"])),
         channels=channels,
@@ -124,4 +151,69 @@ def filter_cases(draw: DrawFn) -> FilterCase:
     )
 
 
-__all__ = ["CLOSED", "filter_cases", "filters", "graphs", "scales"]
+BLOCK_OPTIONS: dict[str, list[object]] = {
+    "inner_channels": [None, 2, 4],
+    "stages": [1, 2],
+    "order": [0, 1, 3],
+    "gate": [True, False],
+    "form": ["auto", "dense", "low_rank"],
+    "groups": [1, 2],
+    "gamma": [1e-4, 0.1],
+    "recurrence": [1, 2],
+    "bias": [True, False],
+    "sizes": [(1, 2), (3,), (1, 3, 6)],
+    "whiten": [True, False],
+    "scale": [1.0, None],
+    "sub_sample": [None, "average", "max"],
+}
+
+
+@st.composite
+def blocks(draw: DrawFn, channels: int) -> str:
+    """A named block with some of its options, or a general one of any affinity and filter."""
+    named = {registry.get(name).__name__: registry.get(name) for name in registry.names()}
+    name = draw(st.sampled_from([*sorted(named), "NonlocalBlock"]))
+    if name == "NonlocalBlock":
+        affinity = draw(st.sampled_from(AFFINITIES)).split(f"({AFFINITY_CHANNELS}, 2")
+        chosen = f"affinity=partial({affinity[0]}{affinity[1][:-1]})"
+        inner = draw(family(7, 8)).split("(7, 8")
+        return f"NonlocalBlock({channels}, 2, {chosen}, filter=partial({inner[0]}{inner[1][:-1]}))"
+    table = choices(named[name], BLOCK_OPTIONS)
+    return call(name, channels, **{key: draw(st.sampled_from(values)) for key, values in table.items()})
+
+
+SPATIAL = [(1,), (7,), (13,), (1, 1), (3, 5), (2, 2), (1, 7), (5, 4), (2, 3, 3), (1, 2, 5), (3, 1, 1)]
+"""Sizes of maps, odd ones and single positions among them."""
+
+
+@st.composite
+def block_cases(draw: DrawFn) -> BlockCase:
+    """A block on a map."""
+    channels = draw(st.sampled_from([2, 4, 8]))
+    dtype = draw(st.sampled_from(DTYPES))
+    expression = draw(blocks(channels))
+    flat = [size for size in SPATIAL if len(size) == 2] if "CC(" in expression or "Criss" in expression else SPATIAL
+    return BlockCase(
+        block=expression,
+        channels=channels,
+        spatial=draw(st.sampled_from(flat)),
+        law=draw(st.sampled_from(sorted(BLOCK_LAWS))),
+        batch=draw(st.sampled_from([1, 2, 3])),
+        content=draw(st.sampled_from(sorted(CONTENTS))),
+        scale=draw(scales(dtype)),
+        seed=draw(SEEDS),
+        dtype=dtype,
+        layout=draw(st.sampled_from(sorted(FORMATS))),
+        training=draw(st.booleans()),
+        autocast=draw(st.sampled_from([False, False, True])) and dtype == "float32",
+        threads=draw(st.sampled_from([1, 1, 2])),
+    )
+
+
+@st.composite
+def promise_cases(draw: DrawFn) -> PromiseCase:
+    """A shift and what is done with it."""
+    dtype = draw(st.sampled_from(["float32", "float64"]))
+    nodes, batch = draw(NODES), draw(st.sampled_from([1, 2, 3]))
+    graph = draw(graphs(nodes, batch, dtype))
+    return PromiseCase(graph, draw(st.sampled_from(sorted(OPERATIONS))), dtype)

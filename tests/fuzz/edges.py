@@ -53,6 +53,11 @@ def shapes(g: Graph) -> list[tuple[int, ...]]:
     return [(1, len(_ends(g)[0]))]
 
 
+def constants(g: Graph) -> list[int]:
+    """The weights, where ``λ_max`` is computed from them: it is a constant, which differences do not know."""
+    return [0] if g.option.endswith((", none", ", given")) else []
+
+
 def _edges(g: Graph, inputs: list[Tensor]) -> tuple[Tensor, Tensor]:
     source, target, both = _ends(g)
     weight, loop = inputs[0][0].abs(), source == target

@@ -10,6 +10,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.internal.conjecture import engine
+from hypothesis.reporting import with_reporter
 from hypothesis.strategies import SearchStrategy
 from tqdm import tqdm
 
@@ -114,7 +115,8 @@ def _drawn(run: _Run, strategy: SearchStrategy[Any], examples: int, start: int) 
         phases=[Phase.generate, Phase.shrink],
     )(seed(start)(given(strategy)(lambda case: run(case))))
     try:
-        test()
+        with with_reporter(lambda text: None):
+            test()
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) or run.smallest is None:
             raise

@@ -47,12 +47,14 @@ AFFINITY_OPTIONS: dict[str, list[Any]] = {
 }
 
 
+@cache
 def families() -> dict[str, type[filters.Filter]]:
     """Every registered family by the name of its class, also those that installed packages offer."""
     found = [filters.registry.get(name) for name in filters.registry.names()]
     return {family.__name__: family for family in found}
 
 
+@cache
 def fixed() -> list[str]:
     """Every named fixed response of the package."""
     found = [getattr(filters, name) for name in filters.__all__]

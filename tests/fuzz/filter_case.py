@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from dataclasses import dataclass, replace
 from typing import Any
@@ -74,10 +75,20 @@ class Problem:
 
     def program(self, inputs: Inputs) -> Tensor:
         """The library's result."""
+        return self.run(inputs, self.graph.build(inputs[: len(self.numbers)]))
+
+    def run(self, inputs: Inputs, shift: ShiftOperator | Tensor) -> Tensor:
+        """The library's result on a shift that is there, under autocast if the case says so."""
         count = len(self.numbers)
         names = [name for name, _ in self.f.named_parameters()]
         state = dict(zip(names, inputs[count + 1 :], strict=True))
-        return torch.func.functional_call(self.f, state, (inputs[count], self.graph.build(inputs[:count])))
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.case.autocast):
+            return torch.func.functional_call(self.f, state, (inputs[count], shift))
+
+    def call(self, z: Tensor, shift: ShiftOperator | Tensor) -> Tensor:
+        """The library's result on another signal."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.case.autocast):
+            return self.f(z, shift)
 
     def formula(self, inputs: Inputs, noise: Noise) -> tuple[Tensor, Tensor]:
         """The textbook's result, and the size of what is summed up."""
@@ -87,11 +98,19 @@ class Problem:
                 parameter.copy_(value)
             s = noise(self.graph.matrix(inputs[:count]))
             s = s.expand(max(len(s), len(inputs[count])), -1, -1)
-            if not s.isfinite().all():
-                return inputs[count] * torch.inf, torch.full((len(s),), torch.inf, dtype=s.dtype)
+            exponent = self.graph.exponent(inputs[:count])
+            if not s.isfinite().all() or self.overflows(s) or exponent > 1e-4 * torch.finfo(self.compute).max:
+                out = self.exact.out_channels or self.case.channels
+                return s.new_full((*s.shape[:2], out), torch.inf), s.new_full((len(s),), torch.inf)
             y, magnitude = apply(self.exact, s, inputs[count])
             own = 2e-16 / self.eps * cancellation(self.exact, s, inputs[count])
             return y, magnitude + own
+
+    def overflows(self, s: Tensor) -> bool:
+        """Whether powers of the matrix leave the data type in which the library computes."""
+        degree = sum(getattr(one, "order", 0) for one in self.f.modules())
+        largest = max(1.0, float(s.abs().sum(-1).amax()))
+        return degree * math.log(largest) > math.log(torch.finfo(self.compute).max) - 10
 
     def truth(self) -> Truth:
         """The truth, and how far from it a result may be."""
@@ -153,7 +172,7 @@ def check(case: FilterCase) -> Outcome:
 
     where = f"{case.law}, {family(case.filter)} on {kind_of(case.graph)}"
     problem = Problem(case)
-    with warnings.catch_warnings(), surroundings(case, case.threads, case.autocast, problem.dtype):
+    with warnings.catch_warnings(), surroundings(case, case.threads):
         warnings.simplefilter("ignore")
         try:
             return LAWS[case.law](problem, where)

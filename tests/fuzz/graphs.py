@@ -61,6 +61,24 @@ class Graph:
         permute = KINDS[self.kind].permute
         return None if permute is None else permute(self, inputs, order)
 
+    def constants(self) -> set[int]:
+        """Which of :meth:`inputs` carry no gradient."""
+        found, start = set(), 0
+        for part in self.parts:
+            found |= {start + i for i in part.constants()}
+            start += len(part.inputs(torch.float32))
+        return found | {start + i for i in KINDS[self.kind].constants(self)}
+
+    def exponent(self, inputs: Inputs) -> float:
+        """The size of the greatest exponent of its weights, which the data type must have: said in the docs."""
+        parts, own = self.split(inputs)
+        found = [part.exponent(one) for part, one in zip(self.parts, parts, strict=True)]
+        if self.kind in ("attention", "exponential"):
+            found.append(float((own[0].abs() @ own[1].abs().mT).amax()))
+        if self.kind == "affinity" and any(name in self.option for name in EXPONENTIAL):
+            found.append(100 * float(own[0].abs().amax()) ** 2)
+        return max(found, default=0.0)
+
     def split(self, inputs: Inputs) -> tuple[list[Inputs], Inputs]:
         """The numbers of each part, and its own."""
         found, start = [], 0
@@ -69,6 +87,10 @@ class Graph:
             found.append(inputs[start:end])
             start = end
         return found, inputs[start:]
+
+
+EXPONENTIAL = ("Gaussian", "RBF", "CrissCross", "Pyramid")
+"""Affinities whose weights are exponentials of inner products."""
 
 
 class Kind(NamedTuple):
@@ -81,6 +103,8 @@ class Kind(NamedTuple):
     options: tuple[str, ...] = ("",)
     refine: Callable[[Graph, Inputs], Inputs] = lambda g, inputs: inputs
     """To a spectrum of about unit size, before the numbers are rounded to their data type."""
+    constants: Callable[[Graph], list[int]] = lambda g: []
+    """Which of its numbers carry no gradient, by the library's documentation."""
 
 
 def _seeded(shapes: list[tuple[int, ...]], seed: int) -> list[tuple[tuple[int, ...], int]]:
@@ -301,10 +325,10 @@ KINDS: dict[str, Kind] = {
         ("low_rank", "dense", "auto"),
     ),
     "attention": Kind(_features(2), _attention, _attention_matrix, _rows, ("", "transposed")),
-    "exponential": Kind(_features(4), _exponential, _exponential_matrix, _rows, ("", "symmetric")),
+    "exponential": Kind(_features(4), _exponential, _exponential_matrix, _rows, ("", "symmetric"), constants=lambda g: [2, 3]),
     "hinge": Kind(_features(2), _hinge, _hinge_matrix, _rows, refine=_per_node),
     "criss-cross": Kind(_criss_cross_shapes, _criss_cross, _criss_cross_matrix, refine=_per_node),
-    "sparse": Kind(edges.shapes, edges.build, edges.matrix, None, edges.OPTIONS),
+    "sparse": Kind(edges.shapes, edges.build, edges.matrix, None, edges.OPTIONS, constants=edges.constants),
     "affinity": Kind(_affinity_shapes, _affinity, _affinity_matrix, None, AFFINITIES),
     "sum": Kind(lambda g: [], _sum, _sum_matrix, _parts_permuted),
     "scaled": Kind(lambda g: [(g.batch, g.nodes, 1)] * 2, _scaled, _scaled_matrix, _parts_permuted, ("", "both")),

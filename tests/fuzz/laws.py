@@ -22,7 +22,7 @@ def values(p: Problem, where: str) -> Outcome:
     """``y`` is the textbook's, finite where that is, in the data type of ``z``; inputs stay as they are."""
     inputs = p.inputs
     kept = [one.clone() for one in inputs]
-    y = p.f(p.z, p.shift())
+    y = p.call(p.z, p.shift())
     if any(not torch.equal(one, other) for one, other in zip(inputs, kept, strict=True)):
         if all(one.isfinite().all() for one in kept):
             raise Failure(f"inputs changed ({where})", "an input of the call was changed in place")
@@ -91,7 +91,7 @@ def _along(p: Problem, where: str, cotangent: Tensor, grads: list[Tensor], truth
     count = len(p.numbers)
     group = (slice(0, count), slice(0, count), slice(count, count + 1), slice(count + 1, None))[p.case.seed % 4]
     noise = Noise(1.0, p.case.seed)
-    chosen = set(range(len(exact))[group])
+    chosen = set(range(len(exact))[group]) - p.graph.constants()
     direction = [noise(x) - x if i in chosen else torch.zeros_like(x) for i, x in enumerate(exact)]
     got = sum(float((g * d).sum()) for g, d in zip(grads, direction, strict=True))
     rounding = sum(float((g * d).abs().sum()) for g, d in zip(grads, direction, strict=True))
@@ -127,8 +127,8 @@ def _slope(
 def linear(p: Problem, where: str) -> Outcome:
     """``f(2 z − 3 z') = 2 f(z) − 3 f(z')``."""
     shift, other = p.shift(), p.z.flip(1).contiguous()
-    combined = p.f(2 * p.z - 3 * other, shift).double()
-    apart = 2 * p.f(p.z, shift).double() - 3 * p.f(other, shift).double()
+    combined = p.call(2 * p.z - 3 * other, shift).double()
+    apart = 2 * p.call(p.z, shift).double() - 3 * p.call(other, shift).double()
     mirrored = _with_signal(p, other)
     return _close(p, combined, apart, [p.truth(), mirrored, _with_signal(p, (2 * p.z - 3 * other))], where)
 
@@ -159,21 +159,21 @@ def permuted(p: Problem, where: str) -> Outcome:
     numbers = p.graph.permuted(p.numbers, order)
     if numbers is None:
         return values(p, where)
-    y = p.f(p.z, p.shift())[:, order]
-    again = p.f(p.z[:, order], p.graph.build(numbers))
+    y = p.call(p.z, p.shift())[:, order]
+    again = p.call(p.z[:, order], p.graph.build(numbers))
     return _close(p, y, again, [p.truth()], where)
 
 
 def alone(p: Problem, where: str) -> Outcome:
     """A sample of a batch is what it is alone."""
     shift = p.shift()
-    whole = p.f(p.z, shift)
+    whole = p.call(p.z, shift)
     last = len(whole) - 1
     if isinstance(shift, Tensor):
         graph: object = shift[last] if shift.dim() == 3 and len(shift) > 1 else shift
     else:
         graph = shift.graph(last) if shift.shape[0] > 1 else shift
-    single = p.f(p.z[-1:], graph)  # type: ignore[arg-type]
+    single = p.call(p.z[-1:], graph)  # type: ignore[arg-type]
     truth = p.truth()
     picked = Truth(truth.value[-1:], truth.allowed[-1:], truth.judged[-1:], truth.magnitude[-1:])
     return _close(p, whole[-1:], single, [picked], where)
@@ -199,14 +199,11 @@ LOOKS: dict[str, Callable[[], torch.autograd.grad_mode.no_grad]] = {
 
 
 def _value_and_gradient(p: Problem, leaves: list[Tensor], look: Callable[[], object] | None) -> list[Tensor]:
-    count = len(p.numbers)
-    shift = p.graph.build(leaves[:count])
-    names = [name for name, _ in p.f.named_parameters()]
-    state = dict(zip(names, leaves[count + 1 :], strict=True))
+    shift = p.graph.build(leaves[: len(p.numbers)])
     if look is not None:
         with look():  # type: ignore[attr-defined]
-            torch.func.functional_call(p.f, state, (leaves[count], shift))
-    y = torch.func.functional_call(p.f, state, (leaves[count], shift))
+            p.run(leaves, shift)
+    y = p.run(leaves, shift)
     if not y.requires_grad:
         return [y]
     grads = torch.autograd.grad(y.sum(), leaves, allow_unused=True)

@@ -37,6 +37,9 @@ def _is_ours(error: BaseException) -> bool:
 
 
 def _short(message: str) -> str:
-    """The first words, without numbers, so that alike messages count together."""
-    text = re.sub(r"-?\d[\d.e+-]*", "#", " ".join(message.split()))
-    return text[:70]
+    """The first words, without numbers and what stands in brackets, so that alike messages count together."""
+    text, before = " ".join(message.split()), ""
+    while text != before:
+        text, before = re.sub(r"\([^()]*\)", "", text), text
+    text = re.sub(r"-?\d[\d.e+-]*", "#", text)
+    return text[text.index(" needs a sym") :][:70] if " needs a sym" in text else text[:70]

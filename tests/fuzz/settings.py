@@ -1,4 +1,4 @@
-"""The surroundings of a case: threads, autocast, and a watch over it."""
+"""The surroundings of a case: threads, and a watch over it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ PATIENCE = 120.0
 
 
 @contextmanager
-def surroundings(case: object, threads: int, autocast: bool, dtype: torch.dtype) -> Iterator[None]:
-    """``threads`` threads, autocast to bfloat16 if asked for; a case that hangs is printed."""
+def surroundings(case: object, threads: int) -> Iterator[None]:
+    """``threads`` threads; a case that hangs is printed."""
     before = torch.get_num_threads()
     watch = threading.Timer(PATIENCE, _end, (case,))
     watch.daemon = True
     watch.start()
     torch.set_num_threads(threads)
     try:
-        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-            yield
+        yield
     finally:
         torch.set_num_threads(before)
         watch.cancel()

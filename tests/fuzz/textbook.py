@@ -52,7 +52,7 @@ def _mixed(f: Filter, s: Tensor, z: Tensor) -> Filtered:
     if getattr(f, "nonnegative", False):
         weight = weight.clamp_min(0)
     if name in POLYNOMIALS:
-        terms, sizes = _polynomials(POLYNOMIALS[name](f), s, z)
+        terms, sizes = _polynomials(basis_of(f), s, z)
     else:
         terms = RATIONALS[name](f, s, z) if name in RATIONALS else _spectral(f, s, z)
         sizes = [size(term) for term in terms]
@@ -81,7 +81,7 @@ def cancellation(f: Any, s: Tensor, z: Tensor) -> Tensor:
     if type(f).__name__ not in POLYNOMIALS:
         return size(z)
     total, power = size(z), z
-    basis = POLYNOMIALS[type(f).__name__](f)
+    basis = basis_of(f)
     for j in range(1, max(p.degree() for p in basis) + 1):
         power = s @ power
         total = total + size(power) * max(abs(p.coef[j]) if j < len(p.coef) else 0.0 for p in basis)
@@ -119,9 +119,21 @@ POLYNOMIALS: dict[str, Callable[[Any], Powers]] = {
 """Polynomials in ``μ`` by the name of the family."""
 
 
+_known: dict[tuple[object, ...], Powers] = {}
+
+
+def basis_of(f: Any) -> Powers:
+    """The polynomials of a family with these numbers, kept."""
+    key = (type(f).__name__, f.order, getattr(f, "a", None), getattr(f, "b", None))
+    if key not in _known:
+        _known[key] = POLYNOMIALS[type(f).__name__](f)
+    return _known[key]
+
+
 def inverse(matrices: Tensor) -> Tensor:
-    """One at a time: batches of them are not to be trusted with several threads."""
-    return torch.stack([torch.linalg.inv(one) for one in matrices])
+    """One at a time: batches of them are not to be trusted with several threads. Infinite where there is none."""
+    found = [torch.linalg.inv_ex(one) for one in matrices]
+    return torch.stack([one.masked_fill(info != 0, torch.inf) for one, info in found])
 
 
 def _cayley(f: Any, s: Tensor, z: Tensor) -> list[Tensor]:
