@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from gsp_nonlocal.blocks import registry
+from tests.fuzz.analysis_case import FUNCTIONS, AnalysisCase
+from tests.fuzz.bad_case import PROGRAMS, BadCase
 from tests.fuzz.block_case import FORMATS, BlockCase
 from tests.fuzz.block_case import LAWS as BLOCK_LAWS
 from tests.fuzz.content import KINDS as CONTENTS
@@ -217,3 +219,31 @@ def promise_cases(draw: DrawFn) -> PromiseCase:
     nodes, batch = draw(NODES), draw(st.sampled_from([1, 2, 3]))
     graph = draw(graphs(nodes, batch, dtype))
     return PromiseCase(graph, draw(st.sampled_from(sorted(OPERATIONS))), dtype)
+
+
+@st.composite
+def analysis_cases(draw: DrawFn) -> AnalysisCase:
+    """A function of the analysis on a graph."""
+    dtype = draw(st.sampled_from(["float32", "float64"]))
+    nodes, batch = draw(NODES), draw(st.sampled_from([1, 2, 3]))
+    name = draw(st.sampled_from(sorted(FUNCTIONS)))
+    fits = symmetric_graphs if FUNCTIONS[name].symmetric else graphs
+    return AnalysisCase(
+        function=name,
+        graph=draw(fits(nodes, batch, dtype)),
+        channels=draw(st.integers(1, 3)),
+        content=draw(st.sampled_from(sorted(CONTENTS))),
+        scale=draw(scales(dtype)),
+        k=draw(st.integers(1, nodes)),
+        method=draw(st.sampled_from(["auto", "dense", "krylov"])),
+        seed=draw(SEEDS),
+        dtype=dtype,
+        threads=draw(st.sampled_from([1, 1, 2])),
+    )
+
+
+@st.composite
+def bad_cases(draw: DrawFn) -> BadCase:
+    """A program with a wrong value in it."""
+    program = draw(st.sampled_from(sorted(PROGRAMS)))
+    return BadCase(program, draw(st.sampled_from(PROGRAMS[program])))

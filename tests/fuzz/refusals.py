@@ -11,6 +11,9 @@ from tests.fuzz.case import Failure
 SHORTEST = 30
 """Characters of a message below which it cannot name a value and a remedy."""
 
+PYTHON = re.compile(r"not supported between|object is not|object cannot be|has no attribute|unexpected keyword|positional arg")
+"""How Python's own errors read, which a line that begins with ``raise`` may raise on its way too."""
+
 OWN = tuple(str(Path(__file__).parents[2] / package) for package in ("filters", "gsp_nonlocal"))
 """Where errors of ours are raised."""
 
@@ -19,7 +22,7 @@ def reason(error: BaseException, where: str) -> str:
     """The message of a proper refusal, numbers left out; a :class:`Failure` for every other error."""
     message = str(error)
     checked = type(error).__name__ == "TypeCheckError"  # of the shapes' annotations, under pytest
-    if not isinstance(error, ValueError | TypeError) or checked or not _is_ours(error):
+    if not isinstance(error, ValueError | TypeError) or checked or PYTHON.search(message) or not _is_ours(error):
         raise Failure(
             f"raw {type(error).__name__} in {where}: {_short(message)}",
             f"{type(error).__name__} is no refusal of ours: {message[:200]}",
