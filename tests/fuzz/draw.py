@@ -123,8 +123,10 @@ def symmetric_graphs(draw: DrawFn, nodes: int, batch: int, dtype: str) -> Graph:
 
 
 @st.composite
-def filter_cases(draw: DrawFn) -> FilterCase:
-    """A filter on a graph, with a law."""
+def filter_cases(
+    draw: DrawFn, kinds: tuple[str, ...] | None = None, laws: tuple[str, ...] = (), family: str | None = None
+) -> FilterCase:
+    """A filter on a graph, with a law; of some kinds of graphs, some laws and one family alone where they are given."""
     nodes = draw(st.sampled_from(LARGE)) if draw(st.integers(0, 39)) == 39 else draw(NODES)
     large = nodes > 16
     batch = draw(st.sampled_from([1, 2, 3]))
@@ -132,14 +134,19 @@ def filter_cases(draw: DrawFn) -> FilterCase:
     graph_dtype = draw(st.sampled_from([dtype] * 4 + ["float32", "float64"]))
     channels = draw(st.integers(1, 3))
     expression = draw(filters(channels, draw(st.integers(1, 3)), depth=0 if large else 2))
-    fits = symmetric_graphs if family_of(expression) == "fixed" and draw(st.integers(0, 7)) else graphs
-    graph = draw(fits(nodes, draw(st.sampled_from([1, batch])), graph_dtype))
+    if family is not None:
+        expression = call(family, channels, 2, order=draw(st.sampled_from([1, 2])))
+    graph_batch = draw(st.sampled_from([1, batch]))
+    if family_of(expression) == "fixed" and not kinds and draw(st.integers(0, 7)):
+        graph = draw(symmetric_graphs(nodes, graph_batch, graph_dtype))
+    else:
+        graph = draw(graphs(nodes, graph_batch, graph_dtype, kinds=kinds))
     if graph_dtype in HALF and graph.kind in COMPUTED:
         graph_dtype = "float32"
     return FilterCase(
         filter=expression,
         graph=graph,
-        law=draw(st.sampled_from(["values"] if large else [*LAWS, "values", "gradients"])),
+        law=draw(st.sampled_from(laws or (["values"] if large else [*LAWS, "values", "gradients"]))),
         channels=channels,
         batch=batch,
         content=draw(st.sampled_from(sorted(CONTENTS))),

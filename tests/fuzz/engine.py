@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,7 +104,23 @@ def hunt(
     tally.seconds += time.perf_counter() - begun
 
 
-def _drawn(run: _Run, strategy: SearchStrategy[Any], examples: int, start: int) -> None:
+def first_failure(
+    kind: str, strategy: SearchStrategy[Any], check: Callable[[Any], Outcome], examples: int, start: int, tally: Tally
+) -> None:
+    """Draw cases up to the first failure, and do not shrink it."""
+    run = _Run(kind, check, tally, bar_of(examples, quiet=True))
+    _drawn(run, strategy, examples, start, [Phase.generate])
+    if run.smallest is not None and run.target is not None:
+        tally.failures[run.target] = run.smallest
+
+
+def _drawn(
+    run: _Run,
+    strategy: SearchStrategy[Any],
+    examples: int,
+    start: int,
+    phases: Sequence[Phase] = (Phase.generate, Phase.shrink),
+) -> None:
     kept, engine.MAX_SHRINKING_SECONDS = engine.MAX_SHRINKING_SECONDS, SHRINKING
     test = settings(
         max_examples=examples,
@@ -112,7 +128,7 @@ def _drawn(run: _Run, strategy: SearchStrategy[Any], examples: int, start: int) 
         database=None,
         print_blob=True,
         suppress_health_check=list(HealthCheck),
-        phases=[Phase.generate, Phase.shrink],
+        phases=phases,
     )(seed(start)(given(strategy)(lambda case: run(case))))
     try:
         with with_reporter(lambda text: None):

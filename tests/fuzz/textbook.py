@@ -55,7 +55,8 @@ def _mixed(f: Filter, s: Tensor, z: Tensor) -> Filtered:
         terms, sizes = _polynomials(basis_of(f), s, z)
     else:
         terms = RATIONALS[name](f, s, z) if name in RATIONALS else _spectral(f, s, z)
-        sizes = [size(term) for term in terms]
+        gains = _gains_of(POLYNOMIALS["Chebyshev"](f), s) if name == "Rational" else [1.0] * len(terms)
+        sizes = [size(term) + gain * size(z) for term, gain in zip(terms, gains, strict=True)]
     y = sum((term @ w for term, w in zip(terms, weight, strict=True)), start=0 * (terms[0] @ weight[0]))
     magnitude = sum(((one + size(z)) * w.norm() for one, w in zip(sizes, weight, strict=True)), start=0 * size(z))
     return y, magnitude
@@ -67,7 +68,20 @@ def _polynomials(basis: Powers, s: Tensor, z: Tensor) -> tuple[list[Tensor], lis
     for _ in range(max(p.degree() for p in basis)):
         powers.append(s @ powers[-1])
     terms = [sum((c * v for c, v in zip(p.coef.tolist(), powers)), start=0 * powers[0]) for p in basis]
-    return terms, [size(term) for term in terms]
+    gains = _gains_of(basis, s)
+    return terms, [size(term) + gain * size(z) for term, gain in zip(terms, gains, strict=True)]
+
+
+def _gains_of(basis: Powers, s: Tensor) -> list[Tensor]:
+    """``max |P_k|`` on the unit interval; beyond it a bound by the size of ``S``: what rounding of ``z`` becomes."""
+    absolute = s.abs()
+    norm = (absolute.sum(-1).amax(-1) * absolute.sum(-2).amax(-1)).sqrt()
+    grid, found = np.linspace(-1, 1, 33), []
+    for p in basis:
+        inside = float(np.abs(p(grid)).max())
+        outside = sum(abs(c) * norm**j for j, c in enumerate(p.coef.tolist()))
+        found.append(torch.where(norm > 1 + 1e-4, outside, inside * torch.ones_like(norm)))
+    return found
 
 
 def cancellation(f: Any, s: Tensor, z: Tensor) -> Tensor:
