@@ -32,6 +32,19 @@ def affinity_matrix(affinity: Any, x: Tensor, spatial: Sequence[int], state: Sta
     return _normalised(affinity, *WEIGHTS[name](affinity, state, query, key, spatial))
 
 
+def affinity_rounding(affinity: Any, x: Tensor, state: State | None = None) -> float:
+    """How many units of rounding an entry has: as many as its exponent is great, or the norms that it is made of."""
+    state = {name: value.detach() for name, value in affinity.named_parameters()} if state is None else state
+    name = type(affinity).__name__
+    if name not in ("EmbeddedGaussian", "Gaussian", "RBF", "CrissCross"):
+        return 1.0
+    query, key = _embeddings(affinity, state, x)
+    if name == "RBF":  # documented: the rounding of γ ‖θ − mean φ‖²
+        center = key.mean(1, keepdim=True)
+        return 1 + 4 * affinity.gamma * max(float((p - center).square().sum(-1).amax()) for p in (query, key))
+    return 1 + abs(getattr(affinity, "scale", 1.0)) * float((query.abs() @ key.abs().mT).amax())
+
+
 def pool(z: Tensor, kind: str, spatial: Sequence[int]) -> Tensor:
     """Pooling by 2 a direction, not in time: ``(B, N, C) -> (B, M, C)``."""
     window = (1, 2, 2) if len(spatial) == 3 else (2,) * len(spatial)

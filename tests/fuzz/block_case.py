@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gsp_nonlocal import NonlocalBlock
 from tests.fuzz import refusals
-from tests.fuzz.affinities import affinity_matrix, pool
+from tests.fuzz.affinities import affinity_matrix, affinity_rounding, pool
 from tests.fuzz.case import Failure, Outcome, dtype_of
 from tests.fuzz.content import content
 from tests.fuzz.expressions import made
@@ -83,7 +83,7 @@ class Problem:
 def textbook_block(block: NonlocalBlock, x: Tensor, spatial: tuple[int, ...], noise: Noise) -> Tensor:
     """The block's output as nodes ``(B, N, C)``."""
     for _ in range(block.recurrence):
-        s = noise(affinity_matrix(block.affinity, x, spatial))
+        s = noise(affinity_matrix(block.affinity, x, spatial), affinity_rounding(block.affinity, x))
         for unit in block.units:
             own = s if unit.affinity is None else s + noise(affinity_matrix(unit.affinity, x, spatial))
             x = x + _update(block, unit, own, x, spatial)

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 SHAPES = ("ring", "path", "star", "complete", "grid", "rings", "random", "loops", "duplicates", "one edge", "directed")
 NORMALIZATIONS = ("sym", "rw", "none", "given")
-OPTIONS = tuple(f"{shape}, {normalization}" for shape in SHAPES for normalization in NORMALIZATIONS)
+OPTIONS = tuple(
+    f"{shape}, {normalization}"
+    for shape in SHAPES
+    for normalization in NORMALIZATIONS
+    if (shape, normalization) != ("directed", "none")  # refused, as documented: it has no λ_max that bounds it
+)
 """``"ring, sym"`` and so on; ``"given"`` is ``normalization=None`` with a ``lambda_max``."""
 
 

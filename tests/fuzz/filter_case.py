@@ -96,7 +96,7 @@ class Problem:
         with torch.no_grad():
             for parameter, value in zip(self.exact.parameters(), inputs[count + 1 :], strict=True):
                 parameter.copy_(value)
-            s = noise(self.graph.matrix(inputs[:count]))
+            s = noise(self.graph.matrix(inputs[:count]), self.graph.rounding(inputs[:count]))
             s = s.expand(max(len(s), len(inputs[count])), -1, -1)
             exponent = self.graph.exponent(inputs[:count])
             if not s.isfinite().all() or self.overflows(s) or exponent > 1e-4 * torch.finfo(self.compute).max:
@@ -186,7 +186,7 @@ def check(case: FilterCase) -> Outcome:
 
 def _require_cause(problem: Problem, error: Exception, said: str, where: str) -> None:
     """A :class:`Failure` where a valid case is refused."""
-    shift = problem.shift()
+    shift = _made(problem, error)
     symmetric = isinstance(shift, Tensor) or shift.is_symmetric
     fixed = [m for m in problem.f.modules() if isinstance(m, SpectralFunction)]
     text = str(error)
@@ -200,6 +200,14 @@ def _require_cause(problem: Problem, error: Exception, said: str, where: str) ->
     ]
     if not any(causes):
         raise Failure(f"refused: {said} ({where})", f"a valid case is refused: {text[:250]}") from error
+
+
+def _made(problem: Problem, error: Exception) -> ShiftOperator | Tensor:
+    """The shift, or a :class:`Failure` where it is the shift that is refused."""
+    try:
+        return problem.shift()
+    except (ValueError, TypeError):
+        raise Failure(f"refused shift: {kind_of(problem.graph)}", f"a valid shift is refused: {error}") from error
 
 
 def family(expression: str) -> str:

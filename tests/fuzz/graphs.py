@@ -20,7 +20,7 @@ from gsp_nonlocal.shifts import (
     scaled,
 )
 from tests.fuzz import edges
-from tests.fuzz.affinities import affinity_matrix, pool, power
+from tests.fuzz.affinities import affinity_matrix, affinity_rounding, pool, power
 from tests.fuzz.expressions import AFFINITIES, AFFINITY_CHANNELS, affinity_of
 from tests.fuzz.content import content
 
@@ -78,6 +78,17 @@ class Graph:
         if self.kind == "affinity" and any(name in self.option for name in EXPONENTIAL):
             found.append(100 * float(own[0].abs().amax()) ** 2)
         return max(found, default=0.0)
+
+    def rounding(self, inputs: Inputs) -> float:
+        """How many units of rounding an entry of ``S`` has: an exponential has as many as its exponent is great."""
+        parts, own = self.split(inputs)
+        found = [part.rounding(one) for part, one in zip(self.parts, parts, strict=True)]
+        if self.kind in ("attention", "exponential"):
+            found.append(1 + self.exponent(inputs))
+        if self.kind == "affinity":
+            affinity, state = _state(self, inputs)
+            found.append(affinity_rounding(affinity, inputs[0], state))
+        return max(found, default=1.0)
 
     def split(self, inputs: Inputs) -> tuple[list[Inputs], Inputs]:
         """The numbers of each part, and its own."""

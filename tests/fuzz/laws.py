@@ -52,10 +52,10 @@ def _either_side(p: Problem, y: Tensor, where: str) -> Outcome:
 
 def compare(y: Tensor, truth: Truth, where: str) -> Outcome:
     """``y`` against the truth, sample by sample."""
-    if y.shape != truth.value.shape:
-        raise Failure(f"shape ({where})", f"shape {tuple(y.shape)} for {tuple(truth.value.shape)}")
     if not truth.judged.any():
         return Outcome("not judged", "ill-conditioned")
+    if y.shape != truth.value.shape:
+        raise Failure(f"shape ({where})", f"shape {tuple(y.shape)} for {tuple(truth.value.shape)}")
     y = y.detach().double()
     wrong = ~y.isfinite().all(-1).all(-1) & truth.judged
     if wrong.any():

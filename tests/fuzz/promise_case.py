@@ -70,10 +70,10 @@ def _verified(case: PromiseCase, shift: ShiftOperator, matrix: Callable[[Tensor]
     eps = torch.finfo(dtype).eps
     inputs = [one.double() for one in case.graph.inputs(dtype_of(case.dtype))]
     exact = matrix(case.graph.matrix(inputs))
-    moved = torch.zeros_like(exact)
+    moved, rounding = torch.zeros_like(exact), case.graph.rounding(inputs)
     for seed in (1, 2):
         noise = Noise(eps, seed)
-        moved = torch.maximum(moved, (matrix(noise(case.graph.matrix([noise(x) for x in inputs]))) - exact).abs())
+        moved = torch.maximum(moved, (matrix(noise(case.graph.matrix([noise(x) for x in inputs]), rounding)) - exact).abs())
     limit = 1e-4 * torch.finfo(dtype).max
     if not exact.isfinite().all() or exact.abs().max() > limit or case.graph.exponent(inputs) > limit:
         return Outcome("not judged", "overflow")

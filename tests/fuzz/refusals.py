@@ -8,8 +8,11 @@ from pathlib import Path
 
 from tests.fuzz.case import Failure
 
-SHORTEST = 30
+SHORTEST = 25
 """Characters of a message below which it cannot name a value and a remedy."""
+
+PROPER = "Expected more than 1 value per channel"
+"""Of a batch norm in training: PyTorch's own, which names the value. (An ``IndexError`` of ours is proper too.)"""
 
 PYTHON = re.compile(r"not supported between|object is not|object cannot be|has no attribute|unexpected keyword|positional arg")
 """How Python's own errors read, which a line that begins with ``raise`` may raise on its way too."""
@@ -22,7 +25,9 @@ def reason(error: BaseException, where: str) -> str:
     """The message of a proper refusal, numbers left out; a :class:`Failure` for every other error."""
     message = str(error)
     checked = type(error).__name__ == "TypeCheckError"  # of the shapes' annotations, under pytest
-    if not isinstance(error, ValueError | TypeError) or checked or PYTHON.search(message) or not _is_ours(error):
+    if isinstance(error, ValueError) and PROPER in message:
+        return _short(message)
+    if not isinstance(error, ValueError | TypeError | IndexError) or checked or PYTHON.search(message) or not _is_ours(error):
         raise Failure(
             f"raw {type(error).__name__} in {where}: {_short(message)}",
             f"{type(error).__name__} is no refusal of ours: {message[:200]}",

@@ -38,12 +38,12 @@ class Noise:
     def __init__(self, eps: float = 0.0, seed: int = 0) -> None:
         self.eps, self.generator = eps, torch.Generator().manual_seed(seed)
 
-    def __call__(self, values: Tensor) -> Tensor:
-        """``values (1 + ε u)`` with ``u`` uniform in ``[−1, 1]``."""
+    def __call__(self, values: Tensor, times: float = 1.0) -> Tensor:
+        """``values (1 + ε u)`` with ``u`` uniform in ``[−1, 1]``; ``times``: greater by so much, for exponentials."""
         if not self.eps:
             return values
         u = 2 * torch.rand(values.shape, generator=self.generator, dtype=torch.float64) - 1
-        return values * (1 + self.eps * u)
+        return values * (1 + min(times * self.eps, 1.0) * u)
 
 
 @dataclass(frozen=True)
