@@ -1,4 +1,4 @@
-"""Affinities as their equations read, in float64 and as matrices: written from the papers, not from the library."""
+"""Affinities as their equations read, in float64 and as matrices: from the papers, not the library."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def affinity_matrix(affinity: Any, x: Tensor, spatial: Sequence[int], state: Sta
 
 
 def affinity_rounding(affinity: Any, x: Tensor, state: State | None = None) -> float:
-    """How many units of rounding an entry has: as many as its exponent is great, or the norms that it is made of."""
+    """How many units of rounding an entry has: as many as its exponent, or its norms, are great."""
     state = {name: value.detach() for name, value in affinity.named_parameters()} if state is None else state
     name = type(affinity).__name__
     if name not in ("EmbeddedGaussian", "Gaussian", "RBF", "CrissCross"):
@@ -68,11 +68,15 @@ def _dot(affinity: Any, state: State, q: Tensor, k: Tensor, spatial: Sequence[in
     return q @ k.mT, False
 
 
-def _relu_dot(affinity: Any, state: State, q: Tensor, k: Tensor, spatial: Sequence[int]) -> tuple[Tensor, bool]:
+def _relu_dot(
+    affinity: Any, state: State, q: Tensor, k: Tensor, spatial: Sequence[int]
+) -> tuple[Tensor, bool]:
     return q.relu() @ k.relu().mT, False
 
 
-def _gaussian(affinity: Any, state: State, q: Tensor, k: Tensor, spatial: Sequence[int]) -> tuple[Tensor, bool]:
+def _gaussian(
+    affinity: Any, state: State, q: Tensor, k: Tensor, spatial: Sequence[int]
+) -> tuple[Tensor, bool]:
     return affinity.scale * q @ k.mT, True
 
 
@@ -90,7 +94,9 @@ def _taylor(affinity: Any, state: State, q: Tensor, k: Tensor, spatial: Sequence
     product, gamma = q @ k.mT, affinity.gamma
     series = sum((2 * gamma) ** p / factorial(p) * product**p for p in range(affinity.order + 1))
     norms = q.square().sum(-1, keepdim=True) + k.square().sum(-1, keepdim=True).mT
-    return series * torch.exp(-gamma * (2.0 if affinity.unit_norm else norms) * torch.ones_like(product)), False
+    return series * torch.exp(
+        -gamma * (2.0 if affinity.unit_norm else norms) * torch.ones_like(product)
+    ), False
 
 
 def _concatenation(
@@ -103,7 +109,6 @@ def _concatenation(
 def _criss_cross(
     affinity: Any, state: State, q: Tensor, k: Tensor, spatial: Sequence[int]
 ) -> tuple[Tensor, bool]:
-    height, width = spatial
     row, column = (part.flatten() for part in torch.meshgrid(*map(torch.arange, spatial), indexing="ij"))
     joined = (row == row.unsqueeze(-1)) | (column == column.unsqueeze(-1))
     return (q @ k.mT).masked_fill(~joined, -torch.inf), True
@@ -125,8 +130,10 @@ WEIGHTS: dict[str, Callable[..., tuple[Tensor, bool]]] = {
 
 def _normalised(affinity: Any, weights: Tensor, is_log: bool) -> Tensor:
     if affinity.symmetrization == "average":
-        weights = torch.logaddexp(weights, weights.mT) - torch.log(torch.tensor(2.0)).to(weights) if is_log else (
-            0.5 * (weights + weights.mT)
+        weights = (
+            torch.logaddexp(weights, weights.mT) - torch.log(torch.tensor(2.0)).to(weights)
+            if is_log
+            else (0.5 * (weights + weights.mT))
         )
     kind = affinity.normalization
     if kind in ("none", "mean"):

@@ -79,7 +79,7 @@ def _moduli(s: Tensor) -> Tensor:
 
 
 def _power_sums(values: Tensor, scale: Tensor) -> Tensor:
-    """``Σ μ^p``, ``p = 1 … 4``, of eigenvalues over the norm: well-conditioned whatever the eigenvalues are."""
+    """``Σ μ^p``, ``p = 1 … 4``, of eigenvalues over the norm: well-conditioned for all eigenvalues."""
     values = values / torch.where(scale > 0, scale, 1.0).unsqueeze(-1)
     return torch.stack([(values**p).sum(-1).real for p in range(1, 5)], dim=-1)
 
@@ -166,7 +166,9 @@ FUNCTIONS: dict[str, Function] = {
     "power sums of the spectrum": Function(_all_sums, _traces),
     "gft and back": Function(_returned, lambda s, z, case: z.expand(max(len(s), len(z)), -1, -1)),
     "spectral_density": Function(
-        _bounds, lambda s, z, case: torch.tensor([[1.0, 0.0]], dtype=s.dtype).expand(len(s), -1), symmetric=True
+        _bounds,
+        lambda s, z, case: torch.tensor([[1.0, 0.0]], dtype=s.dtype).expand(len(s), -1),
+        symmetric=True,
     ),
     "signal_density": Function(
         lambda shift, z, case: signal_density(z, shift).mean,
@@ -176,10 +178,12 @@ FUNCTIONS: dict[str, Function] = {
         lambda shift, z, case: attention_rows(shift, torch.arange(shift.shape[-1])), lambda s, z, case: s
     ),
     "asymmetry": Function(
-        lambda shift, z, case: asymmetry(shift), lambda s, z, case: 0.5 * (_unit(s) - _unit(s).mT).norm(dim=(1, 2))
+        lambda shift, z, case: asymmetry(shift),
+        lambda s, z, case: 0.5 * (_unit(s) - _unit(s).mT).norm(dim=(1, 2)),
     ),
     "departure_from_normality": Function(
-        lambda shift, z, case: departure_from_normality(shift).square(), lambda s, z, case: _departure_squared(s)
+        lambda shift, z, case: departure_from_normality(shift).square(),
+        lambda s, z, case: _departure_squared(s),
     ),
     "distance_to_rank_one": Function(
         lambda shift, z, case: distance_to_rank_one(shift),

@@ -1,4 +1,4 @@
-"""Calls that ask for what does not exist: a refusal that names value and remedy, or a result that is right."""
+"""Calls that ask for what does not exist: a refusal that names value and remedy, or a right result."""
 
 from __future__ import annotations
 
@@ -29,7 +29,22 @@ class BadCase:
         return self.program.replace("{}", self.value)
 
 
-NUMBERS = ("0", "-1", "1.5", "2.5", "True", "None", "'1'", "nan", "inf", "-inf", "1e39", "1e-39", "1e400", "10**9")
+NUMBERS = (
+    "0",
+    "-1",
+    "1.5",
+    "2.5",
+    "True",
+    "None",
+    "'1'",
+    "nan",
+    "inf",
+    "-inf",
+    "1e39",
+    "1e-39",
+    "1e400",
+    "10**9",
+)
 """What is given where a number is due."""
 
 CALLED = "(torch.ones(1, 4, 2), DenseShift(torch.eye(4) / 2, is_symmetric=True))"
@@ -82,7 +97,10 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
         "LowRankShift(torch.ones(3, 3, 1))",
         "LowRankShift(torch.ones(1, 4, 1))",
     ),
-    "LowRankShift(torch.ones(2, 3, 1)) + {}": ("LowRankShift(torch.ones(3, 3, 1))", "LowRankShift(torch.ones(2, 4, 1))"),
+    "LowRankShift(torch.ones(2, 3, 1)) + {}": (
+        "LowRankShift(torch.ones(3, 3, 1))",
+        "LowRankShift(torch.ones(2, 4, 1))",
+    ),
     "ExponentialShift(torch.ones(1, 3, 2), torch.ones(1, 3, 2), row={})(torch.ones(1, 3, 1))": (
         "torch.ones(1, 4, 1)",
         "torch.ones(1, 3, 2)",
@@ -111,12 +129,33 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     "SparseShift.from_edge_index(torch.tensor([[0, 1], [1, 0]]), normalization=None, lambda_max={})": NUMBERS,
     "SparseShift.from_edge_index(torch.tensor([[0, 1], [1, 0]]), num_nodes={})": RATES,
     "spectrum(torch.eye(4), {})": NUMBERS,
-    "spectrum({})": ("torch.ones(0, 0)", "torch.ones(0, 3, 3)", "torch.ones(3, 2)", "torch.eye(3) * nan", "None"),
+    "spectrum({})": (
+        "torch.ones(0, 0)",
+        "torch.ones(0, 3, 3)",
+        "torch.ones(3, 2)",
+        "torch.eye(3) * nan",
+        "None",
+    ),
     "spectral_density(torch.eye(4), probes={})": RATES,
     "spectral_density(torch.eye(4), steps={})": RATES,
-    "attention_rows(torch.eye(4), {})": ("torch.tensor([4])", "torch.tensor([-1])", "torch.tensor([0.5])", "1", "None"),
-    "dirichlet_energy({}, torch.eye(4))": ("torch.ones(1, 3, 1)", "torch.ones(4)", "torch.ones(1, 4, 1).long()", "None"),
-    "signal_density({}, torch.eye(4))": ("torch.ones(1, 3, 1)", "torch.ones(1, 4, 1) * nan", "torch.ones(0, 4, 1)"),
+    "attention_rows(torch.eye(4), {})": (
+        "torch.tensor([4])",
+        "torch.tensor([-1])",
+        "torch.tensor([0.5])",
+        "1",
+        "None",
+    ),
+    "dirichlet_energy({}, torch.eye(4))": (
+        "torch.ones(1, 3, 1)",
+        "torch.ones(4)",
+        "torch.ones(1, 4, 1).long()",
+        "None",
+    ),
+    "signal_density({}, torch.eye(4))": (
+        "torch.ones(1, 3, 1)",
+        "torch.ones(1, 4, 1) * nan",
+        "torch.ones(0, 4, 1)",
+    ),
     "NonlocalBlock({})(torch.ones(1, 4, 3, 3))": RATES,
     "SNL(4, stages={})(torch.ones(1, 4, 3, 3))": RATES,
     "SNL(4, order={})(torch.ones(1, 4, 3, 3))": RATES,

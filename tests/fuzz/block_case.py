@@ -119,7 +119,9 @@ def _trained(block: Any, seed: int) -> NonlocalBlock:
 def check(case: BlockCase) -> Outcome:
     """Hold a block to its law."""
     name = case.block.split("(")[0]
-    precision = "half precision" if case.autocast or case.dtype in ("float16", "bfloat16") else "full precision"
+    precision = (
+        "half precision" if case.autocast or case.dtype in ("float16", "bfloat16") else "full precision"
+    )
     where = f"block {name}, {case.law}, {precision}"
     with warnings.catch_warnings(), surroundings(case, case.threads):
         warnings.simplefilter("ignore")
@@ -134,7 +136,15 @@ def check(case: BlockCase) -> Outcome:
             return Outcome("refused", said)
 
 
-CAUSES = ("must divide", "smaller than the pooling window", "more than 1 value", "grid (H, W)", "at least two values", "GroupNorm")
+CAUSES = (
+    "must divide",
+    "one number a channel",
+    "smaller than the pooling window",
+    "more than 1 value",
+    "grid (H, W)",
+    "at least two values",
+    "GroupNorm",
+)
 """What a map may be refused for."""
 
 
@@ -149,7 +159,9 @@ def _values(p: Problem, where: str) -> Outcome:
     if y.dtype != p.dtype and not p.case.autocast:
         raise Failure(f"data type ({where})", f"a map of {p.dtype} gave {y.dtype}")
     if not torch.equal(kept, p.x) or y.shape != p.x.shape:
-        raise Failure(f"input changed ({where})", "the map is another after the call, or the result has another shape")
+        raise Failure(
+            f"input changed ({where})", "the map is another after the call, or the result has another shape"
+        )
     compute = torch.promote_types(p.dtype, torch.float32)
     found = truth(p.formula, p.inputs(), p.eps, compute, torch.bfloat16 if p.case.autocast else p.dtype)
     exponents = (100 * float(p.x.abs().max())) ** 2 < 1e-4 * torch.finfo(compute).max
@@ -167,7 +179,9 @@ def _gradients(p: Problem, where: str) -> Outcome:
     outcome = _values(p, where)
     if outcome.verdict == "held" and any(not g.isfinite().all() for g in found[0]):
         raise Failure(f"NaN or inf gradient ({where})", "the value is finite, a gradient is not")
-    if not p.case.training and any(not torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(*found, strict=True)):
+    if not p.case.training and any(
+        not torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(*found, strict=True)
+    ):
         raise Failure(f"not the same after a look ({where})", "another gradient after a call under no_grad")
     return outcome
 

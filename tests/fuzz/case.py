@@ -13,14 +13,14 @@ Check = Callable[[Any], "Outcome"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a case: ``"held"``, ``"refused"`` with the message, or ``"not judged"`` with the reason."""
+    """What became of a case: ``"held"``, ``"refused"`` with the message, ``"not judged"`` with the reason."""
 
     verdict: str
     reason: str = ""
 
 
-class Failure(AssertionError):
-    """A law that does not hold, or an error that is none of ours. ``signature`` tells its kind from others."""
+class Failure(AssertionError):  # noqa: N818
+    """A law that does not hold, or an error that is none of ours; ``signature`` tells its kind."""
 
     def __init__(self, signature: str, message: str) -> None:
         super().__init__(message)

@@ -13,10 +13,19 @@ from tests.fuzz.analysis_case import FUNCTIONS, AnalysisCase
 from tests.fuzz.bad_case import PROGRAMS, BadCase
 from tests.fuzz.block_case import FORMATS, BlockCase
 from tests.fuzz.block_case import LAWS as BLOCK_LAWS
+from tests.fuzz.case import dtype_of
 from tests.fuzz.content import KINDS as CONTENTS
 from tests.fuzz.content import LIMITS
-from tests.fuzz.case import dtype_of
-from tests.fuzz.expressions import AFFINITIES, AFFINITY_CHANNELS, FILTER_OPTIONS, POSITIVE, call, choices, families, fixed
+from tests.fuzz.expressions import (
+    AFFINITIES,
+    AFFINITY_CHANNELS,
+    FILTER_OPTIONS,
+    POSITIVE,
+    call,
+    choices,
+    families,
+    fixed,
+)
 from tests.fuzz.filter_case import LAYOUTS, FilterCase
 from tests.fuzz.filter_case import family as family_of
 from tests.fuzz.graphs import KINDS, Graph
@@ -57,13 +66,19 @@ def family(draw: DrawFn, channels: int, out: int) -> str:
 def fixed_response(draw: DrawFn) -> str:
     """A named fixed response, or any function."""
     name = draw(st.sampled_from([*fixed(), "SpectralFunction"]))
-    return "SpectralFunction(torch.cos)" if name == "SpectralFunction" else call(name, draw(st.sampled_from(POSITIVE)))
+    return (
+        "SpectralFunction(torch.cos)"
+        if name == "SpectralFunction"
+        else call(name, draw(st.sampled_from(POSITIVE)))
+    )
 
 
 @st.composite
 def filters(draw: DrawFn, channels: int, out: int, depth: int = 2) -> str:
     """A filter from ``channels`` to ``out`` channels, with compositions up to a depth."""
-    kind = draw(st.sampled_from(["family"] * 4 + ["fixed", "sum", "difference", "cascade", "scaled", "residual"]))
+    kind = draw(
+        st.sampled_from(["family"] * 4 + ["fixed", "sum", "difference", "cascade", "scaled", "residual"])
+    )
     if kind == "family" or depth == 0:
         return draw(family(channels, out))
     if kind == "fixed":
@@ -126,7 +141,7 @@ def symmetric_graphs(draw: DrawFn, nodes: int, batch: int, dtype: str) -> Graph:
 def filter_cases(
     draw: DrawFn, kinds: tuple[str, ...] | None = None, laws: tuple[str, ...] = (), family: str | None = None
 ) -> FilterCase:
-    """A filter on a graph, with a law; of some kinds of graphs, some laws and one family alone where they are given."""
+    """A filter on a graph, with a law; of some kinds, some laws, one family alone where they are given."""
     nodes = draw(st.sampled_from(LARGE)) if draw(st.integers(0, 39)) == 39 else draw(NODES)
     large = nodes > 16
     batch = draw(st.sampled_from([1, 2, 3]))
@@ -201,7 +216,11 @@ def block_cases(draw: DrawFn) -> BlockCase:
     channels = draw(st.sampled_from([2, 4, 8]))
     dtype = draw(st.sampled_from(DTYPES))
     expression = draw(blocks(channels))
-    flat = [size for size in SPATIAL if len(size) == 2] if "CC(" in expression or "Criss" in expression else SPATIAL
+    flat = (
+        [size for size in SPATIAL if len(size) == 2]
+        if "CC(" in expression or "Criss" in expression
+        else SPATIAL
+    )
     return BlockCase(
         block=expression,
         channels=channels,

@@ -14,13 +14,26 @@ from tests.fuzz.affinities import power
 if TYPE_CHECKING:
     from tests.fuzz.graphs import Graph
 
-SHAPES = ("ring", "path", "star", "complete", "grid", "rings", "random", "loops", "duplicates", "one edge", "directed")
+SHAPES = (
+    "ring",
+    "path",
+    "star",
+    "complete",
+    "grid",
+    "rings",
+    "random",
+    "loops",
+    "duplicates",
+    "one edge",
+    "directed",
+)
 NORMALIZATIONS = ("sym", "rw", "none", "given")
 OPTIONS = tuple(
     f"{shape}, {normalization}"
     for shape in SHAPES
     for normalization in NORMALIZATIONS
-    if (shape, normalization) != ("directed", "none")  # refused, as documented: it has no λ_max that bounds it
+    if (shape, normalization)
+    != ("directed", "none")  # refused, as documented: it has no λ_max that bounds it
 )
 """``"ring, sym"`` and so on; ``"given"`` is ``normalization=None`` with a ``lambda_max``."""
 
@@ -112,4 +125,6 @@ def matrix(g: Graph, inputs: list[Tensor]) -> Tensor:
         if kind == "given"
         else torch.linalg.eigvalsh(laplacian.detach())[-1]
     )
-    return (torch.eye(g.nodes, dtype=weight.dtype) - 2 * laplacian / torch.where(greatest > 0, greatest, 1.0)).unsqueeze(0)
+    return (
+        torch.eye(g.nodes, dtype=weight.dtype) - 2 * laplacian / torch.where(greatest > 0, greatest, 1.0)
+    ).unsqueeze(0)

@@ -105,7 +105,12 @@ def hunt(
 
 
 def first_failure(
-    kind: str, strategy: SearchStrategy[Any], check: Callable[[Any], Outcome], examples: int, start: int, tally: Tally
+    kind: str,
+    strategy: SearchStrategy[Any],
+    check: Callable[[Any], Outcome],
+    examples: int,
+    start: int,
+    tally: Tally,
 ) -> None:
     """Draw cases up to the first failure, and do not shrink it."""
     run = _Run(kind, check, tally, bar_of(examples, quiet=True))

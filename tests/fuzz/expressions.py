@@ -1,4 +1,4 @@
-"""Filters and affinities as the text that makes them, built from the packages: a new one is drawn by itself."""
+"""Filters and affinities as the text that makes them, built from the packages: new ones are drawn too."""
 
 from __future__ import annotations
 

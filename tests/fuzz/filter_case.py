@@ -50,14 +50,16 @@ LAYOUTS = {
 
 
 class Problem:
-    """The program of a case and its formula, on one list of inputs: of the graph, the signal, the parameters."""
+    """The program of a case and its formula, on one list of inputs: graph, signal, parameters."""
 
     def __init__(self, case: FilterCase) -> None:
         self.case, self.graph = case, case.graph
         self.dtype, graph_dtype = dtype_of(case.dtype), dtype_of(case.graph_dtype)
         stored = torch.promote_types(graph_dtype, torch.float32)
         self.compute = torch.promote_types(self.dtype, stored)
-        self.eps = max(torch.finfo(torch.promote_types(one, torch.float32)).eps for one in (self.dtype, graph_dtype))
+        self.eps = max(
+            torch.finfo(torch.promote_types(one, torch.float32)).eps for one in (self.dtype, graph_dtype)
+        )
         self.f = _disturbed(made(case.filter), case.seed).to(torch.promote_types(self.dtype, torch.float32))
         self.exact = copy.deepcopy(self.f).double()
         z = case.scale * content(case.content, (case.batch, self.graph.nodes, case.channels), case.seed + 50)
@@ -120,7 +122,7 @@ class Problem:
 
     def iterates(self) -> bool:
         """Whether the graph has no closed resolvent."""
-        return self.graph.kind not in CLOSED and not (self.graph.kind == "relu-dot")
+        return self.graph.kind not in (*CLOSED, "relu-dot")
 
     def approximation(self) -> float:
         """What fixed responses say that they lose, where a graph has no exact way."""
@@ -134,7 +136,7 @@ class Problem:
         return torch.linalg.matrix_norm(s, 2).max() if bool(s.isfinite().all()) else s.new_tensor(torch.inf)
 
     def is_stiff(self) -> bool:
-        """Whether a resolvent of the filter has a pole within 1 % of the spectrum's size, or a zoom beyond 10."""
+        """Whether a resolvent of the filter is close to singular: a zoom beyond 10."""
         zooms = [m.log_zoom.exp().max() for m in self.f.modules() if hasattr(m, "log_zoom")]
         return any(float(zoom) > 10 for zoom in zooms)
 
@@ -207,7 +209,9 @@ def _made(problem: Problem, error: Exception) -> ShiftOperator | Tensor:
     try:
         return problem.shift()
     except (ValueError, TypeError):
-        raise Failure(f"refused shift: {kind_of(problem.graph)}", f"a valid shift is refused: {error}") from error
+        raise Failure(
+            f"refused shift: {kind_of(problem.graph)}", f"a valid shift is refused: {error}"
+        ) from error
 
 
 def family(expression: str) -> str:

@@ -21,8 +21,8 @@ from gsp_nonlocal.shifts import (
 )
 from tests.fuzz import edges
 from tests.fuzz.affinities import affinity_matrix, affinity_rounding, pool, power
-from tests.fuzz.expressions import AFFINITIES, AFFINITY_CHANNELS, affinity_of
 from tests.fuzz.content import content
+from tests.fuzz.expressions import AFFINITIES, AFFINITY_CHANNELS, affinity_of
 
 Inputs = list[Tensor]
 
@@ -70,7 +70,7 @@ class Graph:
         return found | {start + i for i in KINDS[self.kind].constants(self)}
 
     def exponent(self, inputs: Inputs) -> float:
-        """The size of the greatest exponent of its weights, which the data type must have: said in the docs."""
+        """The size of the greatest exponent of its weights, which the data type must have, as documented."""
         parts, own = self.split(inputs)
         found = [part.exponent(one) for part, one in zip(self.parts, parts, strict=True)]
         if self.kind in ("attention", "exponential"):
@@ -80,8 +80,8 @@ class Graph:
         return max(found, default=0.0)
 
     def rounding(self, inputs: Inputs) -> float:
-        """How many units of rounding an entry of ``S`` has: an exponential has as many as its exponent is great."""
-        parts, own = self.split(inputs)
+        """How many units of rounding an entry of ``S`` has: of an exponential, as many as its exponent."""
+        parts, _ = self.split(inputs)
         found = [part.rounding(one) for part, one in zip(self.parts, parts, strict=True)]
         if self.kind in ("attention", "exponential"):
             found.append(1 + self.exponent(inputs))
@@ -240,7 +240,7 @@ def _affinity_shapes(g: Graph) -> list[tuple[int, ...]]:
 
 
 def _state(g: Graph, inputs: Inputs) -> tuple[Any, dict[str, Tensor]]:
-    """The affinity in the data type of its numbers, and its parameters, of unit size whatever the scale is."""
+    """The affinity in the data type of its numbers, and its parameters, of unit size at every scale."""
     affinity = affinity_of(g.option).to(inputs[0].dtype)
     names = [name for name, _ in affinity.named_parameters()]
     return affinity, {name: one[0] / g.scale for name, one in zip(names, inputs[1:], strict=True)}
@@ -336,12 +336,16 @@ KINDS: dict[str, Kind] = {
         ("low_rank", "dense", "auto"),
     ),
     "attention": Kind(_features(2), _attention, _attention_matrix, _rows, ("", "transposed")),
-    "exponential": Kind(_features(4), _exponential, _exponential_matrix, _rows, ("", "symmetric"), constants=lambda g: [2, 3]),
+    "exponential": Kind(
+        _features(4), _exponential, _exponential_matrix, _rows, ("", "symmetric"), constants=lambda g: [2, 3]
+    ),
     "hinge": Kind(_features(2), _hinge, _hinge_matrix, _rows, refine=_per_node),
     "criss-cross": Kind(_criss_cross_shapes, _criss_cross, _criss_cross_matrix, refine=_per_node),
     "sparse": Kind(edges.shapes, edges.build, edges.matrix, None, edges.OPTIONS, constants=edges.constants),
     "affinity": Kind(_affinity_shapes, _affinity, _affinity_matrix, None, AFFINITIES),
     "sum": Kind(lambda g: [], _sum, _sum_matrix, _parts_permuted),
-    "scaled": Kind(lambda g: [(g.batch, g.nodes, 1)] * 2, _scaled, _scaled_matrix, _parts_permuted, ("", "both")),
+    "scaled": Kind(
+        lambda g: [(g.batch, g.nodes, 1)] * 2, _scaled, _scaled_matrix, _parts_permuted, ("", "both")
+    ),
 }
 """Every kind of shift, once."""

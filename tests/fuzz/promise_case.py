@@ -65,7 +65,9 @@ def check(case: PromiseCase) -> Outcome:
             raise Failure(f"refused: {said} ({where})", f"a valid operation is refused: {error}") from error
 
 
-def _verified(case: PromiseCase, shift: ShiftOperator, matrix: Callable[[Tensor], Tensor], where: str) -> Outcome:
+def _verified(
+    case: PromiseCase, shift: ShiftOperator, matrix: Callable[[Tensor], Tensor], where: str
+) -> Outcome:
     dtype = torch.promote_types(dtype_of(case.dtype), torch.float32)
     eps = torch.finfo(dtype).eps
     inputs = [one.double() for one in case.graph.inputs(dtype_of(case.dtype))]
@@ -73,7 +75,9 @@ def _verified(case: PromiseCase, shift: ShiftOperator, matrix: Callable[[Tensor]
     moved, rounding = torch.zeros_like(exact), case.graph.rounding(inputs)
     for seed in (1, 2):
         noise = Noise(eps, seed)
-        moved = torch.maximum(moved, (matrix(noise(case.graph.matrix([noise(x) for x in inputs]), rounding)) - exact).abs())
+        moved = torch.maximum(
+            moved, (matrix(noise(case.graph.matrix([noise(x) for x in inputs]), rounding)) - exact).abs()
+        )
     limit = 1e-4 * torch.finfo(dtype).max
     if not exact.isfinite().all() or exact.abs().max() > limit or case.graph.exponent(inputs) > limit:
         return Outcome("not judged", "overflow")
@@ -104,12 +108,16 @@ def _require_true(shift: ShiftOperator, exact: Tensor, allowed: Tensor, where: s
             raise Failure(f"not row-stochastic ({where})", f"rows sum to {sums.flatten()[:4].tolist()}")
     if shift.spectral_bound is not None:
         greatest = _radius(exact)
-        if greatest > shift.spectral_bound * (1 + float(allowed.max()) * exact.shape[-1]) + float(allowed.max()):
-            raise Failure(f"beyond its bound ({where})", f"|μ| = {greatest:.9g}, promised {shift.spectral_bound:.9g}")
+        if greatest > shift.spectral_bound * (1 + float(allowed.max()) * exact.shape[-1]) + float(
+            allowed.max()
+        ):
+            raise Failure(
+                f"beyond its bound ({where})", f"|μ| = {greatest:.9g}, promised {shift.spectral_bound:.9g}"
+            )
 
 
 def _radius(exact: Tensor) -> float:
-    """Greatest ``|μ|``: of a symmetric matrix exactly, else a lower bound by powers, good where it is defective."""
+    """Greatest ``|μ|``: 0 of a matrix whose powers vanish, where eigenvalues are rounding alone."""
     if torch.equal(exact, exact.mT):
         return float(torch.linalg.eigvalsh(exact).abs().max())
     scale = exact.abs().amax().clamp_min(1e-300)

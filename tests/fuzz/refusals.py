@@ -12,9 +12,11 @@ SHORTEST = 25
 """Characters of a message below which it cannot name a value and a remedy."""
 
 PROPER = "Expected more than 1 value per channel"
-"""Of a batch norm in training: PyTorch's own, which names the value. (An ``IndexError`` of ours is proper too.)"""
+"""Of a batch norm in training: PyTorch's own, which names the value. (Our ``IndexError`` is proper.)"""
 
-PYTHON = re.compile(r"not supported between|object is not|object cannot be|has no attribute|unexpected keyword|positional arg")
+PYTHON = re.compile(
+    r"not supported between|object is not|object cannot be|has no attribute|unexpected keyword|positional arg"
+)
 """How Python's own errors read, which a line that begins with ``raise`` may raise on its way too."""
 
 OWN = tuple(str(Path(__file__).parents[2] / package) for package in ("filters", "gsp_nonlocal"))
@@ -27,7 +29,12 @@ def reason(error: BaseException, where: str) -> str:
     checked = type(error).__name__ == "TypeCheckError"  # of the shapes' annotations, under pytest
     if isinstance(error, ValueError) and PROPER in message:
         return _short(message)
-    if not isinstance(error, ValueError | TypeError | IndexError) or checked or PYTHON.search(message) or not _is_ours(error):
+    if (
+        not isinstance(error, ValueError | TypeError | IndexError)
+        or checked
+        or PYTHON.search(message)
+        or not _is_ours(error)
+    ):
         raise Failure(
             f"raw {type(error).__name__} in {where}: {_short(message)}",
             f"{type(error).__name__} is no refusal of ours: {message[:200]}",
@@ -38,7 +45,7 @@ def reason(error: BaseException, where: str) -> str:
 
 
 def _is_ours(error: BaseException) -> bool:
-    """Whether the error was raised by a line of this library, not by one of PyTorch, NumPy or Python under it."""
+    """Whether a line of this library raised the error, not one of PyTorch, NumPy or Python under it."""
     frames = traceback.extract_tb(error.__traceback__)
     last = frames[-1]
     return last.filename.startswith(OWN) and (last.line or "").lstrip().startswith("raise ")

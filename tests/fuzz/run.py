@@ -1,4 +1,4 @@
-"""``python -m tests.fuzz.run N SEED``: draws ``N`` cases of all kinds, prints every kind of failure as a test."""
+"""``python -m tests.fuzz.run N SEED``: draws ``N`` cases of all kinds, prints failures as tests."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def fuzz(examples: int, seed: int, quiet: bool = False, show: Callable[[str], No
 def summary(tally: Tally) -> str:
     """Examples by kind and verdict, refusals by message, failures by kind."""
     verdicts = ("held", "refused", "not judged", "failed")
-    lines = [f"\n{tally.examples} examples in {tally.seconds:.0f} s: {tally.examples / tally.seconds:.1f} a second"]
+    lines = [
+        f"\n{tally.examples} examples in {tally.seconds:.0f} s: {tally.examples / tally.seconds:.1f} a second"
+    ]
     lines += [f"{'':12}" + "".join(f"{verdict:>12}" for verdict in verdicts)]
     for kind in KINDS:
         lines.append(f"{kind:12}" + "".join(f"{tally.verdicts[kind, verdict]:12}" for verdict in verdicts))

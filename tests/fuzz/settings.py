@@ -13,7 +13,7 @@ import torch
 from tests.fuzz.case import as_test
 
 PATIENCE = 120.0
-"""Seconds after which a case hangs: it is printed, and the process ends, since no Python code can stop MKL."""
+"""Seconds after which a case hangs: it is printed, and the process ends; no Python code can stop MKL."""
 
 
 @contextmanager

@@ -6,14 +6,16 @@ from tests.fuzz.engine import Tally, bar_of, hunt
 from tests.fuzz.run import KINDS, summary
 from tests.fuzz.textbook import POLYNOMIALS, RATIONALS
 
-EXAMPLES = 320
+EXAMPLES = 240
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_case_fails(kind):
     strategy, check, share = KINDS[kind]
     tally, shown = Tally(), []
-    hunt(kind, strategy, check, round(share * EXAMPLES), 20, tally, bar_of(EXAMPLES, quiet=True), shown.append)
+    hunt(
+        kind, strategy, check, round(share * EXAMPLES), 20, tally, bar_of(EXAMPLES, quiet=True), shown.append
+    )
     assert not tally.failures, "\n".join([*shown, summary(tally)])
 
 

@@ -58,22 +58,27 @@ def _mixed(f: Filter, s: Tensor, z: Tensor) -> Filtered:
         gains = _gains_of(POLYNOMIALS["Chebyshev"](f), s) if name == "Rational" else [1.0] * len(terms)
         sizes = [size(term) + gain * size(z) for term, gain in zip(terms, gains, strict=True)]
     y = sum((term @ w for term, w in zip(terms, weight, strict=True)), start=0 * (terms[0] @ weight[0]))
-    magnitude = sum(((one + size(z)) * w.norm() for one, w in zip(sizes, weight, strict=True)), start=0 * size(z))
+    magnitude = sum(
+        ((one + size(z)) * w.norm() for one, w in zip(sizes, weight, strict=True)), start=0 * size(z)
+    )
     return y, magnitude
 
 
 def _polynomials(basis: Powers, s: Tensor, z: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-    """``P_k(S) z`` by powers of ``S``; sizes count what cancels, at the share of float64's rounding in float32."""
+    """``P_k(S) z`` by powers of ``S``, and their sizes; those of the powers stand in :func:`cancellation`."""
     powers = [z.expand(max(len(s), len(z)), -1, -1)]
     for _ in range(max(p.degree() for p in basis)):
         powers.append(s @ powers[-1])
-    terms = [sum((c * v for c, v in zip(p.coef.tolist(), powers)), start=0 * powers[0]) for p in basis]
+    terms = [
+        sum((c * v for c, v in zip(p.coef.tolist(), powers, strict=False)), start=0 * powers[0])
+        for p in basis
+    ]
     gains = _gains_of(basis, s)
     return terms, [size(term) + gain * size(z) for term, gain in zip(terms, gains, strict=True)]
 
 
 def _gains_of(basis: Powers, s: Tensor) -> list[Tensor]:
-    """``max |P_k|`` on the unit interval; beyond it a bound by the size of ``S``: what rounding of ``z`` becomes."""
+    """``max |P_k|`` on the unit interval; beyond it a bound by ``‖S‖``: what rounding of ``z`` becomes."""
     absolute = s.abs()
     norm = (absolute.sum(-1).amax(-1) * absolute.sum(-2).amax(-1)).sqrt()
     grid, found = np.linspace(-1, 1, 33), []
@@ -85,7 +90,7 @@ def _gains_of(basis: Powers, s: Tensor) -> list[Tensor]:
 
 
 def cancellation(f: Any, s: Tensor, z: Tensor) -> Tensor:
-    """``Σ_j |c_j| ‖S^j z‖``: the size of what the powers above cancel, for the rounding of the textbook itself."""
+    """``Σ_j |c_j| ‖S^j z‖``: what the powers above cancel, for the rounding of the textbook itself."""
     if isinstance(f, Sum):
         return cancellation(f.first, s, z) + cancellation(f.second, s, z)
     if isinstance(f, Cascade):
@@ -145,7 +150,7 @@ def basis_of(f: Any) -> Powers:
 
 
 def inverse(matrices: Tensor) -> Tensor:
-    """One at a time: batches of them are not to be trusted with several threads. Infinite where there is none."""
+    """One at a time: batches are not to be trusted with several threads. Infinite where there is none."""
     found = [torch.linalg.inv_ex(one) for one in matrices]
     return torch.stack([one.masked_fill(info != 0, torch.inf) for one, info in found])
 
@@ -194,11 +199,13 @@ RATIONALS: dict[str, Callable[[Any, Tensor, Tensor], list[Tensor]]] = {
 
 
 def _spectral(f: Filter, s: Tensor, z: Tensor) -> list[Tensor]:
-    """A family that has no formula here: by its row of the case table, in the eigenbasis of a symmetric shift."""
+    """A family that has no formula here: by its row of the case table, in a symmetric shift's eigenbasis."""
     row = [terms for kind, terms in FAMILIES.values() if kind is type(f)]
     mu, basis = torch.linalg.eigh(0.5 * (s + s.mT))
     if not row:
-        raise NotImplementedError(f"{type(f).__name__} has neither a formula nor a row in tests/filters/cases.py")
+        raise NotImplementedError(
+            f"{type(f).__name__} has neither a formula nor a row in tests/filters/cases.py"
+        )
     gains = row[0](f.order)(1 - mu)
     return [basis @ (gain.unsqueeze(-1) * (basis.mT @ z)) for gain in gains]
 
