@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import factorial, prod
+from math import factorial, log, prod
 from typing import Any
 
 import torch
@@ -131,9 +131,7 @@ WEIGHTS: dict[str, Callable[..., tuple[Tensor, bool]]] = {
 def _normalised(affinity: Any, weights: Tensor, is_log: bool) -> Tensor:
     if affinity.symmetrization == "average":
         weights = (
-            torch.logaddexp(weights, weights.mT) - torch.log(torch.tensor(2.0)).to(weights)
-            if is_log
-            else (0.5 * (weights + weights.mT))
+            torch.logaddexp(weights, weights.mT) - log(2.0) if is_log else (0.5 * (weights + weights.mT))
         )
     kind = affinity.normalization
     if kind in ("none", "mean"):

@@ -83,9 +83,21 @@ def gradients(p: Problem, where: str) -> Outcome:
     grads = [torch.zeros_like(x) if g is None else g for g, x in zip(found, leaves, strict=True)]
     if not bool(truth.judged.all()) or p.on_jump():
         return Outcome("not judged", "ill-conditioned")
-    if any(not g.isfinite().all() for g in grads):
+    steepest = float((size(cotangent) * truth.magnitude).max())
+    if any(
+        not g.isfinite().all() and _representable(x, steepest) for g, x in zip(grads, leaves, strict=True)
+    ):
         raise Failure(f"NaN or inf gradient ({where})", "the value is finite, a gradient is not")
+    if any(not g.isfinite().all() for g in grads):
+        return Outcome("not judged", "the derivative leaves the data type")
     return _along(p, where, cotangent.to(y.dtype).double(), [g.double() for g in grads], truth)
+
+
+def _representable(x: Tensor, steepest: float) -> bool:
+    """Whether derivatives by numbers of this size are numbers of their type: a power's is ``K y / x``."""
+    smallest = x.detach().double().abs()
+    smallest = smallest[smallest > 0]
+    return not len(smallest) or 100 * steepest / float(smallest.min()) < 1e-4 * torch.finfo(x.dtype).max
 
 
 def _along(p: Problem, where: str, cotangent: Tensor, grads: list[Tensor], truth: Truth) -> Outcome:
