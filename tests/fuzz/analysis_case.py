@@ -245,7 +245,7 @@ def check(case: AnalysisCase) -> Outcome:
 
 
 def _is_caused(case: AnalysisCase, error: Exception) -> bool:
-    return "overflow" in str(error) or "no factors" in str(error)
+    return any(cause in str(error) for cause in ("overflow", "no factors", *refusals.DUE))
 
 
 def _truth(case: AnalysisCase, inputs: list[Tensor]) -> Truth:

@@ -182,7 +182,8 @@ def check(case: FilterCase) -> Outcome:
             raise
         except Exception as error:
             said = refusals.reason(error, where)
-            _require_cause(problem, error, said, where)
+            if not any(message in str(error) for message in refusals.DUE):
+                _require_cause(problem, error, said, where)
             return Outcome("refused", said)
 
 

@@ -19,6 +19,9 @@ PYTHON = re.compile(
 )
 """How Python's own errors read, which a line that begins with ``raise`` may raise on its way too."""
 
+DUE = ("smaller than the pooling window",)
+"""What is refused by the documentation, whatever else is asked."""
+
 OWN = tuple(str(Path(__file__).parents[2] / package) for package in ("filters", "gsp_nonlocal"))
 """Where errors of ours are raised."""
 
