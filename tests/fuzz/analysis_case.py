@@ -256,7 +256,13 @@ def _truth(case: AnalysisCase, inputs: list[Tensor]) -> Truth:
         s = s.expand(max(len(s), case.graph.batch) if case.function in SIGNALS else len(s), -1, -1)
         s = 0.5 * (s + s.mT) if function.symmetric else s
         limit = 1e-4 * torch.finfo(dtype).max
-        if not s.isfinite().all() or s.abs().max() > limit or case.graph.exponent(values[:-1]) > limit:
+        vanishes = 0 < float(s.abs().max()) < 1e4 * torch.finfo(dtype).tiny  # S is no number of its data type
+        if (
+            vanishes
+            or not s.isfinite().all()
+            or s.abs().max() > limit
+            or case.graph.exponent(values[:-1]) > limit
+        ):
             return torch.full((len(s), 1, 1), torch.inf, dtype=s.dtype), torch.full((len(s),), torch.inf)
         value = function.definition(s, values[-1], case)
         value = value.reshape(len(value), -1, 1)
