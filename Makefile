@@ -5,7 +5,7 @@ RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 DEMO   ?=
 
-.PHONY: help setup demo test test-scatter test-peers doctest lint format type check benchmark study families compare \
+.PHONY: help setup demo test fuzz test-scatter test-peers doctest lint format type check benchmark study families compare \
         spectral-study clean
 help:           ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -22,6 +22,11 @@ demo: $(READY)  ## train, compare, analyse: results in runs/demo
 
 test: $(READY)  ## all tests and doctests
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist loadfile -q
+
+N    ?= 10000
+SEED ?= 0
+fuzz: $(READY)  ## look for faults in N random examples from SEED; a failing one is printed as a test (a quarter of an hour)
+	OMP_NUM_THREADS=1 $(RUN) -m tests.fuzz.run $(N) $(SEED)
 
 # PyG uses torch-scatter where it finds it; the tests with it run from a folder of its own, beside those without.
 SCATTER := $(VENV)/scatter
