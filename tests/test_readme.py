@@ -20,8 +20,13 @@ README = TEXTS["README.md"]
 REPOSITORY = "https://github.com/gsp-nonlocal/gsp-nonlocal"
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^```.*?^```", flags=re.DOTALL | re.MULTILINE)
-PAGES = ["README.md", "docs/parts.md", "docs/training.md", "docs/analysis.md"]
-BLOCKS = [(name, block) for name in PAGES for block in re.findall(r"```python\n(.*?)```", TEXTS[name], re.DOTALL)]
+PAGES = ["CONTRIBUTING.md", "docs/parts.md", "docs/training.md", "docs/analysis.md"]
+
+
+def blocks(*names: str) -> list[object]:
+    """The Python of documents, a case a block."""
+    found = [(name, re.findall(r"```python\n(.*?)```", TEXTS[name], flags=re.DOTALL)) for name in names]
+    return [pytest.param(block, id=f"{name}-{i}") for name, own in found for i, block in enumerate(own)]
 
 
 class Console(code.InteractiveConsole):
@@ -34,16 +39,27 @@ class Console(code.InteractiveConsole):
         raise
 
 
-@pytest.mark.parametrize(("name", "block"), BLOCKS, ids=[f"{n}-{i}" for i, (n, _) in enumerate(BLOCKS)])
-def test_a_block_runs_by_itself_as_it_is_pasted(name, block, tmp_path, monkeypatch):
-    """Line by line, as at the prompt: a blank line within a class or a missing one after it is an error."""
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty one to work in, without a screen."""
     monkeypatch.chdir(tmp_path)
     matplotlib.use("Agg")
+    return tmp_path
+
+
+@pytest.mark.parametrize("block", blocks("README.md"))
+def test_a_block_of_the_readme_runs_by_itself_at_the_prompt(block, folder):
+    """Line by line, as it is pasted: a blank line within a class or a missing one after it is an error."""
     console = Console({"__name__": "pasted"})
     unfinished = [console.push(line) for line in [*block.splitlines(), ""]][-1]
     assert not unfinished
     if '.write("analysis")' in block:
-        assert (tmp_path / "analysis" / "index.html").stat().st_size > 10_000
+        assert (folder / "analysis" / "index.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("block", blocks(*PAGES))
+def test_a_block_of_another_page_runs_by_itself(block, folder):
+    exec(compile(block, "page", "exec"), {"__name__": "pasted"})  # our own text
 
 
 def test_the_prompt_of_these_tests_ends_at_an_error():
@@ -55,7 +71,7 @@ def test_the_prompt_of_these_tests_ends_at_an_error():
 def test_the_readme_is_short_and_has_three_uses():
     assert len(README.splitlines()) <= 130
     assert len(README.split()) <= 1300
-    assert sum(name == "README.md" for name, _ in BLOCKS) == 3
+    assert len(blocks("README.md")) == 3
 
 
 def test_the_readme_reads_on_a_package_index():

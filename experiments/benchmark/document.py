@@ -23,7 +23,7 @@ def renewed(text: str, results: Path) -> str:
     """``text`` with the tables of the file ``results`` between its marks.
 
     Raises:
-        ValueError: if ``text`` does not have both marks once, in their order; or ``results`` holds no benchmark.
+        ValueError: if ``text`` lacks a mark or has one twice, or ``results`` holds no benchmark.
     """
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)

@@ -65,7 +65,13 @@ def tables(results: Results, machine: Mapping[str, str], heading: str = "##") ->
     lines = ["Written by `make benchmark`. " + ", ".join(f"{k}: {v}" for k, v in machine.items())]
     for title, rows in results.items():
         columns = _columns(rows)
-        lines += ["", f"{heading} {title}", "", "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+        lines += [
+            "",
+            f"{heading} {title}",
+            "",
+            "| " + " | ".join(columns) + " |",
+            "|" + "---|" * len(columns),
+        ]
         lines += ["| " + " | ".join(_text(row.get(c, "")) for c in columns) + " |" for row in rows]
     return "\n".join(lines)
 
