@@ -22,7 +22,7 @@ def write_results(results: Results, machine: Mapping[str, str], folder: Path) ->
     with replacing(paths[0]) as file:
         file.write_text(json.dumps({"machine": dict(machine), **results}, indent=1), encoding="utf-8")
     with replacing(paths[1]) as file:
-        file.write_text(_markdown(results, machine), encoding="utf-8")
+        file.write_text(f"# Benchmark\n\n{tables(results, machine)}\n", encoding="utf-8")
     with replacing(paths[2]) as file:
         _picture(results).savefig(file, dpi=150, format="png")
     return paths
@@ -60,17 +60,20 @@ def print_results(results: Results, console: Console) -> None:
         console.print(table)
 
 
-def _markdown(results: Results, machine: Mapping[str, str]) -> str:
-    lines = [
-        "# Benchmark",
-        "",
-        "Written by `make benchmark`. " + ", ".join(f"{k}: {v}" for k, v in machine.items()),
-    ]
+def tables(results: Results, machine: Mapping[str, str], heading: str = "##") -> str:
+    """The machine in a line, and a table a section, as Markdown."""
+    lines = ["Written by `make benchmark`. " + ", ".join(f"{k}: {v}" for k, v in machine.items())]
     for title, rows in results.items():
         columns = _columns(rows)
-        lines += ["", f"## {title}", "", "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+        lines += [
+            "",
+            f"{heading} {title}",
+            "",
+            "| " + " | ".join(columns) + " |",
+            "|" + "---|" * len(columns),
+        ]
         lines += ["| " + " | ".join(_text(row.get(c, "")) for c in columns) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _columns(rows: Sequence[Row]) -> list[str]:
