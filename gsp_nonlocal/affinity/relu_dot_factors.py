@@ -10,7 +10,7 @@ from torch import Tensor
 
 from filters.once import differentiable_once
 from gsp_nonlocal.shifts import DenseShift, Form, LowRankShift, ShiftOperator, choose_form
-from gsp_nonlocal.shifts.degrees import inverse_sqrt_degree, power_below, to_unit_scale
+from gsp_nonlocal.shifts.degrees import inverse_sqrt_degree, power_below, root_below
 
 
 def relu_dot_shift(embeddings: Float[Tensor, "B N R"], form: Form = "auto") -> ShiftOperator:
@@ -18,7 +18,8 @@ def relu_dot_shift(embeddings: Float[Tensor, "B N R"], form: Form = "auto") -> S
 
     The degrees ``d = ½ (q (kᵀ1) + k (qᵀ1))`` take ``N r`` operations. With ``E = D^{-1/2} [q, k]`` and
     ``J = ½ [[0, I], [I, 0]]`` the affinity *is* low-rank: ``Â = E J Eᵀ``, one factor of size ``N × 2r``.
-    Its eigenvalues lie in ``[−1, 1]``. The diagonal of ``q kᵀ`` stays, and counts in the degree.
+    Its eigenvalues lie in ``[−1, 1]``. The diagonal of ``q kᵀ`` stays, and counts in the degree. The scales
+    of ``q`` and of ``k`` play no part: they may be any that the data type has.
 
     Args:
         embeddings: ``[X θ, X φ]`` side by side, ``(B, N, 2r)``.
@@ -46,45 +47,43 @@ def swap_halves(features: Float[Tensor, "B N R"]) -> Float[Tensor, "R R"]:
 
 
 def _dense_affinity(features: Float[Tensor, "B N R"]) -> Float[Tensor, "B N N"]:
-    query, key = (part for half in features.chunk(2, dim=-1) for part in to_unit_scale(half))
+    column, root = _scales(features)
+    query, key = (features * column / root.square()).chunk(2, dim=-1)
     product = query @ key.mT
     symmetric = 0.5 * (product + product.mT)
-    scale = inverse_sqrt_degree(symmetric.sum(dim=-1, keepdim=True))
+    scale = root * inverse_sqrt_degree(symmetric @ root.square())
     return scale * symmetric * scale.mT
 
 
 class NormalisedReLU(torch.autograd.Function):
-    r"""``E = D^{-1/2} F``, ``F = relu(P) c``, with ``d = ½ F o`` and ``o = swap(Fᵀ 1)``, halves swapped.
+    r"""``E = D^{-1/2} F``, ``F = g relu(P)``, with ``d = ½ F o`` and ``o = swap(Fᵀ 1)``, halves swapped.
 
-    The affinity does not depend on the scales of ``q`` and ``k``: ``c`` divides each half of a sample by a
-    power of two, which rounds nothing, so that its greatest column sums to about 1. A node whose degree is
-    then below ``tiny^0.96``, 3e-37 in float32, has no edges that count, and is isolated.
-
-    With ``s = d^{-1/2}``, cotangent ``Ē`` and ``t = rowsum(Ē ∘ E)``, the gradient needs ``E``, ``s``, ``o``
-    and ``c``:
+    ``Â`` does not depend on the scale ``g`` of each half, a power of two for every sample. With
+    ``a = d^{-1/2}``, cotangent ``Ē``, ``w = −¼ a rowsum(Ē ∘ E)``, the gradient needs ``E``, ``a``, ``o`` and
+    ``g``:
 
     .. math::
-        \bar d = -\tfrac12 s^2 t, \quad v = -\tfrac12 E^\top (s\,t), \quad
-        \bar P = [E > 0] \circ (s\,\bar E + \tfrac12 \bar d\,o^\top + \tfrac12 1\,\mathrm{swap}(v)^\top)\,c.
+        \bar P = [E > 0] \circ g\,(a\,(\bar E + w\,o^\top) + 1\,\mathrm{swap}(E^\top w)^\top).
 
-    This takes half the passes over memory, and half the memory, of the same steps left to autograd. Where
-    a node is isolated, ``E`` vanishes although ``F`` may not; the gradient is 0 there in truth: all ``F``
-    that such a node could meet are 0.
+    Degrees are formed of rows that are scaled by a power of two each, so that nodes of any scale keep theirs.
+    This takes half the passes over memory, and half the memory, of the same steps left to autograd. Where a
+    node is isolated, ``E`` vanishes although ``F`` may not; the gradient is 0 there in truth: all ``F`` that
+    such a node could meet are 0.
     """
 
     @staticmethod
     def forward(embeddings: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """``P (B, N, 2r) -> E (B, N, 2r), s (B, N, 1), o (B, 1, 2r), c (B, 1, 2r)``."""
+        """``P (B, N, 2r) -> E (B, N, 2r), a (B, N, 1), o (B, 1, 2r), g (B, 1, 2r)``."""
         features = embeddings.relu()
-        sums = features.sum(dim=-2, keepdim=True)
-        scales = power_below(sums.unflatten(-1, (2, -1)).amax(dim=-1, keepdim=True)).reciprocal()
-        balance = scales.expand(-1, -1, -1, sums.shape[-1] // 2).flatten(-2)
-        opposite = _swap(sums * balance)
-        scale = _inverse_root(0.5 * ((opposite * balance) @ features.mT)).mT
-        return _by_halves(features, scale, balance), scale, opposite, balance
+        column, root = _scales(features)
+        weight = root.square()
+        features.mul_(column).mul_(weight.reciprocal())
+        opposite = _swap(weight.mT @ features)
+        inverse = inverse_sqrt_degree(0.5 * (opposite @ features.mT)).mT
+        return features.mul_(inverse * root), inverse / root, opposite, column
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, ...]) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
         """Keep what :meth:`backward` reads."""
         ctx.save_for_backward(*output)
         ctx.mark_non_differentiable(*output[1:])
@@ -93,23 +92,26 @@ class NormalisedReLU(torch.autograd.Function):
     @differentiable_once('use form="dense" for it')
     def backward(ctx: Any, grad: Tensor, *ignored: Tensor) -> Tensor:
         """The gradient of the class's docstring."""
-        factor, scale, opposite, balance = ctx.saved_tensors
+        factor, scale, opposite, column = ctx.saved_tensors
         weighted = -0.25 * scale * (grad * factor).sum(dim=-1, keepdim=True)
-        total = _by_halves(grad, scale, balance).addcmul_(scale * weighted, opposite * balance)
-        total.add_(_swap(weighted.mT @ factor) * balance)
+        total = torch.addcmul(grad, weighted, opposite).mul_(column).mul_(scale)
+        total.add_(column * _swap(weighted.mT @ factor))
         return torch.ops.aten.threshold_backward(total, factor, 0.0)
 
 
-def _by_halves(x: Tensor, scale: Tensor, balance: Tensor) -> Tensor:
-    """``x ∘ (s c)`` for ``s (B, N, 1)`` and ``c (B, 1, 2r)``, constant on each half: one pass over ``x``."""
-    halves = scale.unsqueeze(-1) * balance.unflatten(-1, (2, -1))[..., :1]
-    return (x.unflatten(-1, (2, -1)) * halves).flatten(-2)
+def _scales(features: Float[Tensor, "B N R"]) -> tuple[Float[Tensor, "B 1 R"], Float[Tensor, "B N 1"]]:
+    """Powers of two, constant: ``g``, one for each half of a sample, and ``c``, one for each node.
 
-
-def _inverse_root(degree: Tensor) -> Tensor:
-    """``d^{-1/2}``, and 0 for an isolated node; ``s²`` in the gradient stays below overflow."""
-    isolated = degree <= torch.finfo(degree.dtype).tiny ** 0.96
-    return degree.masked_fill(isolated, 1.0).rsqrt().masked_fill(isolated, 0.0)
+    The greatest entry of each half of ``g relu(P)`` is close to 1, and so is that of each row divided by
+    ``c²``, as far as ``g / c²`` is finite.
+    """
+    halves = features.detach().chunk(2, dim=-1)  # reduced one by one: over both at once it is slow by columns
+    greatest = torch.cat([half.amax(dim=-1, keepdim=True) for half in halves], dim=-1)
+    scales = power_below(greatest.amax(dim=1, keepdim=True)).reciprocal()
+    least = 8 * torch.finfo(features.dtype).tiny * scales.amax(dim=-1, keepdim=True).clamp_min(1.0)
+    rows = (scales * greatest).amax(dim=-1, keepdim=True)
+    root = torch.maximum(root_below(rows), root_below(least))
+    return scales.repeat_interleave(features.shape[-1] // 2, dim=-1), root
 
 
 def _swap(row: Tensor) -> Tensor:

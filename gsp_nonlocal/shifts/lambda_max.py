@@ -122,7 +122,7 @@ def _by_lanczos(laplacian: csr_array, count: int) -> float:
     most = float(abs(laplacian).sum(axis=1).max())  # Gershgorin's bound
     start = np.sin(37.0 * np.arange(count))  # the same result at every call
     try:
-        values, vectors = eigsh(laplacian, k=1, which="LA", v0=start, tol=1e-10)
+        values, vectors = eigsh(laplacian, k=1, which="LA", v0=start, tol=1e-10, ncv=60)
     except ArpackNoConvergence:
         return most
     vector = vectors[:, 0] / np.linalg.norm(vectors[:, 0])

@@ -76,7 +76,7 @@ def _normalised_diagonal(edges: Edges, loop: Tensor, normalization: Normalizatio
     With the shares ``p`` of loops in the row's sum and ``p'`` in the column's, and ``o``, ``o'`` of all other
     edges, it is ``o`` of ``D⁻¹ A``; in symmetric form ``1 − √(p p') = (o o' + o p' + p o') / (1 + √(p p'))``.
     """
-    ones = torch.ones_like(edges.weight[:1]).expand(edges.num_nodes)
+    ones = edges.weight.new_ones(edges.num_nodes)
     if not loop.any():
         return ones
     rest, loops = _shares(edges, edges.target, loop)

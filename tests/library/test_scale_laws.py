@@ -51,6 +51,48 @@ def test_components_of_unlike_scales(normalization, scales):
     assert_scale_free(lambda w: make(w), weights, both, signal(nodes=6))
 
 
+@pytest.mark.parametrize("normalization", ["sym", "rw", None])
+@pytest.mark.parametrize("scale", [2.0**-149, 2.0**-140, 2.0**127])
+def test_a_power_of_two_changes_no_bit(normalization, scale):
+    """Denormal weights count, and a degree may be beyond float32."""
+    pairs, ones = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), torch.ones(4)
+    one, other = (
+        SparseShift.from_edge_index(pairs, w, normalization=normalization) for w in (ones, scale * ones)
+    )
+    assert torch.equal(one.values, other.values)
+
+
+@pytest.mark.parametrize("normalization", ["sym", "rw"])
+@pytest.mark.parametrize("scale", SCALES)
+def test_directed_edges(scale, normalization):
+    pairs, weights = edges()
+    pairs, weights = pairs[:, ::3], weights[::3]
+    make = partial(SparseShift.from_edge_index, pairs, num_nodes=NODES, normalization=normalization)
+    assert_scale_free(lambda w: make(w), weights, torch.full_like(weights, scale), signal())
+
+
+@pytest.mark.parametrize("scales", [(1.0, 1e-27), (1e-30, 1e30)])
+def test_graphs_of_a_batch_have_each_their_own_unit(scales):
+    pairs, weights = edges()
+    both = torch.cat([pairs, pairs + NODES], dim=1)
+    batch = torch.arange(2 * NODES) // NODES
+    scaled = torch.cat([scale * weights for scale in scales]).float()
+    one, other = (
+        SparseShift.from_edge_index(both, w, normalization=None, batch=batch).to_dense()
+        for w in (weights.repeat(2), scaled)
+    )
+    assert relative(other.double(), one) < 1e-6
+
+
+@pytest.mark.parametrize("normalization", ["sym", "rw", None])
+@pytest.mark.parametrize("lambda_max", [None, 2.0])
+def test_a_graph_without_edges(normalization, lambda_max):
+    """``L = I`` where normalised, else 0; without ``λ_max`` the normalised adjacency is 0."""
+    none = torch.empty(2, 0, dtype=torch.long)
+    shift = SparseShift.from_edge_index(none, None, 3, normalization, lambda_max)
+    assert torch.equal(shift.to_dense()[0], torch.eye(3) * (normalization is None))
+
+
 @pytest.mark.parametrize("normalization", ["sym", "rw"])
 def test_an_edge_alone_has_weight_one_and_gradient_zero(normalization):
     pairs = torch.tensor([[0, 1, 2, 3], [1, 0, 3, 2]])
@@ -72,6 +114,35 @@ def test_the_affinity_of_the_spectral_block(form, scale, other):
     """Embeddings of one scale, and a query of one with a key of another."""
     scales = factors(scale, scale if other is None else other)
     assert_scale_free(lambda e: relu_dot_shift(e, form), signal(8), scales, signal())
+
+
+def parts(great, small):
+    """Features of two components, 8 and 4 nodes, that share none; their last nodes are isolated."""
+    values = signal(8)
+    values[:, :8, [2, 3, 6, 7]] = values[:, 8:, [0, 1, 4, 5]] = -1.0
+    values[:, [7, 11]] = -1.0
+    scales = torch.tensor([great] * 8 + [small] * 4, dtype=torch.float64).view(1, -1, 1)
+    return values, scales.expand_as(values)
+
+
+@pytest.mark.parametrize("form", ["low_rank", "dense"])
+@pytest.mark.parametrize("scales", [(1.0, 1e-15), (1.0, 1e-30), (1e20, 1e-17), (1e-30, 1.0), (1e37, 1.0)])
+def test_components_of_the_spectral_block(form, scales):
+    """Each is what it is alone, and not lost beside a greater one: in values and in gradients."""
+    features, both = parts(*scales)
+    truth, slope = outcome(lambda e: relu_dot_shift(e, "dense"), features, signal())
+    found = outcome(lambda e: relu_dot_shift(e, form), (features * both).float(), signal().float())
+    for part in (slice(0, 8), slice(8, 12)):
+        assert relative(found[0][:, part].double(), truth[:, part]) < 2e-6
+        assert relative((found[1].double() * both)[:, part], slope[:, part]) < 2e-5
+    assert (found[0][:, [7, 11]] == 0).all()
+
+
+@pytest.mark.parametrize("form", ["low_rank", "dense"])
+def test_features_at_the_end_of_the_numbers(form):
+    """Sums of columns are beyond float32."""
+    features = signal(8).clamp(-1, 1)
+    assert_scale_free(lambda e: relu_dot_shift(e, form), features, torch.tensor(3e38).double(), signal())
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-12, 1e20, 1e30])
@@ -144,6 +215,35 @@ def test_the_computed_bound_is_one(weight, nodes, dtype):
     assert shift.spectral_bound == 1.0
     assert eigenvalues.abs().max() <= 1 + 4 * torch.finfo(dtype).eps
     assert abs(eigenvalues.min() + 1) < 1e-5
+
+
+def both_ways(*ends):
+    return torch.cat([torch.tensor(ends).T, torch.tensor(ends).T.flip(0)], dim=1)
+
+
+SPECTRA = {
+    "star": both_ways(*((0, i) for i in range(1, 400))),
+    "ring": both_ways(*((i, (i + 1) % 300) for i in range(300))),
+    "path and star": both_ways(*((i, i + 1) for i in range(299)), *((300, i) for i in range(301, 306))),
+}
+
+
+@pytest.mark.parametrize("name", SPECTRA)
+@pytest.mark.parametrize("weight", [1e-40, 1e-21, 1.0, 1e30])
+@pytest.mark.parametrize("below", [None, 0.0, 5e-6])
+def test_no_eigenvalue_is_below_the_bound(name, weight, below):
+    """Nor where a given ``λ_max`` is rounded down."""
+    pairs = SPECTRA[name]
+    weights = torch.linspace(0.5, 1, pairs.shape[1] // 2).repeat(2) * weight
+    make = partial(SparseShift.from_edge_index, pairs, weights, normalization=None)
+    if below is not None:
+        laplacian = torch.zeros(400, 400).double().index_put(tuple(pairs), -weights.double())
+        laplacian = laplacian - laplacian.sum(1).diag()
+        top = torch.linalg.eigvalsh(laplacian / weight)[-1] * weight
+        make = partial(make, lambda_max=top * (1 - below))
+    eigenvalues = torch.linalg.eigvalsh(make().to_dense().double())[0]
+    assert -1 <= eigenvalues[0] <= -1 + 2e-6
+    assert eigenvalues[-1] <= 1 + 2e-7
 
 
 @pytest.mark.filterwarnings("ignore:the graph has")
