@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from filters.linear import factorised
 from filters.once import differentiable_once
 
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ TOLERANCES = {torch.float32: 1e-8, torch.float64: 1e-12}
 ``z``. Iterations run in float64 for both, so that systems of a large condition converge too."""
 
 MAX_ITERATIONS = 5000
+
+DIRECT_NODES = 1024
+"""Up to so many nodes a system that does not converge in about ``N`` steps is solved by its matrix."""
+_SOLVED = 1e-6  # greatest residual of a direct solution: beyond, the system is singular to rounding
+
 _BREAKDOWN = 1e-8  # |cos| of the angle to the shadow residual below which the recurrence starts anew
 
 Operator = Callable[[Tensor], Tensor]
@@ -40,7 +46,9 @@ def iterate_resolvent(shift: ShiftOperator, a: Scalar, b: Scalar) -> Operator:
         b: like ``a``.
 
     Returns:
-        The function; it takes ``z (B, N, C)`` and raises :class:`ConvergenceError` where the tolerance is not
+        The function; it takes ``z (B, N, C)``. Up to :data:`DIRECT_NODES` nodes, what does not converge in
+        ``N + 200`` iterations is solved by the matrix, formed by products. It raises
+        :class:`ConvergenceError` where the system is singular to rounding, or large and the tolerance is not
         reached in :data:`MAX_ITERATIONS`.
 
     References:
@@ -99,7 +107,9 @@ def bicgstab(operator: Operator, z: Tensor, tolerance: float) -> Tensor:
     goal = tolerance * _norm(z)
     y, r = torch.zeros_like(z), z
     shadow, p, rho = r, r, _dot(r, r)
-    for step in range(MAX_ITERATIONS):
+    small = z.shape[1] <= DIRECT_NODES
+    steps = min(MAX_ITERATIONS, z.shape[1] + 200) if small else MAX_ITERATIONS
+    for step in range(steps):
         size = _norm(r)
         if not bool(size.isfinite().all()):
             break
@@ -124,13 +134,27 @@ def bicgstab(operator: Operator, z: Tensor, tolerance: float) -> Tensor:
         p = torch.where(anew, r, r + beta * (p - omega * v))
         shadow = torch.where(anew, r, shadow)
         rho = torch.where(anew, _dot(r, r), rho_next)
-    worst = float((_norm(z - operator(y)) / _norm(z).clamp_min(1e-300)).max())
+    y = _direct(operator, z) if small else y
+    worst = _worst(operator, y, z)
+    if small and worst <= _SOLVED:
+        return y
     raise ConvergenceError(
-        f"(aI + bS)⁻¹ z did not converge in {MAX_ITERATIONS} iterations: relative residual {worst:.1e}, "
+        f"(aI + bS)⁻¹ z did not converge in {steps} iterations: relative residual {worst:.1e}, "
         f"asked {tolerance:.0e}; the system is nearly singular (a pole near the spectrum, a zoom too large), "
         "or the spectrum of S leaves [−1, 1]; use a closed form (shift.to_dense()), or other "
         "parameters"
     )
+
+
+def _direct(operator: Operator, z: Tensor) -> Tensor:
+    """``A⁻¹ z`` by the matrix of ``A``."""
+    eye = torch.eye(z.shape[1], dtype=z.dtype, device=z.device).expand(len(z), -1, -1)
+    return factorised(operator(eye))(z)
+
+
+def _worst(operator: Operator, y: Tensor, z: Tensor) -> float:
+    """The greatest relative residual of a column."""
+    return float((_norm(z - operator(y)) / _norm(z).clamp_min(1e-300)).max())
 
 
 def _require_finite(product: Tensor) -> None:
