@@ -6,7 +6,7 @@ from tests.fuzz.engine import Tally, bar_of, hunt
 from tests.fuzz.run import KINDS, summary
 from tests.fuzz.textbook import POLYNOMIALS, RATIONALS
 
-EXAMPLES = 240
+EXAMPLES = 160
 
 
 @pytest.mark.parametrize("kind", KINDS)
