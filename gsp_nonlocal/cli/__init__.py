@@ -5,6 +5,7 @@ import sys
 from argparse import REMAINDER
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 from gsp_nonlocal.cli.parser import Parser
 from gsp_nonlocal.extras import naming_extra
@@ -22,6 +23,9 @@ def main(args: Sequence[str] | None = None) -> int:
     Args:
         args: of the command line; by default the program's own.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal without Σ or ½ shows their escapes
+            stream.reconfigure(errors="backslashreplace")
     listed = "\n".join(f"  {name:9} {text}" for name, text in COMMANDS.items())
     options = Parser("gsp-nonlocal", f"{__doc__}\n\n{listed}")
     options.add_argument("command", choices=COMMANDS)

@@ -37,9 +37,7 @@ def main(args: Sequence[str]) -> int:
     with options.refusing():
         check(chosen)
         if chosen.model is None:
-            raise ValueError(
-                "give --model, torchvision.<model> or timm.<model>: it is what --checkpoint fits"
-            )
+            raise ValueError("give --model, torchvision.<model> or timm.<model>, as torchvision.vit_b_16")
         found = analyses(chosen, library_networks(chosen, say), say, analyze)
         page = write_analyses(found, chosen.output, overwrite=chosen.overwrite)
     report(PROGRAM, chosen, args, found, page, say)
@@ -145,17 +143,11 @@ def check(chosen: Namespace) -> None:
 
 def add_options(parser: ArgumentParser) -> None:
     """Declare the options that every command of an analysis takes."""
-    parser.add_argument("--checkpoint", nargs="+", default=[], help="One, or several to compare.")
-    parser.add_argument(
-        "--model", help="torchvision.<model> or timm.<model>; by default the checkpoint's own."
-    )
+    parser.add_argument("--checkpoint", nargs="+", default=[], help="File of weights, or several to compare.")
+    parser.add_argument("--model", help="torchvision.<model> or timm.<model>.")
     parser.add_argument("--model_options", default="{}", help="Arguments of that model, as JSON.")
     parser.add_argument("--insert", nargs="+", default=[], metavar="PATH=BLOCK", help="As layer3.4=snl.")
-    parser.add_argument(
-        "--images",
-        nargs="+",
-        help="Files or folders; by default the task's test images, colour-cued scenes or digits.",
-    )
+    parser.add_argument("--images", nargs="+", help="Files or folders.")
     parser.add_argument("--count", type=int, default=8, help="Images to analyse, at most.")
     parser.add_argument("--size", nargs=2, type=int, metavar=("H", "W"), help="Images are resized to this.")
     parser.add_argument("--mean", nargs="+", type=float, help="Subtracted from the channels.")

@@ -17,9 +17,7 @@ def main(args: Sequence[str]) -> int:
     options = Parser("gsp-nonlocal describe", __doc__)
     options.add_argument("block", nargs="?", help=f"One of {', '.join(registry.names())}; by default all.")
     options.add_argument("--channels", type=int, default=64, help="Channels of the feature map.")
-    options.add_argument(
-        "--inner_channels", type=int, help="Width inside; by default the block's own choice."
-    )
+    options.add_argument("--inner_channels", type=int, help="Width inside; by default the block's own.")
     options.add_argument("--format", choices=FORMATS, default="text")
     chosen = options.parse_args(args)
     with options.refusing():
@@ -49,7 +47,7 @@ def _text(blocks: Mapping[str, NonlocalBlock]) -> str:
 
 def _json(blocks: Mapping[str, NonlocalBlock]) -> str:
     rows = {name: asdict(block.describe()) for name, block in blocks.items()}
-    return json.dumps(rows, indent=2, ensure_ascii=False)
+    return json.dumps(rows, indent=2)
 
 
 FORMATS: dict[str, Callable[[Mapping[str, NonlocalBlock]], str]] = {

@@ -16,8 +16,7 @@ SHOWN = {
 }
 """Measures in the printed table, by heading; λ is the mean frequency of the signal."""
 Say = Callable[[str, str], None]
-"""Prints a text of one kind: ``"heading"``, ``"name"`` of a block, ``"sign"`` that something is wrong with it,
-``"warning"``, or ``""``."""
+"""Prints a text of a kind: heading, name (of a block), sign (of what is wrong), warning, or the empty one."""
 
 
 def say(text: str, kind: str) -> None:

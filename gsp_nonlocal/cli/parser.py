@@ -7,7 +7,7 @@ from typing import NoReturn
 
 
 class Parser(ArgumentParser):
-    """A parser whose errors are one line; options are written out in full.
+    """A parser whose errors are one line.
 
     Args:
         prog: what the messages call the command.
@@ -15,9 +15,7 @@ class Parser(ArgumentParser):
     """
 
     def __init__(self, prog: str, description: str | None) -> None:
-        super().__init__(
-            prog, description=description, formatter_class=RawDescriptionHelpFormatter, allow_abbrev=False
-        )
+        super().__init__(prog, description=description, formatter_class=RawDescriptionHelpFormatter)
 
     def error(self, message: str) -> NoReturn:
         """End the program with one line and code 2."""
