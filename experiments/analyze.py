@@ -30,7 +30,7 @@ def networks(chosen: Namespace) -> list[Named]:
         ValueError: If one cannot be built or loaded.
     """
     if chosen.model is not None:
-        return library_networks(chosen, _say)
+        return library_networks(chosen)
     return [
         (label, trained_task(path))
         for label, path in zip(labels(chosen.checkpoint), chosen.checkpoint, strict=True)

@@ -38,26 +38,23 @@ def main(args: Sequence[str]) -> int:
         check(chosen)
         if chosen.model is None:
             raise ValueError("give --model, torchvision.<model> or timm.<model>, as torchvision.vit_b_16")
-        found = analyses(chosen, library_networks(chosen, say), say, analyze)
+        found = analyses(chosen, library_networks(chosen), say, analyze)
         page = write_analyses(found, chosen.output, overwrite=chosen.overwrite)
     report(PROGRAM, chosen, args, found, page, say)
     return 0
 
 
-def library_networks(chosen: Namespace, say: Say) -> list[Named]:
+def library_networks(chosen: Namespace) -> list[Named]:
     """Return the models of torchvision or timm that the command line asks for, one a checkpoint.
 
     Raises:
         ValueError: If one cannot be built or loaded.
     """
     options = _options(chosen.model_options)
-    found = [
+    return [
         (label, library_model(chosen.model, options, chosen.insert, path))
         for label, path in zip(labels(chosen.checkpoint) or [""], chosen.checkpoint or [None], strict=True)
     ]
-    if not chosen.checkpoint:
-        say(f"{chosen.model} has random weights: give its trained ones with --checkpoint", "warning")
-    return found
 
 
 def analyses(
@@ -81,6 +78,8 @@ def analyses(
     for named in found:
         check_runs(named[1], images, chosen.blocks, _name(named))
     check_folder(chosen.output, chosen.overwrite)
+    if not chosen.checkpoint:
+        say(f"{chosen.model} has random weights: give its trained ones with --checkpoint", "warning")
     given = {"paths": chosen.blocks, "limits": limits, "budget": share_of_budget(len(found))}
     return [_analysis(named, images, given, analyze) for named in found]
 

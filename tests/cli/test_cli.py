@@ -85,7 +85,7 @@ def test_bad_input_ends_in_one_line(arguments, part, files, tmp_path, capsys):
     given = [argument.replace("{0}", str(files)) for argument in arguments]
     output = ["--output", tmp_path / "new"] if given[:1] == ["analyze"] else []
     said = refused(capsys, *given, *output)
-    assert part.replace("{0}", str(files)) in said.replace("has random weights", "")
+    assert part.replace("{0}", str(files)) in said
     assert not list(tmp_path.iterdir())
 
 
