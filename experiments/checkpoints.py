@@ -5,11 +5,11 @@ from typing import Any
 
 import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
-from torch import Tensor, nn
+from torch import nn
 
 from experiments.files import replacing
 from experiments.finite import not_finite
-from experiments.reading import UnreadableError, read_tensors
+from gsp_nonlocal import reading
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
@@ -43,21 +43,17 @@ _ENTRIES = {"state_dict": dict, "epoch": int, "global_step": int, "pytorch-light
 _TRAINING = {"loops": dict, "callbacks": dict, "optimizer_states": list, "lr_schedulers": list}
 
 
+_ABSENT = "run fit first or give another --ckpt_path"
+_DAMAGED = "take another, or train again without --ckpt_path"
+
+
 def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
     """Return the content of a training checkpoint, verified, without running any code from it.
 
     Raises:
         ValueError: If there is no such file, it is damaged or truncated, or no training checkpoint.
     """
-    if not Path(path).is_file():
-        raise ValueError(f"there is no checkpoint '{path}'; run fit first or give another --ckpt_path")
-    try:
-        checkpoint = read_tensors(path, map_location)
-    except UnreadableError as error:
-        raise ValueError(
-            f"checkpoint '{path}' is corrupt, truncated or not plain data ({str(error).splitlines()[0]}); "
-            "take another, or train again without --ckpt_path"
-        ) from error
+    checkpoint = reading.read_checkpoint(path, map_location, absent=_ABSENT, damaged=_DAMAGED)
     check_entries(checkpoint, {"state_dict": dict}, path)
     return checkpoint
 
@@ -103,25 +99,4 @@ def check_architecture(
     Raises:
         ValueError: If they differ; names missing and surplus keys and unequal shapes.
     """
-    expected, found = model.state_dict(), checkpoint["state_dict"]
-    shared = expected.keys() & found.keys()
-    unequal = [key for key in shared if _shape(expected[key]) != _shape(found[key])]
-    shapes = [f"{key} {_shape(found[key])} for {_shape(expected[key])}" for key in unequal]
-    differences = {
-        "missing": sorted(expected.keys() - found.keys()),
-        "surplus": sorted(map(str, found.keys() - expected.keys())),
-        "of another shape": sorted(shapes),
-    }
-    if not any(differences.values()):
-        return
-    listed = "; ".join(f"{kind}: {_few(keys)}" for kind, keys in differences.items() if keys)
-    raise ValueError(f"checkpoint '{path}' is of another architecture ({listed}); {remedy}")
-
-
-def _shape(value: Any) -> tuple[int, ...] | str:
-    return tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-
-
-def _few(keys: list[str], most: int = 4) -> str:
-    more = f", … ({len(keys)} in all)" if len(keys) > most else ""
-    return ", ".join(keys[:most]) + more
+    reading.check_architecture(model, checkpoint["state_dict"], path, remedy)

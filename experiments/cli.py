@@ -16,7 +16,6 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from experiments.checkpoints import WholeCheckpointIO, check_architecture, check_usable, read_checkpoint
 from experiments.command import tell
-from experiments.data.pictures import first_line
 from experiments.files import check_writable
 from experiments.finite import FiniteTraining
 from experiments.interruption import Interrupted, Interruption
@@ -24,6 +23,7 @@ from experiments.messages import hush
 from experiments.predictions import PredictionWriter
 from experiments.run_folder import CHECKPOINTS, check_unused, checkpoint_path, claimed
 from experiments.settings import check_training
+from gsp_nonlocal.reading import first_line
 
 PROGRAM = "python -m experiments"
 

@@ -25,6 +25,7 @@ name                                     is
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from gsp_nonlocal.extras import naming_extra
 from gsp_nonlocal.spectral.analysis.record import Snapshot
 from gsp_nonlocal.spectral.analysis.snapshot import Limits, snapshot
 from gsp_nonlocal.spectral.attention import attention_map, attention_rows
@@ -110,5 +111,6 @@ _WITH_MATPLOTLIB = {
 
 def __getattr__(name: str) -> object:
     if name in _WITH_MATPLOTLIB:
-        return getattr(import_module(f"gsp_nonlocal.spectral.{_WITH_MATPLOTLIB[name]}"), name)
+        with naming_extra():
+            return getattr(import_module(f"gsp_nonlocal.spectral.{_WITH_MATPLOTLIB[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

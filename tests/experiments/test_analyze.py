@@ -17,10 +17,12 @@ from safetensors.torch import save_file
 import experiments.analyze as command
 from experiments.cli import main as train
 from experiments.data import CuedScenes, Digits
-from experiments.data.pictures import Format, read_pictures
-from experiments.networks import library_model, trained_task
+from experiments.networks import trained_task
 from experiments.tasks import Classification, Segmentation
 from gsp_nonlocal import NonlocalBlock
+from gsp_nonlocal.cli.analyze import labels as told_apart
+from gsp_nonlocal.cli.networks import library_model
+from gsp_nonlocal.cli.pictures import Format, read_pictures
 from gsp_nonlocal.spectral import snapshot
 from gsp_nonlocal.spectral.analysis.quantities import Limits
 from tests.experiments.conftest import SMALL
@@ -207,7 +209,7 @@ def test_an_older_analysis_is_replaced_only_on_request(compared, capsys, monkeyp
     ],
 )
 def test_labels_tell_checkpoints_apart(paths, labels):
-    assert command._labels(paths) == labels
+    assert told_apart(paths) == labels
 
 
 FORMS = {
@@ -285,7 +287,9 @@ def test_a_package_that_is_not_installed_is_named(package, checkpoint, tmp_path,
     (tmp_path / "a.safetensors").touch()
     monkeypatch.setitem(sys.modules, package, None)
     model = VIT if checkpoint is None else ("torchvision.resnet18", {})
-    with pytest.raises(ValueError, match=rf"{package}"):
+    with pytest.raises(
+        ValueError, match=rf"{package} is not installed: pip install 'gsp-nonlocal\[models\]'"
+    ):
         library_model(*model, [], checkpoint and tmp_path / checkpoint)
 
 
@@ -456,6 +460,10 @@ BAD = {
     "unused format": ([*TASK, "--size", "8", "8"], ["--size", "give --images as well"]),
     "no block": (LIBRARY, ["ResNet has no nonlocal block", "Conv2d", "register_reader"]),
     "unknown block": ([*LIBRARY, "--insert", "layer3.1=lm"], ["'layer3.1=lm'", "blocks are a2, anl"]),
+    "two insertions": (
+        [*LIBRARY, "--insert", "layer3.1=snl", "layer3.1=nl"],
+        ["--insert names a path twice", "layer3.1=nl"],
+    ),
     "no insertion": ([*LIBRARY, "--insert", "layer3.1"], ["--insert takes path=block", "'layer3.1'"]),
     "unknown path": ([*LIBRARY, "--insert", "layer9=snl"], ["no module 'layer9'", "layer4"]),
     "unknown blocks": ([*TASK, "--blocks", "network.7"], ["nothing to read at 'network.7'", "network.8"]),

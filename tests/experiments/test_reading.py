@@ -10,7 +10,7 @@ import torch
 
 from experiments.checkpoints import read_checkpoint
 from experiments.networks import trained_task
-from experiments.reading import UnreadableError, read_tensors
+from gsp_nonlocal.reading import UnreadableError, read_tensors
 from tests.experiments.conftest import SMALL
 from tests.experiments.test_errors import refused
 
