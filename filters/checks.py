@@ -77,6 +77,13 @@ def require_flag(name: str, value: Any) -> bool:
     return value
 
 
+def require_tensor(what: str, value: Any) -> Tensor:
+    """``value``, or a ``TypeError`` where it is no tensor."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{what} must be a tensor, got {type(value).__name__} {value!r:.40}")
+    return value
+
+
 def require_alike(what: str, **parts: Any) -> None:
     """Raise unless tensors or shifts can be parts of one shift: real numbers of one type, on one device, of
     batches that are equal or 1.

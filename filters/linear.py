@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from filters.checks import common_batch
+from filters.checks import common_batch, require_tensor
 
 
 def on_parts(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
@@ -126,7 +126,7 @@ def is_symmetric(matrix: Tensor) -> bool:
 
 def require_real_floating(tensor: Tensor, what: str) -> None:
     """Raise a ``TypeError`` unless ``tensor`` is real and floating-point."""
-    if not tensor.is_floating_point():
+    if not require_tensor(what, tensor).is_floating_point():
         raise TypeError(
             f"{what} must be a real floating-point tensor, got {tensor.dtype}; "
             "convert it first, for example with .float()"

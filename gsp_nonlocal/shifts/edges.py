@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from filters.checks import require_integer
 from gsp_nonlocal.shifts.degrees import added
 
 Normalization = Literal["sym", "rw"] | None
@@ -60,7 +61,7 @@ def check_edges(
         raise ValueError(f"edge_index has shape (2, E), got {tuple(edge_index.shape)}")
     source, target = edge_index.long()
     greatest = int(edge_index.max()) + 1 if edge_index.numel() else 0
-    nodes = greatest if num_nodes is None else num_nodes
+    nodes = greatest if num_nodes is None else require_integer("num_nodes", num_nodes, least=0)
     if batch is not None and num_nodes is None:
         nodes = len(batch)
     if nodes < 1:

@@ -10,6 +10,7 @@ from scipy.sparse import coo_array, csr_array
 from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 from torch import Tensor
 
+from filters.checks import require_positive
 from gsp_nonlocal.shifts.degrees import added, greatest
 from gsp_nonlocal.shifts.edges import Edges
 
@@ -51,6 +52,8 @@ def lambda_max_of(laplacian: Laplacian, given: float | Tensor | None, undirected
 def _in_units(laplacian: Laplacian, given: float | Tensor) -> Tensor:
     """The given ``λ_max / unit (G,)`` in double precision."""
     unit = laplacian.unit.double()
+    if not isinstance(given, Tensor):
+        given = require_positive("lambda_max", given)
     bound = torch.as_tensor(given, dtype=torch.float64, device=unit.device)
     if bound.shape not in {(), unit.shape}:
         raise ValueError(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from filters.checks import common_batch, require_alike
+from filters.checks import common_batch, require_alike, require_tensor
 from filters.plain import DenseShift
 from filters.promises import Promises
 from filters.shift import ShiftOperator
@@ -51,7 +51,7 @@ class ScaledShift(ImplicitShift):
             raise TypeError(f"what is scaled is a shift, got {type(inner).__name__}")
         nodes = inner.shape[-1]
         for name, scale in {"left": left, "right": right}.items():
-            if scale.dim() != 3 or scale.shape[-2:] != (nodes, 1):
+            if require_tensor(name, scale).dim() != 3 or scale.shape[-2:] != (nodes, 1):
                 raise ValueError(f"{name} has shape (B, {nodes}, 1), got {tuple(scale.shape)}")
         require_alike("a scaled shift", inner=inner, left=left, right=right)
         batch = common_batch(inner, left, right)

@@ -10,6 +10,7 @@ from typing import SupportsIndex
 import torch
 from torch import Tensor
 
+from filters.checks import require_tensor
 from gsp_nonlocal.shifts import AttentionShift, DenseShift, LowRankShift, ShiftOperator, as_shift
 
 
@@ -79,6 +80,8 @@ def attention_rows(shift: ShiftOperator | Tensor, nodes: Tensor) -> Tensor:
     """
     shift = as_shift(shift)
     count = shift.shape[-1]
+    if require_tensor("nodes", nodes).is_floating_point() or nodes.dim() != 1 or nodes.is_complex():
+        raise TypeError(f"nodes are integers of shape (m,), got {nodes.dtype} of shape {tuple(nodes.shape)}")
     if nodes.numel() and not 0 <= int(nodes.min()) <= int(nodes.max()) < count:
         raise IndexError(f"nodes {int(nodes.min())} to {int(nodes.max())} are not among 0 to {count - 1}")
     return _rows(shift, nodes.to(shift.device))

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
+from filters.checks import require_integer
 from filters.linear import require_real_floating
 from filters.plain import recognised
 from gsp_nonlocal.shifts import DenseShift, DiagonalShift, LowRankShift, ShiftOperator, as_shift
@@ -81,8 +82,7 @@ def spectral_density(
         >>> spectral_density(ring).histogram(torch.tensor([0.0, 1.0, 2.0])).round(decimals=2)
         tensor([[0.5000, 0.5000]], dtype=torch.float64)
     """
-    if min(probes, steps) < 1:
-        raise ValueError(f"probes and steps must be at least 1, got {probes} and {steps}")
+    probes, steps = require_integer("probes", probes), require_integer("steps", steps)
     shift = as_shift(shift)
     require_finite(shift)
     if isinstance(shift, LowRankShift | DiagonalShift):

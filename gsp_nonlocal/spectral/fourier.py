@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from filters.checks import require_tensor
 from filters.linear import factorised
 from gsp_nonlocal.spectral.spectrum import Spectrum
 
@@ -98,7 +99,7 @@ def _vectors(found: Spectrum) -> Tensor:
 
 def _alike(z: Tensor, vectors: Tensor, rows: int, what: str) -> tuple[Tensor, Tensor]:
     """Both in one data type, after a check of their shapes."""
-    if not (z.is_floating_point() or z.is_complex()):
+    if not (require_tensor(what, z).is_floating_point() or z.is_complex()):
         raise TypeError(
             f"{what} is a floating-point or complex tensor, got {z.dtype}; convert it with .float()"
         )

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
+from filters.checks import require_integer
 from filters.linear import is_symmetric
 from filters.solve import ConvergenceError
 from gsp_nonlocal.shifts import DiagonalShift, LowRankShift, ShiftOperator, as_shift
@@ -179,7 +180,7 @@ def _choose(shift: ShiftOperator, k: int | None, method: str, max_nodes: int) ->
     nodes = shift.shape[-1]
     if method not in get_args(Method):
         raise ValueError(f"unknown method {method!r}; choose one of: {', '.join(get_args(Method))}")
-    if k is not None and not 1 <= k <= nodes:
+    if k is not None and not 1 <= require_integer("k", k) <= nodes:
         raise ValueError(f"k must be 1 to {nodes}, the number of nodes, got {k}")
     factored = isinstance(shift, LowRankShift | DiagonalShift)
     if method == "factors" and not factored:
