@@ -7,13 +7,20 @@ import torch
 from torch import Tensor
 
 from filters.checks import common_batch
+from filters.signal import S, on_tensor
 
 
-def on_parts(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
-    """A real linear ``function`` applied to a tensor that may be complex, part by part."""
-    if not z.is_complex():
-        return function(z)
-    return torch.complex(function(z.real), function(z.imag))
+def on_parts(function: Callable[[Tensor], Tensor], z: S) -> S:
+    """A real linear ``function`` applied to a tensor that may be complex, part by part.
+
+    Raises:
+        TypeError: for a lazy signal.
+    """
+
+    def apply(z: Tensor) -> Tensor:
+        return torch.complex(function(z.real), function(z.imag)) if z.is_complex() else function(z)
+
+    return on_tensor(apply, z)
 
 
 def matmul_real(matrix: Tensor, z: Tensor) -> Tensor:
