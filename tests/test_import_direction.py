@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ALLOWED_BY_FILTERS = {"torch", "jaxtyping"}
 LAYERS = [  # each may import those before it
-    {"filters"},
+    {"filters", "gsp_nonlocal.filters"},
     {"gsp_nonlocal.shifts"},
     {"gsp_nonlocal.nodes", "gsp_nonlocal.norm"},
     {"gsp_nonlocal.affinity"},

@@ -12,23 +12,11 @@ import torch
 from torch import Tensor, nn
 
 import filters
-from filters import Chebyshev, Diffusion, Filter, Heat
+from filters import Chebyshev, Diffusion, Heat
 from gsp_nonlocal import SNL, NonlocalBlock, insert_blocks
 from gsp_nonlocal.affinity import RBF, Concatenation, CrissCross, DotProduct, EmbeddedGaussian, Gaussian
 from gsp_nonlocal.blocks import A2, ANL, CC, CGNL, DNL, GC, NL, NS, UNNORMALISED
-
-
-class Scaled(Filter):
-    """A user's filter with a learned factor, as a reader of the README would write it."""
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels, order=1)
-        self.factor = nn.Parameter(torch.tensor(0.3))
-
-    def terms(self, shift, z):
-        yield z
-        yield self.factor * shift(z) - z
-
+from tests.cases.own import Horner, Learned
 
 BLOCKS = {
     "snl": partial(SNL, gate=False),
@@ -40,14 +28,18 @@ BLOCKS = {
         gate=False,
         filter=lambda i, o: Chebyshev(i, o, 2) @ Chebyshev(i, i) + 2.0 * Diffusion(i, o),
     ),
-    "user's filter": partial(NonlocalBlock, gate=False, filter=Scaled),
+    **{kind.__name__.lower(): partial(NonlocalBlock, gate=False, filter=kind) for kind in (Learned, Horner)},
     "fixed": partial(NonlocalBlock, gate=False, filter=lambda i, o: Chebyshev(i, o) @ Heat(0.5)),
     **{
         name: partial(NonlocalBlock, gate=False, filter=filters.registry.get(name))
         for name in filters.registry.names()
     },
 }
-ALIKE = ("bernstein", "chebyshev_interpolation", "jacobi", "legendre", "monomial", "aggregation", "diffusion")
+ALIKE = {
+    name
+    for name in filters.registry.names()
+    if filters.registry.get(name).terms is Chebyshev.terms and filters.registry.get(name) is not Chebyshev
+}
 """Polynomials: on a dense matrix they run the code of Chebyshev's, which is there."""
 SHAPES = {"low-rank": (2, 8, 6, 5), "dense": (2, 64, 3, 3)}
 
@@ -113,6 +105,11 @@ def cases() -> Iterator[tuple[str, Callable[[int], nn.Module], tuple[int, ...]]]
         yield f"{name}, half", lambda c, make=make: open_gates(make(c)).bfloat16(), (2, 8, 6, 5)
 
 
+def selected(backend: str) -> list[tuple[str, Callable[[int], nn.Module], tuple[int, ...]]]:
+    """The cases of a backend; Inductor, which takes long, has one of each kind."""
+    return [case for case in cases() if backend != "inductor" or case[0] in WITH_INDUCTOR]
+
+
 def values(block: nn.Module, runner: nn.Module, x: Tensor) -> list[Tensor]:
     x = x.clone().requires_grad_()
     block.zero_grad()
@@ -122,9 +119,7 @@ def values(block: nn.Module, runner: nn.Module, x: Tensor) -> list[Tensor]:
 
 
 def main(backend: str) -> None:
-    for name, make, shape in cases():
-        if backend == "inductor" and name not in WITH_INDUCTOR:
-            continue
+    for name, make, shape in selected(backend):
         torch.manual_seed(0)
         torch._dynamo.reset()
         block = make(shape[1])

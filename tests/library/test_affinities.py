@@ -27,7 +27,7 @@ from gsp_nonlocal.affinity import (
 from gsp_nonlocal.affinity.normalization import inverse_degree, inverse_sqrt_degree
 from gsp_nonlocal.nodes import PositionsAndChannels
 from gsp_nonlocal.shifts import DenseShift
-from tests.filters.cases import relative
+from tests.cases.signals import relative
 from tests.library.promises import assert_kept
 
 BATCH, CHANNELS, INNER, GRID = 2, 5, 3, (4, 6)

@@ -44,7 +44,9 @@ from gsp_nonlocal.shifts import (
 )
 from gsp_nonlocal.shifts.attention import attention_products
 from gsp_nonlocal.shifts.neighbours import nearest_edges
-from tests.filters.cases import FILTERS, IN, NODES, OUT, SHIFTS, relative, signal
+from tests.cases.filters import FILTERS
+from tests.cases.shifts import SHIFTS
+from tests.cases.signals import IN, NODES, OUT, relative, signal
 from tests.library.golden import load
 from tests.library.test_affinities import FIXED, KERNELS
 from tests.library.test_known_blocks import BLOCKS

@@ -8,7 +8,9 @@ import filters
 from gsp_nonlocal.affinity import TaylorRBF
 from gsp_nonlocal.interop import mmcv, official, timm
 from gsp_nonlocal.interop.pyg import SpectralConv
-from tests.filters.cases import FILTERS, SHIFTS, edges, relative, signal
+from tests.cases.filters import FILTERS
+from tests.cases.shifts import SHIFTS
+from tests.cases.signals import edges, relative, signal
 from tests.library.golden import load
 from tests.library.test_affinities import FIXED, GRID, KERNELS, combinations
 from tests.library.test_affinities import build as build_affinity

@@ -10,7 +10,8 @@ import torch
 from gsp_nonlocal.blocks import CGNL
 from gsp_nonlocal.shifts import AttentionShift, ExponentialShift, HingeShift, Pool, PooledShift
 from gsp_nonlocal.shifts.hinge import hinge_product, hinge_products
-from tests.filters.cases import SHIFTS, features, relative, signal
+from tests.cases.shifts import SHIFTS
+from tests.cases.signals import features, relative, signal
 from tests.library.test_known_blocks import BLOCKS, C, open_gates
 
 CASES = {

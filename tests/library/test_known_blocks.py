@@ -24,7 +24,7 @@ from gsp_nonlocal.affinity import (
 from gsp_nonlocal.blocks import A2, ANL, CC, CGNL, DNL, GC, NL, NS, SNL, UNNORMALISED, registry
 from gsp_nonlocal.shifts import DenseShift
 from gsp_nonlocal.spectral import spectrum
-from tests.filters.cases import relative
+from tests.cases.signals import relative
 
 C = 8
 BLOCKS = {
