@@ -73,7 +73,7 @@ def lu_factor(system: Tensor) -> tuple[Tensor, Tensor]:
     else:
         found = [torch.linalg.lu_factor_ex(one) for one in system]
         factors, pivots, info = (torch.stack(parts) for parts in zip(*found, strict=True))
-    if not torch.compiler.is_compiling() and bool(info.any()):
+    if not (torch.compiler.is_compiling() or system.is_meta) and bool(info.any()):
         raise ValueError(
             f"system {int(info.nonzero()[0])} of {len(system)}, of size {system.shape[-1]}, is singular: for "
             "(aI + bS)⁻¹, −a/b must be no eigenvalue of S; choose other a and b"

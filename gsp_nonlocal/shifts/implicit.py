@@ -56,9 +56,9 @@ class ImplicitShift(ShiftOperator):
 
     def __call__(self, z: S) -> S:
         """``S z``, in the wider data type of the two, computed in float32 or better."""
-        return on_tensor(self._product, z)
+        return on_tensor(self._checked, z)
 
-    def _product(self, z: Tensor) -> Tensor:
+    def _checked(self, z: Tensor) -> Tensor:
         _require_signal(z, self)
         return on_parts(self._widely, z)
 

@@ -15,7 +15,7 @@ class Squared(Filter):
 
 
 class Learned(Filter):
-    """``y = z W_0 + (a S − I) z W_1`` with a learned ``a``: a parameter, and the initialisation of the base."""
+    """``y = z W_0 + (a S − I) z W_1`` with a learned ``a``: a parameter of its own, weights as any filter."""
 
     def __init__(self, in_channels, out_channels, order=1):
         super().__init__(in_channels, out_channels, order=order, terms=2)

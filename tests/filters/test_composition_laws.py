@@ -19,7 +19,7 @@ MIDDLE = 3
 MAKERS = {
     **{name: partial(family, order=2) for name, (family, _) in FAMILIES.items()},
     "arma, iterated": lambda i, o: FAMILIES["arma"][0](i, o, order=2, iterations=2),
-    **{kind.__name__.lower(): kind for kind in (Learned, Horner, Clenshaw)},
+    **{kind.__name__.lower(): partial(kind, order=2) for kind in (Learned, Horner, Clenshaw)},
 }
 FIXED_AFTER = {name: f for name, (f, _) in FIXED.items() if name in ("heat", "function")}
 
