@@ -21,16 +21,17 @@ filter                                terms                             response
 ====================================  ================================  ===================================
 
 Filters are called ``f(z, shift)`` with ``z (B, N, in)`` and any :class:`ShiftOperator` or plain tensor
-``(B, N, N)``. A new filter is a subclass of :class:`Filter` that writes ``terms``, a line here, and a row
-in the case table of ``tests/filters/cases.py``. A package outside offers its filters by name through entry
-points of the group ``gsp_nonlocal.filters``. This package imports torch and nothing else.
+``(B, N, N)``. A new filter is a subclass of :class:`Filter` that writes ``terms`` (or ``evaluate``), a line
+here, and a row of the table in ``tests/cases/filters.py``. A package outside offers its filters by name
+through entry points of the group ``gsp_nonlocal.filters``. This package imports torch and nothing else.
 """
 
 from filters.arma import ARMA
-from filters.base import Filter, GraphFilter, Identity
+from filters.base import Filter
 from filters.bernstein import Bernstein
 from filters.cayley import Cayley
 from filters.chebyshev import Chebyshev, ChebyshevInterpolation
+from filters.composition import GraphFilter, Identity
 from filters.elementary import Aggregation, Diffusion
 from filters.jacobi import Jacobi, Legendre
 from filters.kernels import Heat, IdealLowPass, MexicanHat, Tikhonov
@@ -39,6 +40,7 @@ from filters.plain import DenseShift, DiagonalShift, as_shift
 from filters.rational import Rational
 from filters.registry import Registry
 from filters.shift import ShiftOperator
+from filters.signal import Signal, mix
 from filters.solve import ConvergenceError
 from filters.spectral_function import SpectralFunction
 from filters.wavelets import WaveletFrame, itersine
@@ -79,10 +81,12 @@ __all__ = [
     "Rational",
     "Registry",
     "ShiftOperator",
+    "Signal",
     "SpectralFunction",
     "Tikhonov",
     "WaveletFrame",
     "as_shift",
     "itersine",
+    "mix",
     "registry",
 ]

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from filters.base import Filter
-from filters.checks import require_integer
-from filters.shift import ShiftOperator, Signal
+from filters.checks import Device, require_integer
+from filters.shift import ShiftOperator
+from filters.signal import Signal
 
 MARGIN = 0.01
 """``|ψ| ≤ 1 − MARGIN``: the gain of one term is at most ``1 / MARGIN``."""
@@ -26,6 +27,7 @@ class ARMA(Filter):
         order: ``K ≥ 1``, number of poles.
         iterations: ``None`` for the exact filter; or ``T ≥ 0`` steps of ``y ← ψ S y + z`` from ``y = z``,
             whose limit is the exact one, for graphs on which only ``S z`` is known or wanted.
+        device, dtype: of the parameters; see :class:`Filter`.
 
     Raises:
         ValueError: if a number is out of range.
@@ -44,20 +46,23 @@ class ARMA(Filter):
 
     formula = "Σ_k W_k / (1 − ψ_k μ)"
 
-    raw_psi: Tensor
-
     def __init__(
-        self, in_channels: int, out_channels: int, order: int = 1, iterations: int | None = None
+        self,
+        in_channels: int,
+        out_channels: int,
+        order: int = 1,
+        iterations: int | None = None,
+        *,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         require_integer("order", order, 1, "the number of poles of an ARMA bank")
         if iterations is not None:
             iterations = require_integer("iterations", iterations, 0)
-        super().__init__(in_channels, out_channels, order)
+        super().__init__(in_channels, out_channels, order, terms=order, device=device, dtype=dtype)
         self.iterations = iterations
-
-    @property
-    def num_terms(self) -> int:
-        return self.order
+        self.raw_psi = self._parameter(self._start())
+        self._built(ARMA)
 
     @property
     def uses_graph(self) -> bool:
@@ -68,12 +73,16 @@ class ARMA(Filter):
         """``ψ``, ``(order,)``."""
         return (1 - MARGIN) * self.raw_psi.tanh()
 
+    @torch.no_grad()
     def reset_parameters(self) -> None:
         """Draw ``W`` as every filter does; spread ``ψ`` evenly from 0.75 to −0.75 (one pole: 0.5)."""
         super().reset_parameters()
+        self.raw_psi.copy_(self._start())
+
+    def _start(self) -> Tensor:
         most = 0.75 if self.order > 1 else 0.5
-        start = torch.linspace(most, -most, self.order, dtype=torch.float64)
-        self._put("raw_psi", (start / (1 - MARGIN)).atanh())
+        start = torch.linspace(most, -most, self.order, dtype=torch.float64, device="cpu")
+        return (start / (1 - MARGIN)).atanh()
 
     def terms(self, shift: ShiftOperator, z: Signal) -> Iterator[Signal]:
         for psi in self.psi.to(shift.dtype).unbind():

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from filters.chebyshev import Chebyshev, change_basis, chebyshev_interpolation, chebyshev_nodes
-from filters.checks import require_flag
+from filters.checks import Device, require_flag
 
 
 class Bernstein(Chebyshev):
@@ -21,6 +21,7 @@ class Bernstein(Chebyshev):
         out_channels: channels of ``y (B, N, out)``.
         order: degree ``K ≥ 0``.
         nonnegative: use ``relu(W_k)``: then every entry of the response is non-negative, as in BernNet.
+        device, dtype: of the parameters; see :class:`Filter`.
 
     Raises:
         ValueError: if a number is out of range.
@@ -38,10 +39,18 @@ class Bernstein(Chebyshev):
     formula = "Σ_k b_k(1 − μ) W_k"
 
     def __init__(
-        self, in_channels: int, out_channels: int, order: int = 1, nonnegative: bool = False
+        self,
+        in_channels: int,
+        out_channels: int,
+        order: int = 1,
+        nonnegative: bool = False,
+        *,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
+        super().__init__(in_channels, out_channels, order, device=device, dtype=dtype)
         self.nonnegative = require_flag("nonnegative", nonnegative)
-        super().__init__(in_channels, out_channels, order)
+        self._built(Bernstein)
 
     def mixing(self, weight: Tensor) -> Tensor:
         weight = weight.relu() if self.nonnegative else weight

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from filters.base import Filter
-from filters.checks import require_positive
-from filters.shift import ShiftOperator, Signal
+from filters.checks import Device, require_order, require_positive
+from filters.shift import ShiftOperator
+from filters.signal import Signal
 
 
 class Cayley(Filter):
@@ -27,6 +28,7 @@ class Cayley(Filter):
         out_channels: channels of ``y (B, N, out)``.
         order: ``K ≥ 0``, powers of each Cayley transform.
         zoom: start of ``h``, a positive number; or several, for as many transforms. Kept as ``log h``.
+        device, dtype: of the parameters; see :class:`Filter`.
 
     Raises:
         ValueError: if a number is out of range.
@@ -45,24 +47,26 @@ class Cayley(Filter):
 
     formula = "W_0 + Σ_j Re C(μ)^j U_j + Im C(μ)^j V_j"
 
-    log_zoom: Tensor
-
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
         order: int = 1,
         zoom: float | Sequence[float] = 1.0,
+        *,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         zooms = list(zoom) if isinstance(zoom, Sequence) and not isinstance(zoom, str) else [zoom]
         if not zooms:
             raise ValueError(f"zoom must be a positive number, or several, got {zoom}")
-        self.start = tuple(require_positive("zoom", h) for h in zooms)
-        super().__init__(in_channels, out_channels, order)
-
-    @property
-    def num_terms(self) -> int:
-        return 1 + 2 * self.order * len(self.start)
+        start = tuple(require_positive("zoom", h) for h in zooms)
+        order = require_order(order)
+        terms = 1 + 2 * order * len(start)
+        super().__init__(in_channels, out_channels, order, terms=terms, device=device, dtype=dtype)
+        self.start = start
+        self.log_zoom = self._parameter(self._start())
+        self._built(Cayley)
 
     @property
     def uses_graph(self) -> bool:
@@ -73,10 +77,14 @@ class Cayley(Filter):
         """``h``, ``(zooms,)``."""
         return self.log_zoom.exp()
 
+    @torch.no_grad()
     def reset_parameters(self) -> None:
         """Draw ``W`` as every filter does; put the zooms at their start."""
         super().reset_parameters()
-        self._put("log_zoom", torch.tensor(self.start, dtype=torch.float64).log())
+        self.log_zoom.copy_(self._start())
+
+    def _start(self) -> Tensor:
+        return torch.tensor(self.start, dtype=torch.float64, device="cpu").log()
 
     def terms(self, shift: ShiftOperator, z: Signal) -> Iterator[Signal]:
         yield z

@@ -17,6 +17,7 @@ class Chebyshev(PolynomialFilter):
         in_channels: channels of ``z (B, N, in)``.
         out_channels: channels of ``y (B, N, out)``.
         order: degree ``K ≥ 0``.
+        device, dtype: of the parameters; see :class:`Filter`.
 
     Raises:
         ValueError: if a number is out of range.
@@ -56,6 +57,7 @@ class ChebyshevInterpolation(Chebyshev):
         in_channels: channels of ``z (B, N, in)``.
         out_channels: channels of ``y (B, N, out)``.
         order: degree ``K ≥ 0``.
+        device, dtype: of the parameters; see :class:`Filter`.
 
     Raises:
         ValueError: if a number is out of range.

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from numbers import Integral
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
+
+Device: TypeAlias = torch.device | str | int | None
+"""Where a module's parameters are made; ``None`` for PyTorch's default."""
 
 LARGEST = torch.finfo(torch.float32).max / 4
 """Of a setting: twice its value, at the greatest graph frequency, is still a number in float32."""
@@ -49,6 +52,11 @@ def require_number(name: str, value: Any) -> float:
     return number
 
 
+def require_order(value: Any) -> int:
+    """``value`` as the degree of a polynomial; see :func:`require_integer`."""
+    return require_integer("order", value, 0, "the polynomial degree")
+
+
 def _one_number(name: str, value: Any) -> float:
     learned = isinstance(value, Tensor) and value.requires_grad
     if isinstance(value, bool | str | bytes) or learned or not hasattr(value, "__float__"):
@@ -82,6 +90,12 @@ def require_tensor(what: str, value: Any) -> Tensor:
     if not isinstance(value, Tensor):
         raise TypeError(f"{what} must be a tensor, got {type(value).__name__} {value!r:.40}")
     return value
+
+
+def require_floating_type(dtype: torch.dtype | None) -> None:
+    """Raise a ``TypeError`` unless parameters can be of this type; ``None`` is PyTorch's default."""
+    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise TypeError(f"dtype must be a floating-point type such as torch.float32, got {dtype!r}")
 
 
 def require_alike(what: str, **parts: Any) -> None:

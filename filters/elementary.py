@@ -2,16 +2,31 @@
 
 from collections.abc import Iterator
 
+import torch
+
 from filters.base import Filter
-from filters.shift import ShiftOperator, Signal
+from filters.checks import Device
+from filters.shift import ShiftOperator
+from filters.signal import Signal
 
 
 class _SingleTerm(Filter):
     """``y = g(S)^K z W`` with one fixed ``g`` of degree 1."""
 
-    @property
-    def num_terms(self) -> int:
-        return 1
+    base: str
+    """``g``, for people."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        order: int = 1,
+        *,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(in_channels, out_channels, order, terms=1, device=device, dtype=dtype)
+        self.formula = f"{_power(self.base, self.order)}W"
 
     @property
     def uses_graph(self) -> bool:
@@ -28,6 +43,7 @@ class Aggregation(_SingleTerm):
         in_channels: channels of ``z (B, N, in)``.
         out_channels: channels of ``y (B, N, out)``.
         order: ``K ≥ 0``.
+        device, dtype: of the parameters; see :class:`Filter`.
 
     Raises:
         ValueError: if a number is out of range.
@@ -38,10 +54,7 @@ class Aggregation(_SingleTerm):
         torch.Size([2, 4, 5])
     """
 
-    @property
-    def formula(self) -> str:  # type: ignore[override]
-        """``μ^K W``."""
-        return f"{_power('μ', self.order)}W"
+    base = "μ"
 
     def terms(self, shift: ShiftOperator, z: Signal) -> Iterator[Signal]:
         for _ in range(self.order):
@@ -58,6 +71,7 @@ class Diffusion(_SingleTerm):
         in_channels: channels of ``z (B, N, in)``.
         out_channels: channels of ``y (B, N, out)``.
         order: ``K ≥ 0``.
+        device, dtype: of the parameters; see :class:`Filter`.
 
     Raises:
         ValueError: if a number is out of range.
@@ -68,10 +82,7 @@ class Diffusion(_SingleTerm):
         0.0
     """
 
-    @property
-    def formula(self) -> str:  # type: ignore[override]
-        """``(μ − 1)^K W``."""
-        return f"{_power('(μ − 1)', self.order)}W"
+    base = "(μ − 1)"
 
     def terms(self, shift: ShiftOperator, z: Signal) -> Iterator[Signal]:
         for _ in range(self.order):

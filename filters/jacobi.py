@@ -2,7 +2,9 @@
 
 import math
 
-from filters.checks import LARGEST, require_number
+import torch
+
+from filters.checks import LARGEST, Device, require_number
 from filters.polynomial import PolynomialFilter
 
 
@@ -19,6 +21,7 @@ class Jacobi(PolynomialFilter):
         order: degree ``K ≥ 0``.
         a: exponent, above −1; 1 by default.
         b: exponent, above −1; 1 by default.
+        device, dtype: of the parameters; see :class:`Filter`.
 
     Raises:
         ValueError: if a number is out of range.
@@ -36,10 +39,18 @@ class Jacobi(PolynomialFilter):
     formula = "Σ_k P_k^{(a,b)}(μ) W_k"
 
     def __init__(
-        self, in_channels: int, out_channels: int, order: int = 1, a: float = 1.0, b: float = 1.0
+        self,
+        in_channels: int,
+        out_channels: int,
+        order: int = 1,
+        a: float = 1.0,
+        b: float = 1.0,
+        *,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
+        super().__init__(in_channels, out_channels, order, device=device, dtype=dtype)
         self.a, self.b = require_exponent("a", a), require_exponent("b", b)
-        super().__init__(in_channels, out_channels, order)
         self._require_finite()
 
     def recurrence(self, k: int) -> tuple[float, float, float]:
@@ -86,6 +97,7 @@ class Legendre(PolynomialFilter):
         in_channels: channels of ``z (B, N, in)``.
         out_channels: channels of ``y (B, N, out)``.
         order: degree ``K ≥ 0``.
+        device, dtype: of the parameters; see :class:`Filter`.
 
     Raises:
         ValueError: if a number is out of range.

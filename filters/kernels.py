@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from filters.checks import require_integer, require_positive
+from filters.checks import require_positive
 from filters.spectral_function import SpectralFunction
 
 
@@ -13,11 +13,10 @@ class _Kernel(SpectralFunction):
     symbol: str
 
     def __init__(self, value: float, order: int) -> None:
-        torch.nn.Module.__init__(self)
-        self.value = require_positive(self.symbol, value)
-        order = require_integer("order", order, 0, "the polynomial degree")
-        self._name = f"{type(self).__name__}({self.symbol}={self.value:g})"
-        self._interpolate(order)
+        value = require_positive(self.symbol, value)
+        super().__init__(order=order, name=f"{type(self).__name__}({self.symbol}={value:g})")
+        self.value = value
+        self._interpolate()
 
 
 class Heat(_Kernel):

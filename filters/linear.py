@@ -7,13 +7,20 @@ import torch
 from torch import Tensor
 
 from filters.checks import common_batch, require_tensor
+from filters.signal import S, on_tensor
 
 
-def on_parts(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
-    """A real linear ``function`` applied to a tensor that may be complex, part by part."""
-    if not z.is_complex():
-        return function(z)
-    return torch.complex(function(z.real), function(z.imag))
+def on_parts(function: Callable[[Tensor], Tensor], z: S) -> S:
+    """A real linear ``function`` applied to a tensor that may be complex, part by part.
+
+    Raises:
+        TypeError: for a lazy signal.
+    """
+
+    def apply(z: Tensor) -> Tensor:
+        return torch.complex(function(z.real), function(z.imag)) if z.is_complex() else function(z)
+
+    return on_tensor(apply, z)
 
 
 def matmul_real(matrix: Tensor, z: Tensor) -> Tensor:
@@ -66,7 +73,7 @@ def lu_factor(system: Tensor) -> tuple[Tensor, Tensor]:
     else:
         found = [torch.linalg.lu_factor_ex(one) for one in system]
         factors, pivots, info = (torch.stack(parts) for parts in zip(*found, strict=True))
-    if not torch.compiler.is_compiling() and bool(info.any()):
+    if not (torch.compiler.is_compiling() or system.is_meta) and bool(info.any()):
         raise ValueError(
             f"system {int(info.nonzero()[0])} of {len(system)}, of size {system.shape[-1]}, is singular: for "
             "(aI + bS)⁻¹, −a/b must be no eigenvalue of S; choose other a and b"

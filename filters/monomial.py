@@ -2,7 +2,7 @@
 
 import torch
 
-from filters.checks import require_number
+from filters.checks import Device, require_number
 from filters.polynomial import PolynomialFilter
 
 
@@ -17,6 +17,7 @@ class Monomial(PolynomialFilter):
         out_channels: channels of ``y (B, N, out)``.
         order: degree ``K ≥ 0``.
         restart: ``α``, in ``(0, 1]``; 0.1 by default.
+        device, dtype: of the parameters; see :class:`Filter`.
 
     Raises:
         ValueError: if a number is out of range.
@@ -34,11 +35,21 @@ class Monomial(PolynomialFilter):
 
     formula = "Σ_k μ^k W_k"
 
-    def __init__(self, in_channels: int, out_channels: int, order: int = 1, restart: float = 0.1) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        order: int = 1,
+        restart: float = 0.1,
+        *,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(in_channels, out_channels, order, device=device, dtype=dtype)
         self.restart = require_number("restart", restart)
         if not 0 < self.restart <= 1:
             raise ValueError(f"restart must be in (0, 1], a probability, got {restart}")
-        super().__init__(in_channels, out_channels, order)
+        self._built(Monomial)
 
     def recurrence(self, k: int) -> tuple[float, float, float]:
         return 1.0, 0.0, 0.0
@@ -48,7 +59,7 @@ class Monomial(PolynomialFilter):
         """Draw one ``W`` and weigh it with ``γ_k``."""
         stay = 1 - self.restart
         powers = [self.restart * stay**k for k in range(self.order)] + [stay**self.order]
-        gamma = torch.tensor(powers, dtype=torch.float64)
+        gamma = torch.tensor(powers, dtype=torch.float64, device="cpu")
         bound = self.in_channels**-0.5
         first = torch.empty_like(self.weight[0]).uniform_(-bound, bound)
         self.weight.copy_(gamma.to(first).view(-1, 1, 1) * first)

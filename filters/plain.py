@@ -10,7 +10,8 @@ from torch import Tensor
 from filters.linear import factorised, is_symmetric, on_parts, require_real_floating
 from filters.mixing import is_channel_first
 from filters.promises import Promises
-from filters.shift import Scalar, ShiftOperator, Signal, require_same_nodes
+from filters.shift import ShiftOperator, require_same_nodes
+from filters.signal import S, Scalar, SignalMap, map_of_tensors
 
 
 class DenseShift(ShiftOperator):
@@ -61,16 +62,16 @@ class DenseShift(ShiftOperator):
     def device(self) -> torch.device:
         return self.matrix.device
 
-    def __call__(self, z: Signal) -> Signal:
+    def __call__(self, z: S) -> S:
         return on_parts(self._propagate, z)
 
     @property
     def T(self) -> DenseShift:  # noqa: N802
         return DenseShift(self.matrix.mT, **self.promises.transposed.keywords())
 
-    def resolvent(self, a: Scalar, b: Scalar) -> Callable[[Signal], Signal]:
+    def resolvent(self, a: Scalar, b: Scalar) -> SignalMap:
         eye = torch.eye(self.shape[-1], dtype=self.dtype, device=self.device)
-        return factorised(a * eye + b * self.matrix)
+        return map_of_tensors(factorised(a * eye + b * self.matrix))
 
     def eigenpairs(self) -> tuple[Tensor, Tensor]:
         matrix = self.matrix.detach()
@@ -129,16 +130,16 @@ class DiagonalShift(ShiftOperator):
     def device(self) -> torch.device:
         return self.eigenvalues.device
 
-    def __call__(self, z: Signal) -> Signal:
+    def __call__(self, z: S) -> S:
         return self.eigenvalues.unsqueeze(-1) * z
 
     @property
     def T(self) -> DiagonalShift:  # noqa: N802
         return self
 
-    def resolvent(self, a: Scalar, b: Scalar) -> Callable[[Signal], Signal]:
+    def resolvent(self, a: Scalar, b: Scalar) -> SignalMap:
         divisor = a + b * self.eigenvalues.unsqueeze(-1)
-        return lambda z: z / divisor
+        return map_of_tensors(lambda z: z / divisor)
 
     def eigenpairs(self) -> tuple[Tensor, Tensor]:
         return self.eigenvalues.detach(), torch.diag_embed(torch.ones_like(self.eigenvalues))

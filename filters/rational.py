@@ -7,8 +7,9 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from filters.chebyshev import Chebyshev
-from filters.checks import require_integer
-from filters.shift import ShiftOperator, Signal
+from filters.checks import Device, require_integer
+from filters.shift import ShiftOperator
+from filters.signal import Signal
 
 MIN_WIDTH = 0.05
 """Smallest half-width ``v`` of a peak of ``1/Q``, in units of graph frequency."""
@@ -28,6 +29,7 @@ class Rational(Chebyshev):
         out_channels: channels of ``y (B, N, out)``.
         order: degree ``K ≥ 0`` of the numerator.
         poles: number of pairs of poles, at least 1.
+        device, dtype: of the parameters; see :class:`Filter`.
 
     Raises:
         ValueError: if a number is out of range.
@@ -44,12 +46,21 @@ class Rational(Chebyshev):
 
     formula = "Σ_k T_k(μ) W_k / Q(1 − μ)"
 
-    centre: Tensor
-    raw_width: Tensor
-
-    def __init__(self, in_channels: int, out_channels: int, order: int = 1, poles: int = 1) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        order: int = 1,
+        poles: int = 1,
+        *,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(in_channels, out_channels, order, device=device, dtype=dtype)
         self.poles = require_integer("poles", poles, 1, "pairs of complex poles")
-        super().__init__(in_channels, out_channels, order)
+        self.centre = self._parameter(self._centres())
+        self.raw_width = self._parameter(torch.zeros(self.poles, device="cpu"))
+        self._built(Rational)
 
     @property
     def uses_graph(self) -> bool:
@@ -60,11 +71,15 @@ class Rational(Chebyshev):
         """``v``, ``(poles,)``: half-widths of the peaks."""
         return MIN_WIDTH + softplus(self.raw_width)
 
+    @torch.no_grad()
     def reset_parameters(self) -> None:
         """Draw ``W`` as every filter does; spread the peaks over ``[0, 2]``, of half-width about 0.74."""
         super().reset_parameters()
-        self._put("centre", 2 * (torch.arange(self.poles, dtype=torch.float64) + 0.5) / self.poles)
-        self._put("raw_width", torch.zeros(self.poles, dtype=torch.float64))
+        self.centre.copy_(self._centres())
+        self.raw_width.zero_()
+
+    def _centres(self) -> Tensor:
+        return 2 * (torch.arange(self.poles, dtype=torch.float64, device="cpu") + 0.5) / self.poles
 
     def terms(self, shift: ShiftOperator, z: Signal) -> Iterator[Signal]:
         for u, v in zip(

@@ -13,20 +13,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from filters.checks import require_alike
+from filters.precision import wide_dtype
 from filters.promises import Promises
+from filters.signal import S, Scalar, Signal, SignalMap, map_of_tensors
 from filters.solve import iterate_resolvent
-
-Scalar: TypeAlias = float | complex | Tensor
-"""A number, or a zero-dimensional tensor where it is learned."""
-
-Signal: TypeAlias = Any
-"""A node signal: a tensor ``(B, N, C)``, or what ``shift.signal`` returns (same arithmetic)."""
 
 
 class ShiftOperator(ABC):
@@ -74,10 +70,10 @@ class ShiftOperator(ABC):
         """Device of the operator's numbers."""
 
     @abstractmethod
-    def __call__(self, z: Signal) -> Signal:
+    def __call__(self, z: S) -> S:
         """``S z`` for a signal ``z (B, N, C)``."""
 
-    def __matmul__(self, z: Signal) -> Signal:
+    def __matmul__(self, z: S) -> S:
         """``S z``, as ``shift @ z``; filters write ``shift(z)``, which ``torch.compile`` can trace."""
         return self(z)
 
@@ -86,21 +82,20 @@ class ShiftOperator(ABC):
     def T(self) -> ShiftOperator:  # noqa: N802  (the transpose, as in torch)
         """``Sᵀ``."""
 
-    def resolvent(self, a: Scalar, b: Scalar) -> Callable[[Signal], Signal]:
+    def resolvent(self, a: Scalar, b: Scalar) -> SignalMap:
         """``z ↦ (a I + b S)⁻¹ z``, to be applied many times; ``a`` and ``b`` may be complex.
 
         Where a shift has no closed form, each application iterates to a stated tolerance:
         :func:`filters.solve.iterate_resolvent`.
         """
-        return iterate_resolvent(self, a, b)
+        return map_of_tensors(iterate_resolvent(self, a, b))
 
-    def solve(self, z: Signal, a: Scalar, b: Scalar) -> Signal:
+    def solve(self, z: S, a: Scalar, b: Scalar) -> S:
         """``(a I + b S)⁻¹ z``, once, in the greater precision of ``z`` and ``S``, float32 or better."""
         if not isinstance(z, Tensor):
             return self.resolvent(a, b)(z)
-        own = z.real.dtype if z.is_complex() else z.dtype
-        wide = torch.promote_types(torch.promote_types(own, self.dtype), torch.float32)
-        return self.to(wide).resolvent(a, b)(z.to(torch.promote_types(z.dtype, wide)))
+        wide = wide_dtype(z.real, self)
+        return cast(S, self.to(wide).resolvent(a, b)(z.to(torch.promote_types(z.dtype, wide))))
 
     def eigenpairs(self) -> tuple[Tensor, Tensor] | None:
         """``μ (B, K)`` and orthonormal ``U (B, N, K)`` with ``S = U diag(μ) Uᵀ``, for symmetric shifts.

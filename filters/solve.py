@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from filters.linear import factorised
 from filters.once import differentiable_once
-
-if TYPE_CHECKING:
-    from filters.shift import Scalar, ShiftOperator
+from filters.signal import Scalar
 
 TOLERANCES = {torch.float32: 1e-8, torch.float64: 1e-12}
 """Relative residual ``‖z − (aI + bS) y‖ / ‖z‖`` of every column at which an iteration ends, by the type of
@@ -29,11 +27,32 @@ _BREAKDOWN = 1e-8  # |cos| of the angle to the shadow residual below which the r
 Operator = Callable[[Tensor], Tensor]
 
 
+class Products(Protocol):
+    """What an iteration asks of a shift."""
+
+    def __call__(self, z: Tensor, /) -> Tensor:
+        """``S z``."""
+        ...
+
+    @property
+    def T(self) -> Products:  # noqa: N802
+        """``Sᵀ``."""
+        ...
+
+    def to(self, target: torch.dtype, /) -> Products:
+        """The same in another data type."""
+        ...
+
+    def prepared(self) -> Products:
+        """The same, with what all its products need made once."""
+        ...
+
+
 class ConvergenceError(ValueError, RuntimeError):
     """An iteration did not reach its tolerance on this input; the message says how far it came."""
 
 
-def iterate_resolvent(shift: ShiftOperator, a: Scalar, b: Scalar) -> Operator:
+def iterate_resolvent(shift: Products, a: Scalar, b: Scalar) -> Operator:
     r"""``z ↦ y = (aI + bS)⁻¹ z`` by BiCGStab, to the relative residual of :data:`TOLERANCES`.
 
     Differentiated by the implicit formula, one more solve, so that memory does not grow with the number
@@ -41,7 +60,7 @@ def iterate_resolvent(shift: ShiftOperator, a: Scalar, b: Scalar) -> Operator:
     ``z``, and ``−w yᴴ`` that of ``A``. Differentiable once.
 
     Args:
-        shift: any shift; only ``S z`` and ``Sᵀ z`` are used.
+        shift: any shift.
         a: real or complex number, or a learned zero-dimensional tensor.
         b: like ``a``.
 
@@ -89,7 +108,7 @@ class _Implicit(torch.autograd.Function):
         return bicgstab(ctx.adjoint, grad, ctx.tolerance), None, None, None
 
 
-def _adjoint(shift: ShiftOperator, a: Scalar, b: Scalar) -> Operator:
+def _adjoint(shift: Products, a: Scalar, b: Scalar) -> Operator:
     """``v ↦ Aᴴ v``."""
     transposed, a_bar, b_bar = shift.T, _conjugate(a), _conjugate(b)
 

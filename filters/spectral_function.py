@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor
 
-from filters.base import GraphFilter, materialise
-from filters.chebyshev import chebyshev_interpolation, chebyshev_nodes, chebyshev_recurrence
+from filters.chebyshev import chebyshev_recurrence
+from filters.checks import require_order
+from filters.composition import GraphFilter
+from filters.contract import is_built
+from filters.interpolant import Interpolant
 from filters.matrix_function import Gains, applied, probes
 from filters.plain import DiagonalShift
 from filters.polynomial import three_terms
-from filters.sampled import at_jumps, rounding, values, values_and_slopes, within
-from filters.shift import ShiftOperator, Signal
+from filters.sampled import at_jumps, rounding, values_and_slopes, within
+from filters.shift import ShiftOperator
+from filters.signal import Signal, materialise
 
-_GRID = 4096
 _BEYOND = 1e-4  # of a spectrum beyond [−1, 1]: more is no rounding
 _ROUNDING = 1e-5
-_POOR = 1e-2  # an approximation worse than this share of the greatest gain is warned of
 
 
 class SpectralFunction(GraphFilter):
@@ -40,7 +43,7 @@ class SpectralFunction(GraphFilter):
     fraction or decimal such as 0, 1/2, 4/3 or 0.35 lies there, it has the gain that ``g`` has at that number;
     elsewhere that below the jump.
 
-    A subclass may write :meth:`gain` instead of passing ``g``.
+    A subclass may write :meth:`gain` instead of passing ``g``; its settings follow ``super().__init__(…)``.
 
     Args:
         g: the response, called with frequencies ``λ (F,)``; returns ``(F,)``, real. Of PyTorch
@@ -48,11 +51,8 @@ class SpectralFunction(GraphFilter):
         order: degree of the interpolant where no exact way exists.
         name: what ``repr`` shows.
 
-    Attributes:
-        error: ``max |g(λ) − p(λ)|`` over 4096 frequencies in ``[0, 2]``: what an approximation may lose.
-
     Raises:
-        TypeError: if ``g`` gives no tensor.
+        TypeError: if ``g`` gives no tensor, or is left out and :meth:`gain` is not written.
         ValueError: if ``order`` is negative; if ``g`` gives another shape, or NaN or infinite values on
             ``[0, 2]``; at the call, if the shift is not symmetric or has NaN or infinite entries (it says
             where), or if there is no exact way and its spectrum leaves ``[−1, 1]``.
@@ -74,15 +74,26 @@ class SpectralFunction(GraphFilter):
     in_channels = out_channels = None
     requires_symmetric = True
 
-    def __init__(self, g: Callable[[Tensor], Tensor], order: int = 40, name: str | None = None) -> None:
+    def __init__(
+        self, g: Callable[[Tensor], Tensor] | None = None, order: int = 40, name: str | None = None
+    ) -> None:
         super().__init__()
-        self.g = g
-        self._name = name or f"SpectralFunction({getattr(g, '__name__', 'g')})"
-        self._interpolate(order)
+        if g is None and type(self).gain is SpectralFunction.gain:
+            raise TypeError(f"{type(self).__name__} has no response: pass g(lam), or write gain(lam)")
+        self.g, self.order = g, require_order(order)
+        self._name = name or f"{type(self).__name__}({getattr(g, '__name__', 'g')})"
+        self._interpolant: Interpolant | None = None
+        if is_built(self, SpectralFunction, "gain"):
+            self._interpolate()
+
+    @property
+    def error(self) -> float:
+        """``max |g(λ) − p(λ)|`` over 4096 frequencies in ``[0, 2]``: what an approximation may lose."""
+        return self._interpolate().error
 
     def gain(self, lam: Tensor) -> Tensor:
         """``g(λ)``, ``(F,) -> (F,)``."""
-        return self.g(lam)
+        return cast("Callable[[Tensor], Tensor]", self.g)(lam)
 
     def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
         _require_finite(shift)
@@ -113,15 +124,16 @@ class SpectralFunction(GraphFilter):
 
     def _approximate(self, shift: ShiftOperator, z: Signal) -> Signal:
         self._require_inside(shift)
-        if self._is_poor:
+        interpolant = self._interpolate()
+        if interpolant.is_poor:
             warnings.warn(
                 f"{self} on {type(shift).__name__} is approximated by a polynomial of degree {self.order}, "
-                f"off by up to {self.error:.1e}; raise order, choose a smoother response, or use "
+                f"off by up to {interpolant.error:.1e}; raise order, choose a smoother response, or use "
                 "shift.to_dense()",
                 stacklevel=2,
             )
         terms = three_terms(chebyshev_recurrence, self.order, shift, z)
-        weighted = [c * term for c, term in zip(self._coefficients.tolist(), terms, strict=True)]
+        weighted = [c * term for c, term in zip(interpolant.coefficients, terms, strict=True)]
         return sum(weighted[1:], start=weighted[0])
 
     def _require_inside(self, shift: ShiftOperator) -> None:
@@ -137,39 +149,11 @@ class SpectralFunction(GraphFilter):
                 "symmetric normalisation, or shift.to_dense()"
             )
 
-    def _interpolate(self, order: int) -> None:
-        """Find the interpolant, and how far it is from the response: once, not at every call."""
-        if order < 0:
-            raise ValueError(f"order must be at least 0 (the polynomial degree), got {order}")
-        self._check_gain()
-        self.order = order
-        self._coefficients = chebyshev_interpolation(order) @ values(self.gain, 1 - chebyshev_nodes(order))
-        lam = torch.linspace(0, 2, _GRID, dtype=torch.float64)
-        gains = values(self.gain, lam)
-        self.error = float((gains - self._interpolant(lam)).abs().max())
-        self._is_poor = self.error > _POOR * float(gains.abs().max())
-
-    def _interpolant(self, lam: Tensor) -> Tensor:
-        angles = torch.arccos((1 - lam).clamp(-1, 1)).unsqueeze(-1)
-        return torch.cos(angles * torch.arange(self.order + 1)) @ self._coefficients
-
-    def _check_gain(self) -> None:
-        lam = torch.linspace(0, 2, _GRID, dtype=torch.float64)
-        values = self.gain(lam)
-        if not isinstance(values, Tensor):
-            raise TypeError(f"a response returns a tensor, {self} returned {type(values).__name__}")
-        if values.is_complex():
-            raise TypeError(f"a response is real, {self} returned {values.dtype}")
-        if values.shape != lam.shape:
-            raise ValueError(
-                f"a response maps frequencies (F,) to gains (F,): {self} gave {tuple(values.shape)} for "
-                f"{tuple(lam.shape)}"
-            )
-        wrong = ~torch.isfinite(values)
-        if wrong.any():
-            raise ValueError(
-                f"{self} is NaN or infinite at λ = {lam[wrong][0]:.3g}; a response is finite on [0, 2]"
-            )
+    def _interpolate(self) -> Interpolant:
+        """The interpolant and how far it is from the response: found once, and not at a call if it can be."""
+        if self._interpolant is None:
+            self._interpolant = Interpolant.of(self.gain, self.order, str(self))
+        return self._interpolant
 
     def __repr__(self) -> str:
         return self._name

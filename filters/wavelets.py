@@ -51,7 +51,7 @@ class WaveletFrame(nn.Module):
 
     def frame_bounds(self) -> tuple[float, float]:
         """``(A, B)``, over 4096 frequencies in ``[0, 2]``."""
-        total = self._total(torch.linspace(0, 2, _GRID, dtype=torch.float64))
+        total = self._total(torch.linspace(0, 2, _GRID, dtype=torch.float64, device="cpu"))
         return float(total.min()), float(total.max())
 
     def forward(self, z: Tensor, shift: ShiftOperator | Tensor) -> Tensor:
@@ -107,17 +107,15 @@ def itersine(bands: int = 6, order: int = 60) -> WaveletFrame:
         [1.0, 1.0]
     """
     bands = require_integer("bands", bands, 2)
-    order = require_integer("order", order, 0, "the polynomial degree")
     return WaveletFrame([_Itersine(index, bands, order) for index in range(bands)])
 
 
 class _Itersine(SpectralFunction):
     def __init__(self, index: int, bands: int, order: int) -> None:
-        nn.Module.__init__(self)
+        super().__init__(order=order, name=f"itersine band {index + 1} of {bands}")
         self.width = 4 / (bands - 1)
         self.centre = index * self.width / 2
-        self._name = f"itersine band {index + 1} of {bands}"
-        self._interpolate(order)
+        self._interpolate()
 
     def gain(self, lam: Tensor) -> Tensor:
         x = (lam - self.centre) / self.width

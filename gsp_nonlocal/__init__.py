@@ -3,7 +3,10 @@
 feature map ──► affinity ──► shift S ──► filter(z, S) ──► block output
 """
 
-from filters import ARMA, Aggregation, Cayley, Chebyshev, Diffusion, Filter, Heat, Identity
+from gsp_nonlocal.filters import ARMA, Aggregation, Cayley, Chebyshev, Diffusion, Filter, Heat, Identity
+
+# isort: split
+# Above, a foreign package ``filters`` is refused before other modules import from it.
 from gsp_nonlocal.affinity import ReLUDot
 from gsp_nonlocal.blocks import A2, ANL, CC, CGNL, DNL, GC, NL, NS, SNL, NonlocalBlock
 from gsp_nonlocal.insert import insert_blocks

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from filters.precision import without_autocast
+
 
 def normalised(norm: nn.Module, signal: Tensor) -> Tensor:
     """``norm(signal)`` for ``signal (B, C, N)``, in float32 or better, with the norm's parameters cast up.
@@ -18,7 +20,7 @@ def normalised(norm: nn.Module, signal: Tensor) -> Tensor:
     """
     if signal.shape[-1] == 1:
         _require_several(norm, signal)
-    with torch.autocast(device_type=signal.device.type, enabled=False):
+    with without_autocast(signal):
         tensors = {**dict(norm.named_parameters()), **dict(norm.named_buffers())}
         narrow = {k: t for k, t in tensors.items() if t.is_floating_point() and t.dtype != signal.dtype}
         if not narrow:

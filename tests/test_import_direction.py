@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ALLOWED_BY_FILTERS = {"torch", "jaxtyping"}
 LAYERS = [  # each may import those before it, and itself
-    ["filters"],
+    ["filters", "gsp_nonlocal.filters"],
     ["gsp_nonlocal.extras", "gsp_nonlocal.creation"],
     ["gsp_nonlocal.shifts"],
     ["gsp_nonlocal.nodes", "gsp_nonlocal.norm"],

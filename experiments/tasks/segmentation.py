@@ -143,9 +143,9 @@ def _check_one(filter: str | None, block: str | None) -> None:
 def _block(name: str, order: Order, channels: int, inner_channels: int | None) -> NonlocalBlock:
     factory = filters.registry.get(name)
     order = 3 if order == "auto" else order
-    options = {} if order is None else {"order": order}
+    make = factory if order is None else partial(factory, order=order)
     try:
-        return NonlocalBlock(channels, inner_channels, filter=partial(factory, **options), gate=False)
+        return NonlocalBlock(channels, inner_channels, filter=make, gate=False)
     except TypeError as error:
         raise ValueError(
             f"filter {name!r} with order={order} cannot be built ({error}); "

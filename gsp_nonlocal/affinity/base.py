@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from filters.checks import require_integer, require_number
+from filters.precision import wide_dtype, without_autocast
 from filters.promises import Promises
 from filters.shift import ShiftOperator
 from gsp_nonlocal.affinity.normalization import Normalization, Symmetrization, normalise
@@ -157,8 +158,8 @@ class PairwiseAffinity(Affinity):
     def forward(self, nodes: Tensor, spatial: Sequence[int] | None = None) -> ShiftOperator:
         spatial = require_size(nodes, spatial)
         query, key = self.embeddings(nodes)
-        with torch.autocast(device_type=nodes.device.type, enabled=False):
-            dtype = torch.promote_types(query.dtype, torch.float32)
+        with without_autocast(nodes):
+            dtype = wide_dtype(query)
             same = query is key
             query = query.to(dtype)
             key = query if same else key.to(dtype)

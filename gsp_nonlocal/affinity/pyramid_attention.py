@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from filters.checks import require_integer
+from filters.precision import widened, without_autocast
 from filters.shift import ShiftOperator
 from gsp_nonlocal.affinity.base import Affinity, require_size
 from gsp_nonlocal.creation import Device, options
@@ -66,9 +67,9 @@ class PyramidAttention(Affinity):
 
     def forward(self, nodes: Tensor, spatial: Sequence[int] | None = None) -> ShiftOperator:
         embedded = self.embedding(nodes)
-        exact = embedded.to(torch.promote_types(embedded.dtype, torch.float32))
+        exact = widened(embedded)
         query = normalised(self.norm, exact.mT).relu().mT
-        with torch.autocast(device_type=nodes.device.type, enabled=False):
+        with without_autocast(nodes):
             pooling = pyramid(require_size(nodes, spatial), self.sizes, query)
             exponents = query.shape[-1] ** -0.5 * (query @ (pooling @ query).mT)
             left = exponents.softmax(dim=-1)

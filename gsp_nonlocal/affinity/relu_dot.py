@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from filters.precision import widened, without_autocast
 from filters.shift import ShiftOperator
 from gsp_nonlocal.affinity.base import PairwiseAffinity
 from gsp_nonlocal.affinity.normalization import SCALE_FREE, Normalization, Symmetrization
@@ -76,8 +77,8 @@ class ReLUDot(PairwiseAffinity):
     def forward(self, nodes: Tensor, spatial: Sequence[int] | None = None) -> ShiftOperator:
         """The shift on ``N`` nodes of ``nodes (B, N, C)``."""
         embeddings = self.theta_phi(nodes)
-        with torch.autocast(device_type=nodes.device.type, enabled=False):
-            embeddings = embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
+        with without_autocast(nodes):
+            embeddings = widened(embeddings)
             if (self.symmetrization, self.normalization) == ("average", "symmetric"):
                 return relu_dot_shift(embeddings, self.form)
             query, key = embeddings.relu().chunk(2, dim=-1)

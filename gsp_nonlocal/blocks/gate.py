@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from filters.precision import widened
+
 
 class GatedResidual(torch.autograd.Function):
     r"""``y = x + γ u`` for a scalar gate ``γ``, with ``∂γ = ⟨∂y, u⟩`` as one dot product.
@@ -30,6 +32,6 @@ class GatedResidual(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Gradients of ``x``, ``γ`` and ``u``."""
         gate, update = ctx.saved_tensors
-        wide = grad.to(torch.promote_types(grad.dtype, torch.float32))
+        wide = widened(grad)
         inner = wide.reshape(-1) @ update.to(wide.dtype).reshape(-1)
         return grad.to(ctx.dtype), inner.to(gate.dtype), (grad * gate).to(update.dtype)

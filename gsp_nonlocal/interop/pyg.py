@@ -11,12 +11,11 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.nn import MessagePassing
 
 from filters import Filter, GraphFilter, ShiftOperator, as_shift
-from filters.base import materialise
 from filters.checks import require_integer
 from filters.linear import require_real_floating
 from filters.plain import DiagonalShift
 from filters.promises import Promises
-from filters.shift import Signal
+from filters.signal import Signal, materialise
 from gsp_nonlocal.nodes import to_nodes
 from gsp_nonlocal.shifts.edges import Normalization, check_edges, equals_transpose
 from gsp_nonlocal.shifts.laplacian import Entries, laplacian_shift

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from filters.checks import common_batch, require_number
+from filters.precision import widened
 from filters.promises import Promises
 from filters.shift import ShiftOperator
 from gsp_nonlocal.shifts.derived import DerivedShift
@@ -18,7 +19,6 @@ from gsp_nonlocal.shifts.exponential import (
     exponential_product,
     product_like,
     require_matching,
-    wide,
 )
 from gsp_nonlocal.shifts.implicit import ImplicitShift
 from gsp_nonlocal.shifts.pooled import Product
@@ -71,7 +71,7 @@ class AttentionShift(ImplicitShift):
         return DerivedShift(_transposed, self.scale * self.query, self.key, self.promises.transposed)
 
     def to_dense(self) -> Tensor:
-        return torch.softmax(self.scale * wide(self.query) @ wide(self.key).mT, dim=-1).to(self.dtype)
+        return torch.softmax(self.scale * widened(self.query) @ widened(self.key).mT, dim=-1).to(self.dtype)
 
     def mapped(
         self, function: Callable[[Tensor], Tensor], promises: Promises | None = None

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from filters.precision import widened
 from filters.promises import Promises
 from filters.shift import ShiftOperator
-from gsp_nonlocal.shifts.exponential import wide
 from gsp_nonlocal.shifts.implicit import ImplicitShift, TransposedShift
 
 
@@ -44,8 +44,8 @@ class DerivedShift(ImplicitShift):
         return self.prepared().T(z)
 
     def prepared(self) -> ShiftOperator:
-        query = wide(self.query)
-        derived = self.derive(query, query if self.key is self.query else wide(self.key))
+        query = widened(self.query)
+        derived = self.derive(query, query if self.key is self.query else widened(self.key))
         return derived if derived.promises == self.promises else derived.promising(self.promises)
 
     @property

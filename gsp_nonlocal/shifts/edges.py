@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from filters.checks import require_integer
+from filters.precision import widened
 from gsp_nonlocal.shifts.degrees import added
 
 Normalization = Literal["sym", "rw"] | None
@@ -73,7 +74,7 @@ def check_edges(
         )
     weight = torch.ones(source.shape, device=source.device) if edge_weight is None else edge_weight
     _check_weights(weight, source)
-    weight = weight.to(torch.promote_types(weight.dtype, torch.float32))  # degrees are sums over many edges
+    weight = widened(weight)  # degrees are sums over many edges
     edges = Edges(source, target, weight, nodes, _check_batch(batch, nodes, source, target))
     if not quiet:
         _say_what_is_kept(edges)

@@ -12,6 +12,7 @@ from torch import Tensor
 from filters.checks import common_batch, require_alike
 from filters.mixing import is_channel_first
 from filters.once import differentiable_once
+from filters.precision import widened
 from filters.promises import Promises
 from gsp_nonlocal.shifts.implicit import ImplicitShift
 
@@ -74,7 +75,7 @@ class ExponentialShift(ImplicitShift):
         return ExponentialShift(self.key, self.query, self.column, self.row, **promises)
 
     def to_dense(self) -> Tensor:
-        query, key, row, column = map(wide, (self.query, self.key, self.row, self.column))
+        query, key, row, column = map(widened, (self.query, self.key, self.row, self.column))
         return (query @ key.mT - row - column.mT).exp().to(self.dtype)
 
     def mapped(
@@ -101,11 +102,6 @@ def _require_offset(name: str, offset: Tensor, query: Tensor) -> None:
     if len(offset) not in (1, len(query)):
         raise ValueError(f"{name} has a batch of {len(offset)} and the queries of {len(query)}; equal or 1")
     require_alike("exponential weights", query=query, **{name: offset})
-
-
-def wide(tensor: Tensor) -> Tensor:
-    """``tensor`` in float32 or better."""
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def exponential_product(

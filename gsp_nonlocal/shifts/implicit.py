@@ -12,8 +12,10 @@ from torch import Tensor
 from filters.checks import common_batch, require_alike
 from filters.linear import on_parts
 from filters.plain import DenseShift
+from filters.precision import wide_dtype
 from filters.promises import Promises
-from filters.shift import ShiftOperator, Signal, require_same_nodes
+from filters.shift import ShiftOperator, require_same_nodes
+from filters.signal import S, on_tensor
 
 
 class ImplicitShift(ShiftOperator):
@@ -52,14 +54,17 @@ class ImplicitShift(ShiftOperator):
     def device(self) -> torch.device:
         return self._device
 
-    def __call__(self, z: Signal) -> Signal:
+    def __call__(self, z: S) -> S:
         """``S z``, in the wider data type of the two, computed in float32 or better."""
+        return on_tensor(self._checked, z)
+
+    def _checked(self, z: Tensor) -> Tensor:
         _require_signal(z, self)
         return on_parts(self._widely, z)
 
     def _widely(self, z: Tensor) -> Tensor:
         given = torch.promote_types(z.dtype, self._dtype)
-        wide = torch.promote_types(given, torch.float32)
+        wide = wide_dtype(given)
         return cast(ImplicitShift, self.to(wide)).apply(z.to(wide)).to(given)
 
     def __add__(self, other: ShiftOperator) -> ShiftOperator:

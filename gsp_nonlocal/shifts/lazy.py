@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeGuard
+from typing import Protocol, TypeGuard
 
 import torch
 from jaxtyping import Float
@@ -12,10 +12,7 @@ from torch import Tensor
 from filters.linear import matmul_real, on_parts
 from filters.mixing import is_channel_first, mix_channels
 from filters.operand import TensorMultiple
-from filters.shift import Scalar
-
-if TYPE_CHECKING:
-    from gsp_nonlocal.shifts.low_rank import LowRankShift
+from filters.signal import Scalar
 
 Scale = Scalar | None
 """``A`` of a signal: a number, a zero-dimensional tensor, a mixing matrix ``(C, D)``, or ``None`` for 0.
@@ -25,13 +22,31 @@ it is ``None`` again, so that no square matrix ``0 · I`` meets a mixing matrix 
 """
 
 
+class Factors(Protocol):
+    """What lazy signals ask of their shift ``left · core · rightᵀ``."""
+
+    @property
+    def left(self) -> Tensor:
+        """``(B, N, R)``."""
+        ...
+
+    @property
+    def gram(self) -> Tensor:
+        """``core · rightᵀ · left (B, R, R)``."""
+        ...
+
+    def project(self, z: Tensor) -> Tensor:
+        """``core · rightᵀ z``."""
+        ...
+
+
 class Base:
     """The one dense tensor ``z (B, N, C)`` behind a family of lazy signals, with ``Y`` and the Gram matrix.
 
     It lives for one call of a filter, and so does what it keeps: the next call builds its own autograd graph.
     """
 
-    def __init__(self, shift: LowRankShift, z: Tensor) -> None:
+    def __init__(self, shift: Factors, z: Tensor) -> None:
         self.shift, self.z = shift, z
         self._projected: Tensor | None = None
         self._gram: Tensor | None = None
@@ -86,14 +101,14 @@ class LowRankSignal(TensorMultiple):
             return _two_products(z, self.scale, left, c)
         return _scaled(z, self.scale) + on_parts(lambda part: mix_channels(left, part), c)
 
-    def shifted(self, shift: LowRankShift) -> LowRankSignal:
+    def shifted(self, shift: Factors) -> LowRankSignal:
         """``S (z A + left c) = left (Y A + core G c)``."""
         self._require(shift)
         rest = None if self.coefficients is None else matmul_real(self.base.gram, self.coefficients)
         return self._like(None, _add(self._own(), rest))
 
     def solved(
-        self, shift: LowRankShift, a: Scalar, b: Scalar, small: Callable[[Tensor], Tensor]
+        self, shift: Factors, a: Scalar, b: Scalar, small: Callable[[Tensor], Tensor]
     ) -> LowRankSignal:
         """``(a I + b S)⁻¹ (z A + left c)``, exactly; ``small`` solves ``(a I + b G) c' = ·`` of size
         ``R``."""
@@ -149,7 +164,7 @@ class LowRankSignal(TensorMultiple):
     def _like(self, scale: Scale, coefficients: Tensor | None) -> LowRankSignal:
         return LowRankSignal(self.base, scale, coefficients, self.channels)
 
-    def _require(self, shift: LowRankShift) -> None:
+    def _require(self, shift: Factors) -> None:
         if shift is not self.shift:
             raise ValueError(
                 "lazy signals combine only on the shift they were made from; call .to_dense() on them first"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from jaxtyping import Float, Shaped
@@ -11,7 +12,8 @@ from torch import Tensor
 from filters.checks import common_batch
 from filters.linear import factorised, matmul_real, on_parts, require_real_floating
 from filters.promises import Promises
-from filters.shift import Scalar, ShiftOperator, Signal, require_same_nodes
+from filters.shift import ShiftOperator, require_same_nodes
+from filters.signal import S, Scalar, SignalMap, on_tensor
 from gsp_nonlocal.shifts.implicit import add
 from gsp_nonlocal.shifts.lazy import Base, LowRankSignal
 
@@ -104,30 +106,33 @@ class LowRankShift(ShiftOperator):
         """``z`` as a lazy signal, on which a whole filter runs in ``R × C`` numbers."""
         return LowRankSignal(Base(self, z), 1.0, None, z.shape[-1])
 
-    def __call__(self, z: Signal) -> Signal:
+    def __call__(self, z: S) -> S:
         if isinstance(z, LowRankSignal):
-            return z.shifted(self)
-        return matmul_real(self.left, self.project(z))
+            return cast(S, z.shifted(self))
+        return on_tensor(lambda dense: matmul_real(self.left, self.project(dense)), z)
 
     @property
     def T(self) -> LowRankShift:  # noqa: N802
         core = None if self.core is None else self.core.mT
         return LowRankShift(self.right, self.left, core, **self.promises.transposed.keywords())
 
-    def resolvent(self, a: Scalar, b: Scalar) -> Callable[[Signal], Signal]:
+    def resolvent(self, a: Scalar, b: Scalar) -> SignalMap:
         if isinstance(a, int | float | complex) and a == 0:
             raise ValueError("a = 0: b S alone has no inverse, since S is low-rank; use a ≠ 0 in (aI + bS)⁻¹")
         small: list[Callable[[Tensor], Tensor]] = []
 
-        def solve(z: Signal) -> Signal:
-            signal = z if isinstance(z, LowRankSignal) else self.signal(z)
+        def solve(signal: LowRankSignal) -> LowRankSignal:
             if not small:
                 eye = torch.eye(self.rank, dtype=self.dtype, device=self.device)
                 small.append(factorised(a * eye + b * signal.base.gram))
-            solved = signal.solved(self, a, b, small[0])
-            return solved if signal is z else solved.to_dense()
+            return signal.solved(self, a, b, small[0])
 
-        return solve
+        def apply(z: S) -> S:
+            if isinstance(z, LowRankSignal):
+                return cast(S, solve(z))
+            return on_tensor(lambda dense: solve(self.signal(dense)).to_dense(), z)
+
+        return apply
 
     def eigenpairs(self) -> tuple[Tensor, Tensor]:
         with torch.no_grad():

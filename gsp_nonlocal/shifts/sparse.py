@@ -13,7 +13,8 @@ from torch import Tensor
 from filters.linear import on_parts, require_real_floating
 from filters.once import differentiable_once
 from filters.promises import Promises
-from filters.shift import ShiftOperator, Signal
+from filters.shift import ShiftOperator
+from filters.signal import S
 from gsp_nonlocal.shifts.edges import Normalization, check_edges
 from gsp_nonlocal.shifts.implicit import add
 from gsp_nonlocal.shifts.laplacian import Entries, laplacian_shift
@@ -138,7 +139,7 @@ class SparseShift(ShiftOperator):
     def device(self) -> torch.device:
         return self.values.device
 
-    def __call__(self, z: Signal) -> Signal:
+    def __call__(self, z: S) -> S:
         return on_parts(self._propagate, z)
 
     @property

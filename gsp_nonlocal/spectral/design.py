@@ -13,6 +13,7 @@ from scipy.optimize import least_squares, linprog, lsq_linear
 from torch import Tensor, nn
 
 from filters import DiagonalShift, Filter
+from filters.signal import materialise
 
 Method = Literal["least_squares", "minimax"]
 Target = Callable[[Tensor], Tensor]
@@ -97,9 +98,8 @@ def _wanted(filter: Filter, target: Target, lam: Tensor) -> Tensor:
 def _basis(filter: Filter, lam: Tensor) -> Array:
     """Responses ``(F, terms)`` of the filter to each of its parameters' unit weights."""
     shift, unit = DiagonalShift(1 - lam), torch.ones(1, len(lam), 1, dtype=lam.dtype)
-    terms = torch.cat(list(filter.terms(shift, unit)), dim=-1)[0]
-    eye = torch.eye(filter.num_terms, dtype=lam.dtype)
-    return (terms @ filter.mixing(eye.unsqueeze(-1)).squeeze(-1)).numpy()
+    each = torch.eye(filter.num_terms, dtype=lam.dtype).unsqueeze(1)
+    return materialise(filter.evaluate(shift, unit, filter.mixing(each)))[0].numpy()
 
 
 class _Solver(NamedTuple):

@@ -16,7 +16,7 @@ from experiments.benchmark.block_sections import (
     ours_of,
 )
 from experiments.benchmark.output import read_sections, write_results
-from tests.filters.cases import relative
+from tests.cases.signals import relative
 
 
 def test_our_nl_is_the_textbook_one():

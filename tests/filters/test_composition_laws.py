@@ -6,39 +6,20 @@ from itertools import product
 import pytest
 import torch
 
-from filters import Filter
-from tests.filters.cases import (
-    CLOSED,
-    FAMILIES,
-    FIXED,
-    IN,
-    OUT,
-    SHIFTS,
-    relative,
-    signal,
-)
+from tests.cases.filters import FAMILIES, FIXED
+from tests.cases.own import Clenshaw, Horner, Learned
+from tests.cases.shifts import CLOSED, SHIFTS
+from tests.cases.signals import IN, OUT, relative, signal
 from tests.filters.test_filter_laws import dense, tolerance
 
 MIDDLE = 3
 """Channels between two filters, other than those at their ends: a zero of the wrong shape does not fit."""
 
 
-class Learned(Filter):
-    """``y = w S z W_0 + z W_1``, as a user writes it: a learned number before the one product."""
-
-    def __init__(self, in_channels: int, out_channels: int, order: int = 1) -> None:
-        super().__init__(in_channels, out_channels, order)
-        self.scale = torch.nn.Parameter(torch.tensor(0.7))
-
-    def terms(self, shift, z):
-        yield self.scale * shift(z)
-        yield self.scale * shift(z) + z
-
-
 MAKERS = {
     **{name: partial(family, order=2) for name, (family, _) in FAMILIES.items()},
     "arma, iterated": lambda i, o: FAMILIES["arma"][0](i, o, order=2, iterations=2),
-    "learned": Learned,
+    **{kind.__name__.lower(): partial(kind, order=2) for kind in (Learned, Horner, Clenshaw)},
 }
 FIXED_AFTER = {name: f for name, (f, _) in FIXED.items() if name in ("heat", "function")}
 

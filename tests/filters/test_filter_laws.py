@@ -5,22 +5,12 @@ import torch
 from torch.autograd import gradcheck
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from filters import Chebyshev, DenseShift, Filter, Identity
+from filters import Chebyshev, DenseShift, Identity
 from filters.plain import DiagonalShift
 from gsp_nonlocal.affinity import relu_dot_shift
-from tests.filters.cases import (
-    CLOSED,
-    FILTERS,
-    FIXED,
-    IN,
-    NODES,
-    OUT,
-    SHIFTS,
-    channel_first,
-    features,
-    relative,
-    signal,
-)
+from tests.cases.filters import FILTERS, FIXED
+from tests.cases.shifts import CLOSED, SHIFTS
+from tests.cases.signals import IN, NODES, OUT, channel_first, features, relative, signal
 
 filters_table = pytest.mark.parametrize("name", FILTERS)
 
@@ -167,18 +157,6 @@ class ProductsOverNodes(TorchDispatchMode):
         if func.overloadpacket.__name__ in {"bmm", "mm", "baddbmm", "addmm"}:
             self.calls += any(NODES in shape for shape in shapes)
         return func(*args, **(kwargs or {}))
-
-
-def test_user_filters_are_one_method():
-    class Squared(Filter):
-        def terms(self, shift, z):
-            yield z
-            yield 0.5 * shift(shift(z)) - torch.tensor(0.25, dtype=torch.float64) * z
-
-    f = Squared(IN, OUT).double()
-    for make_shift in SHIFTS.values():
-        shift = make_shift()
-        assert relative(f(signal(), shift), f(signal(), shift.to_dense())) < 1e-12
 
 
 @pytest.mark.parametrize(

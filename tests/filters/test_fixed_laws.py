@@ -9,7 +9,7 @@ from torch import Tensor
 from filters import DenseShift, Heat, IdealLowPass, MexicanHat, SpectralFunction, Tikhonov
 from filters.plain import DiagonalShift
 from gsp_nonlocal.shifts import LowRankShift, SparseShift
-from tests.filters.cases import relative
+from tests.cases.signals import relative
 from tests.filters.graphs import GRAPHS, normalised, path
 
 graphs = pytest.mark.parametrize("graph", GRAPHS)

@@ -24,7 +24,8 @@ from filters import (
     itersine,
 )
 from gsp_nonlocal.shifts import ExponentialShift, LowRankShift
-from tests.filters.cases import CLOSED, SHIFTS, embeddings, relative, signal
+from tests.cases.shifts import CLOSED, SHIFTS
+from tests.cases.signals import embeddings, relative, signal
 
 MONOMIAL = "Monomial(4, 5, order=2, restart=0.1)"
 SYMMETRIC = [name for name in SHIFTS if SHIFTS[name]().is_symmetric]
@@ -140,7 +141,7 @@ def test_reset_keeps_the_parameters_an_optimiser_holds():
 
 
 def test_other_packages_offer_filters_by_name(monkeypatch):
-    point = EntryPoint("squared", "tests.filters.offered:Squared", "gsp_nonlocal.filters")
+    point = EntryPoint("squared", "tests.cases.own:Squared", "gsp_nonlocal.filters")
     monkeypatch.setattr(sys.modules["filters.registry"], "entry_points", lambda group: [point])
     registry = filters.Registry("filter", entry_points="gsp_nonlocal.filters")
     assert registry.names() == ["squared"]

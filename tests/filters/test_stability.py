@@ -6,7 +6,8 @@ import torch
 import filters
 from filters import ARMA, Bernstein, Cayley, Chebyshev, ChebyshevInterpolation, Legendre, Monomial, Rational
 from gsp_nonlocal.affinity import relu_dot_shift
-from tests.filters.cases import IN, NODES, OUT, SHIFTS, features, relative, signal
+from tests.cases.shifts import SHIFTS
+from tests.cases.signals import IN, NODES, OUT, features, relative, signal
 
 LAM = torch.linspace(0, 2, 401, dtype=torch.float64)
 HARD = {

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from tests.filters.cases import FAMILIES, FILTERS, FIXED, IN, LARGE, LARGE_NODES, OUT, relative, signal
+from tests.cases.filters import FAMILIES, FILTERS, FIXED
+from tests.cases.shifts import LARGE, LARGE_NODES
+from tests.cases.signals import IN, OUT, relative, signal
 from tests.filters.test_filter_laws import make
 
 

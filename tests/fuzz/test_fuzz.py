@@ -20,7 +20,7 @@ def test_no_case_fails(kind):
 
 
 def test_known_families_have_a_formula():
-    from tests.filters.cases import FAMILIES
+    from tests.cases.filters import FAMILIES
 
     named = {*POLYNOMIALS, *RATIONALS}
     assert {family.__name__ for family, _ in FAMILIES.values()} <= named

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from filters import Filter, Identity, SpectralFunction
 from filters.base import Cascade, Scaled, Sum
-from tests.filters.cases import FAMILIES
+from tests.cases.filters import FAMILIES
 
 Powers = list[Polynomial]
 Filtered = tuple[Tensor, Tensor]
@@ -204,7 +204,7 @@ def _spectral(f: Filter, s: Tensor, z: Tensor) -> list[Tensor]:
     mu, basis = torch.linalg.eigh(0.5 * (s + s.mT))
     if not row:
         raise NotImplementedError(
-            f"{type(f).__name__} has neither a formula nor a row in tests/filters/cases.py"
+            f"{type(f).__name__} has neither a formula nor a row in tests/cases/filters.py"
         )
     gains = row[0](f.order)(1 - mu)
     return [basis @ (gain.unsqueeze(-1) * (basis.mT @ z)) for gain in gains]

@@ -13,32 +13,24 @@ import torch
 from torch import Tensor, nn
 
 import filters
-from filters import Chebyshev, Diffusion, Filter, Heat
+from filters import Chebyshev, Diffusion, Heat
 from gsp_nonlocal import NL, NonlocalBlock, insert_blocks
 from gsp_nonlocal.affinity import EmbeddedGaussian
 from tests.cases.affinities import AFFINITIES, POOLED
 from tests.cases.blocks import BLOCKS, made, open_gates
-
-
-class Scaled(Filter):
-    """A user's filter with a learned factor, as a reader of the README would write it."""
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels, order=1)
-        self.factor = nn.Parameter(torch.tensor(0.3))
-
-    def terms(self, shift, z):
-        yield z
-        yield self.factor * shift(z) - z
-
+from tests.cases.own import Horner, Learned
 
 FILTERS = {
     "composed": lambda i, o: Chebyshev(i, o, 2) @ Chebyshev(i, i) + 2.0 * Diffusion(i, o),
-    "user's": Scaled,
+    **{kind.__name__.lower(): kind for kind in (Learned, Horner)},
     "fixed": lambda i, o: Chebyshev(i, o) @ Heat(0.5),
     **{name: filters.registry.get(name) for name in filters.registry.names()},
 }
-ALIKE = ("bernstein", "chebyshev_interpolation", "jacobi", "legendre", "monomial", "aggregation", "diffusion")
+ALIKE = {
+    name
+    for name in filters.registry.names()
+    if filters.registry.get(name).terms is Chebyshev.terms and filters.registry.get(name) is not Chebyshev
+}
 """Polynomials: on a dense matrix they run the code of Chebyshev's, which is there."""
 SHAPES = {"low-rank": (2, 8, 6, 5), "dense": (2, 64, 3, 3)}
 

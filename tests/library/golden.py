@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from gsp_nonlocal.interop.translation import Rule, translate_back
-from tests.filters.cases import relative
+from tests.cases.signals import relative
 
 DATA = Path(__file__).parents[1] / "data"
 TOLERANCE = 2e-5

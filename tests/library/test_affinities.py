@@ -41,7 +41,7 @@ from tests.cases.affinities import (
     combinations,
     nodes,
 )
-from tests.filters.cases import relative
+from tests.cases.signals import relative
 from tests.library.promises import assert_kept
 
 

@@ -46,7 +46,9 @@ from gsp_nonlocal.shifts.attention import attention_products
 from gsp_nonlocal.shifts.neighbours import nearest_edges
 from tests.cases.affinities import AFFINITIES
 from tests.cases.blocks import BLOCKS
-from tests.filters.cases import FILTERS, IN, NODES, OUT, SHIFTS, relative, signal
+from tests.cases.filters import FILTERS
+from tests.cases.shifts import SHIFTS
+from tests.cases.signals import IN, NODES, OUT, relative, signal
 from tests.library.golden import load
 
 NAN, INF = float("nan"), float("inf")

@@ -13,7 +13,7 @@ from gsp_nonlocal import SNL, NonlocalBlock
 from gsp_nonlocal.affinity import registry as affinities
 from gsp_nonlocal.blocks import registry as blocks
 from tests.cases.blocks import open_gates
-from tests.filters.cases import relative
+from tests.cases.signals import relative
 
 MAPS = [(2, 6, 30), (2, 6, 5, 4), (2, 6, 3, 4, 5)]
 

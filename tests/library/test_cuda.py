@@ -5,7 +5,7 @@ import copy
 import torch
 
 from gsp_nonlocal import SNL
-from tests.filters.cases import relative
+from tests.cases.signals import relative
 
 if torch.cuda.is_available():
 

@@ -16,7 +16,9 @@ from tests.cases.affinities import AFFINITIES, GRID, POOLED, combinations
 from tests.cases.affinities import build as build_affinity
 from tests.cases.affinities import nodes as node_features
 from tests.cases.blocks import BLOCKS, open_gates
-from tests.filters.cases import FILTERS, SHIFTS, edges, relative, signal
+from tests.cases.filters import FILTERS
+from tests.cases.shifts import SHIFTS
+from tests.cases.signals import edges, relative, signal
 from tests.library.golden import load
 from tests.library.test_official import BLOCKS as AUTHORS
 

@@ -13,7 +13,7 @@ from gsp_nonlocal.affinity import EmbeddedGaussian
 from gsp_nonlocal.blocks import NL, SNL, NonlocalBlock
 from gsp_nonlocal.interop import mmcv, timm
 from gsp_nonlocal.nodes import PointwiseProjection
-from tests.filters.cases import relative
+from tests.cases.signals import relative
 from tests.library.golden import check_golden, check_gradients, load
 
 MODES = ("gaussian", "embedded_gaussian", "dot_product", "concatenation")

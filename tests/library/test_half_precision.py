@@ -11,7 +11,8 @@ from gsp_nonlocal.blocks import CGNL
 from gsp_nonlocal.shifts import AttentionShift, ExponentialShift, HingeShift, Pool, PooledShift
 from gsp_nonlocal.shifts.hinge import hinge_product, hinge_products
 from tests.cases.blocks import BLOCKS, C, open_gates
-from tests.filters.cases import SHIFTS, features, relative, signal
+from tests.cases.shifts import SHIFTS
+from tests.cases.signals import features, relative, signal
 
 CASES = {
     **{name: case.make for name, case in BLOCKS.items()},

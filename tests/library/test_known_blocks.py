@@ -17,7 +17,7 @@ from gsp_nonlocal.shifts import DenseShift
 from gsp_nonlocal.spectral import spectrum
 from tests.cases.affinities import AFFINITIES
 from tests.cases.blocks import BLOCKS, C, made, open_gates
-from tests.filters.cases import relative
+from tests.cases.signals import relative
 
 SHAPES = [(2, C, 30), (2, C, 6, 5), (2, C, 3, 4, 2)]
 PAIRS = [(n, s) for n, case in BLOCKS.items() for s in SHAPES if not case.on_grid or len(s) == 4]

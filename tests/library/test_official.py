@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gsp_nonlocal.interop.official import kinds, load_block, load_network
-from tests.filters.cases import relative
+from tests.cases.signals import relative
 from tests.library.golden import check_golden, check_gradients, load
 
 BLOCKS = {

@@ -9,7 +9,8 @@ from gsp_nonlocal.affinity.normalization import averaged
 from gsp_nonlocal.blocks import registry
 from gsp_nonlocal.shifts import scaled
 from gsp_nonlocal.spectral import symmetric_part
-from tests.filters.cases import NODES, SHIFTS, constants, relative
+from tests.cases.shifts import SHIFTS, constants
+from tests.cases.signals import NODES, relative
 from tests.library.promises import assert_kept
 
 shifts_table = pytest.mark.parametrize("graph", SHIFTS)

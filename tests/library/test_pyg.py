@@ -27,7 +27,8 @@ from gsp_nonlocal import SNL, LowRankShift, NonlocalBlock
 from gsp_nonlocal.interop.pyg import PyGFilter, SpectralConv, from_data, to_data
 from gsp_nonlocal.shifts import DenseShift, SparseShift
 from gsp_nonlocal.shifts.neighbours import complete_edges, nearest_edges
-from tests.filters.cases import SHIFTS, features, relative, signal
+from tests.cases.shifts import SHIFTS
+from tests.cases.signals import features, relative, signal
 
 DATA = Path(__file__).parents[1] / "data"
 GRAPH = to_undirected(torch.randint(0, 30, (2, 60), generator=torch.Generator().manual_seed(1)))

@@ -8,7 +8,7 @@ import torch
 from filters import Chebyshev, Heat
 from gsp_nonlocal.affinity import Concatenation, ReLUDot, relu_dot_shift
 from gsp_nonlocal.shifts import SparseShift
-from tests.filters.cases import edges, relative, signal
+from tests.cases.signals import edges, relative, signal
 
 SCALES = [1e-36, 1e-30, 1e-20, 1e-12, 1e-6, 1.0, 1e12, 1e20, 1e30]
 NODES = 12

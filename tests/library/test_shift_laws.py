@@ -6,7 +6,8 @@ from torch.autograd import gradcheck
 
 from gsp_nonlocal.affinity import inverse_sqrt_degree, relu_dot_shift
 from gsp_nonlocal.shifts import LowRankShift, choose_form
-from tests.filters.cases import BATCH, NODES, SHIFTS, features, isolated, relative, signal
+from tests.cases.shifts import SHIFTS
+from tests.cases.signals import BATCH, NODES, features, isolated, relative, signal
 
 shifts_table = pytest.mark.parametrize("graph", SHIFTS)
 SCALARS = [

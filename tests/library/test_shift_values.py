@@ -10,7 +10,8 @@ from torch.utils.checkpoint import checkpoint
 
 from filters import ARMA, Cayley, Chebyshev, DenseShift, Identity, Rational
 from gsp_nonlocal import NonlocalBlock
-from tests.filters.cases import IN, OUT, SHIFTS, relative, signal
+from tests.cases.shifts import SHIFTS
+from tests.cases.signals import IN, OUT, relative, signal
 
 FILTERS = {
     "chebyshev": lambda: Chebyshev(IN, OUT, order=2),

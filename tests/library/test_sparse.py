@@ -14,7 +14,7 @@ from filters import ARMA, Cayley, Chebyshev, ConvergenceError, Heat, IdealLowPas
 from filters.solve import iterate_resolvent
 from gsp_nonlocal.shifts import SparseShift
 from gsp_nonlocal.shifts.edges import Normalization
-from tests.filters.cases import NODES, edges, relative, signal
+from tests.cases.signals import NODES, edges, relative, signal
 
 build = SparseShift.from_edge_index
 DATA = Path(__file__).parents[1] / "data"

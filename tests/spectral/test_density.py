@@ -10,7 +10,8 @@ from gsp_nonlocal.affinity.normalization import normalise_exponential
 from gsp_nonlocal.shifts import AttentionShift, DenseShift, DiagonalShift, ShiftOperator
 from gsp_nonlocal.spectral import dirichlet_energy, signal_density, spectral_density, symmetric_part
 from gsp_nonlocal.spectral.density import Density, lanczos_quadrature
-from tests.filters.cases import SHIFTS, signal
+from tests.cases.shifts import SHIFTS
+from tests.cases.signals import signal
 
 every_shift = pytest.mark.parametrize("make", SHIFTS.values(), ids=SHIFTS.keys())
 

@@ -5,7 +5,8 @@ import torch
 
 from gsp_nonlocal.shifts import DenseShift, DiagonalShift, LowRankShift
 from gsp_nonlocal.spectral import Spectrum, gft, igft, spectrum, symmetric_part
-from tests.filters.cases import NODES, SHIFTS, features, relative, signal
+from tests.cases.shifts import SHIFTS
+from tests.cases.signals import NODES, features, relative, signal
 
 EXACT = 1e-9
 DEFECTIVE = {"hinge"}

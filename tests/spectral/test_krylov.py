@@ -17,7 +17,7 @@ from gsp_nonlocal.shifts import (
     as_shift,
 )
 from gsp_nonlocal.spectral import block_krylov, krylov, spectral_gap, spectrum
-from tests.filters.cases import SHIFTS
+from tests.cases.shifts import SHIFTS
 from tests.filters.graphs import complete, cycle, normalised, path, product, side_by_side, star
 
 spectrum_module = importlib.import_module("gsp_nonlocal.spectral.spectrum")

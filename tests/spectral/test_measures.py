@@ -24,7 +24,8 @@ from gsp_nonlocal.spectral.measures import (
     spectral_gap,
     total_variation,
 )
-from tests.filters.cases import GRID, SHIFTS, embeddings, features, signal
+from tests.cases.shifts import SHIFTS
+from tests.cases.signals import GRID, embeddings, features, signal
 
 EXACT = 1e-10
 

@@ -17,7 +17,7 @@ from gsp_nonlocal.blocks import NonlocalBlock
 from gsp_nonlocal.interop import mmcv, timm
 from gsp_nonlocal.spectral import Layout, SpectralProbe, block_response
 from gsp_nonlocal.spectral.probe.foreign_readers.hugging_face import CLIP_LIKE, VIT_LIKE
-from tests.filters.cases import relative
+from tests.cases.signals import relative
 
 CHANNELS, HEADS, NODES, BATCH = 12, 3, 7, 2
 PRECISIONS = [(torch.float32, 1e-5), (torch.float64, 1e-10)]

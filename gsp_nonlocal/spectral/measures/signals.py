@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
+from filters.precision import wide_dtype
 from gsp_nonlocal.shifts import ShiftOperator, as_shift
 
 
@@ -91,6 +91,6 @@ def _fitted(z: Tensor, shift: ShiftOperator | Tensor) -> tuple[Tensor, ShiftOper
             f"a signal on this graph has shape (B, {nodes}, C), got {tuple(z.shape)}; "
             "turn a feature map (B, C, H, W) into one with x.flatten(2).mT"
         )
-    dtype = torch.promote_types(z.dtype, torch.float32)
+    dtype = wide_dtype(z)
     greatest = z.detach().abs().amax(dim=(-2, -1), keepdim=True).to(dtype)
     return z.to(dtype) / greatest.masked_fill(greatest == 0, 1.0), shift.to(dtype)

@@ -1,4 +1,4 @@
-"""The case tables: every filter family, and every kind of shift, once."""
+"""The table of filters: every family, variant, fixed response and kind of composition, once."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ from filters import (
     Cayley,
     Chebyshev,
     ChebyshevInterpolation,
-    DenseShift,
-    DiagonalShift,
     Diffusion,
     Filter,
     GraphFilter,
@@ -31,23 +29,11 @@ from filters import (
     MexicanHat,
     Monomial,
     Rational,
-    ShiftOperator,
     SpectralFunction,
     Tikhonov,
 )
-from gsp_nonlocal.affinity import (
-    Affinity,
-    CrissCross,
-    EmbeddedGaussian,
-    GlobalContext,
-    PyramidAttention,
-    relu_dot_shift,
-)
-from gsp_nonlocal.affinity.normalization import normalise_exponential
-from gsp_nonlocal.shifts import AttentionShift, HingeShift, LowRankShift, SparseShift, scaled
-
-NODES, IN, OUT, BATCH = 12, 4, 5, 2
-GRID = (3, 4)
+from tests.cases.own import Clenshaw, Horner, Squared
+from tests.cases.signals import IN, OUT
 
 
 class FilterCase(NamedTuple):
@@ -149,6 +135,9 @@ VARIANTS: dict[str, FilterCase] = {
     ),
     "cayley-0": FilterCase(lambda: Cayley(IN, OUT, order=0), lambda lam: [torch.ones_like(lam)]),
     "arma-2, 6 iterations": FilterCase(lambda: ARMA(IN, OUT, order=2, iterations=6), arma_terms(2, 6)),
+    "squared": FilterCase(lambda: Squared(IN, OUT), lambda lam: [torch.ones_like(lam), (1 - lam) ** 2]),
+    "horner-3": FilterCase(lambda: Horner(IN, OUT, order=3), powers_of_mu(3)),
+    "clenshaw-4": FilterCase(lambda: Clenshaw(IN, OUT, order=4), chebyshev_terms(4)),
     "rational-2, three poles": FilterCase(lambda: Rational(IN, OUT, order=2, poles=3), rational_terms(2, 3)),
 }
 FIXED: dict[str, tuple[SpectralFunction, Callable[[Tensor], Tensor]]] = {
@@ -180,128 +169,3 @@ FILTERS: dict[str, FilterCase] = {
     **{name: FilterCase(lambda f=f: f @ Identity(IN), None) for name, (f, _) in FIXED.items()},
     **{name: FilterCase(make, None) for name, make in COMPOSITIONS.items()},
 }
-
-
-def features(batch: int = BATCH, nodes: int = NODES, rank: int = 6, seed: int = 0) -> Tensor:
-    """Non-negative ``[q, k]``, with zeros, as a ReLU leaves them."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(batch, nodes, rank, generator=generator, dtype=torch.float64).relu()
-
-
-def isolated() -> Tensor:
-    """Features in which nodes 0 and 5 have no edge."""
-    values = features()
-    values[:, [0, 5]] = 0
-    return values
-
-
-def channel_first(values: Tensor) -> Tensor:
-    """The same numbers in the memory layout of a feature map."""
-    return values.mT.contiguous().mT
-
-
-def edges(seed: int = 4) -> tuple[Tensor, Tensor]:
-    """An undirected, weighted graph: ``edge_index (2, E)`` and weights; the last node is isolated."""
-    generator = torch.Generator().manual_seed(seed)
-    weights = torch.rand(NODES, NODES, generator=generator, dtype=torch.float64)
-    kept = torch.rand(NODES, NODES, generator=generator).triu(1) > 0.7
-    kept[:, -1] = False
-    upper = kept.nonzero().T
-    return torch.cat([upper, upper.flip(0)], dim=1), weights[kept].repeat(2)
-
-
-def embeddings(rank: int = 3) -> tuple[Tensor, Tensor]:
-    """Signed ``q`` and ``k``."""
-    return signal(rank, seed=11), signal(rank, seed=12)
-
-
-def of_affinity(make: Callable[[int, int], Affinity]) -> ShiftOperator:
-    """The shift that an affinity with fixed random weights gives on a grid."""
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
-        affinity = make(IN, 3).double()
-    return affinity(signal(seed=5), GRID)
-
-
-def hinges() -> tuple[Tensor, Tensor]:
-    """``u`` and ``v`` with ties."""
-    return signal(1, seed=11).round(decimals=1), signal(1, seed=12).round(decimals=1)
-
-
-def halved(shift: ShiftOperator) -> ShiftOperator:
-    """``½ S``, with its promises."""
-    bound = None if shift.spectral_bound is None else shift.spectral_bound / 2
-    return scaled(shift, *constants(0.5), is_symmetric=shift.is_symmetric, spectral_bound=bound)
-
-
-def constants(left: float) -> tuple[Tensor, Tensor]:
-    """Two constant diagonals ``(1, N, 1)``, the second of ones."""
-    ones = torch.ones(1, NODES, 1, dtype=torch.float64)
-    return left * ones, ones
-
-
-CLOSED = ("low-rank", "dense", "diagonal", "sum of", "pyramid")
-"""How the names of those graphs begin whose resolvents are closed; on others a filter iterates."""
-
-SHIFTS: dict[str, Callable[[], ShiftOperator]] = {
-    "low-rank": lambda: relu_dot_shift(features(), "low_rank"),
-    "low-rank, channel-first": lambda: relu_dot_shift(channel_first(features()), "low_rank"),
-    "low-rank, isolated nodes": lambda: relu_dot_shift(isolated(), "low_rank"),
-    "low-rank, more columns than nodes": lambda: relu_dot_shift(features(rank=32), "low_rank"),
-    "low-rank, odd rank, no core": lambda: LowRankShift(features(rank=5) / 6),
-    "low-rank, batch of one": lambda: relu_dot_shift(features(batch=1), "low_rank"),
-    "low-rank, not symmetric": lambda: LowRankShift(features(seed=1) / 9, features(seed=2) / 9),
-    "dense": lambda: relu_dot_shift(features(), "dense"),
-    "dense, batch of one": lambda: relu_dot_shift(features(batch=1), "dense"),
-    "sparse": lambda: SparseShift.from_edge_index(*edges(), NODES),
-    "sparse, random walk": lambda: SparseShift.from_edge_index(*edges(), NODES, "rw"),
-    "sparse, not normalised": lambda: SparseShift.from_edge_index(*edges(), NODES, None),
-    "diagonal": lambda: DiagonalShift(torch.linspace(-1, 1, NODES, dtype=torch.float64)),
-    "sum of low-rank": lambda: relu_dot_shift(features(), "low_rank") + LowRankShift(features(seed=3) / 20),
-    "attention": lambda: AttentionShift(*embeddings(), scale=0.7),
-    "attention, channel-first": lambda: AttentionShift(*map(channel_first, embeddings())),
-    "attention, transposed": lambda: AttentionShift(*embeddings()).T,
-    "exponential, symmetric": lambda: normalise_exponential(*embeddings(), "average", "symmetric"),
-    "exponential, averaged walk": lambda: normalise_exponential(*embeddings(), "average", "random_walk"),
-    "hinge": lambda: scaled(HingeShift(*hinges()), *constants(1 / NODES)),
-    "criss-cross": lambda: of_affinity(CrissCross),
-    "criss-cross, symmetric": lambda: of_affinity(
-        partial(CrissCross, symmetrization="average", normalization="symmetric")
-    ),
-    "pooled attention": lambda: of_affinity(partial(EmbeddedGaussian, sub_sample="average")),
-    "pyramid": lambda: of_affinity(partial(PyramidAttention, sizes=(1, 2))),
-    "sum, attention and context": lambda: (
-        halved(AttentionShift(*embeddings())) + halved(of_affinity(GlobalContext))
-    ),
-    "sum, low-rank and sparse": lambda: (
-        halved(relu_dot_shift(features(), "low_rank")) + halved(SparseShift.from_edge_index(*edges(), NODES))
-    ),
-    "sum of kinds": lambda: (
-        relu_dot_shift(features(), "low_rank")
-        + DenseShift(0.1 * torch.eye(NODES, dtype=torch.float64), is_symmetric=True)
-    ),
-}
-
-
-LARGE_NODES, LARGE_RANK = 170, 160
-"""Beyond 151, from where PyTorch's batched factorisation is wrong with several threads."""
-LARGE: dict[str, Callable[[], ShiftOperator]] = {
-    "low-rank": lambda: relu_dot_shift(features(3, LARGE_NODES, LARGE_RANK), "low_rank"),
-    "low-rank, not symmetric": lambda: LowRankShift(
-        features(3, LARGE_NODES, LARGE_RANK, seed=1) / 1e4, features(3, LARGE_NODES, LARGE_RANK, seed=2)
-    ),
-    "dense": lambda: relu_dot_shift(features(3, LARGE_NODES), "dense"),
-    "attention": lambda: AttentionShift(signal(3, LARGE_NODES, 3), signal(3, LARGE_NODES, 3, seed=1)),
-}
-"""Batches of graphs of that size, or with factors of that rank."""
-
-
-def signal(channels: int = IN, nodes: int = NODES, batch: int = BATCH, seed: int = 7) -> Tensor:
-    """A random node signal ``(B, N, C)`` in float64."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(batch, nodes, channels, generator=generator, dtype=torch.float64)
-
-
-def relative(value: Tensor, reference: Tensor) -> float:
-    """``‖value − reference‖ / ‖reference‖``."""
-    return ((value - reference).norm() / reference.norm().clamp_min(1e-30)).item()
