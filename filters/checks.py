@@ -98,6 +98,12 @@ def require_floating_type(dtype: torch.dtype | None) -> None:
         raise TypeError(f"dtype must be a floating-point type such as torch.float32, got {dtype!r}")
 
 
+def require_some_node(shape: torch.Size) -> None:
+    """Raise a ``ValueError`` for a graph without nodes, whose last dimension they are."""
+    if shape[-1] == 0:
+        raise ValueError(f"a graph needs at least one node, got the shape {tuple(shape)}")
+
+
 def require_alike(what: str, **parts: Any) -> None:
     """Raise unless tensors or shifts can be parts of one shift: real numbers of one type, on one device, of
     batches that are equal or 1.

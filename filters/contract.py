@@ -83,6 +83,8 @@ class Contract(nn.Module, ABC):
         require_real_floating(lam, "graph frequencies")
         if lam.dim() != 1:
             raise ValueError(f"frequencies have shape (F,), got {tuple(lam.shape)}")
+        if not lam.isfinite().all():
+            raise ValueError(f"frequencies must be finite, got {lam[~lam.isfinite()][0]}")
         unit = torch.eye(self.in_channels or 1, dtype=lam.dtype, device=lam.device)
         probe = unit.unsqueeze(1).expand(-1, lam.shape[0], -1)
         return self(probe, DiagonalShift(1 - lam)).transpose(0, 1)

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from filters.checks import require_some_node
 from filters.linear import factorised, is_symmetric, on_parts, require_real_floating
 from filters.mixing import is_channel_first
-from filters.promises import Promises
+from filters.promises import Promises, promised
 from filters.shift import ShiftOperator, require_same_nodes
 from filters.signal import S, Scalar, SignalMap, map_of_tensors
 
@@ -47,8 +48,9 @@ class DenseShift(ShiftOperator):
             raise ValueError(
                 f"a shift is a square matrix (B, N, N) or (N, N), got shape {tuple(matrix.shape)}"
             )
+        require_some_node(matrix.shape)
         self.matrix = matrix if matrix.dim() == 3 else matrix.unsqueeze(0)
-        self.promises = Promises(is_symmetric, is_row_stochastic, spectral_bound)
+        self.promises = promised(is_symmetric, is_row_stochastic, spectral_bound)
 
     @property
     def shape(self) -> torch.Size:
@@ -114,8 +116,9 @@ class DiagonalShift(ShiftOperator):
         require_real_floating(eigenvalues, "a diagonal shift")
         if eigenvalues.dim() not in (1, 2):
             raise ValueError(f"eigenvalues have shape (B, N) or (N,), got {tuple(eigenvalues.shape)}")
+        require_some_node(eigenvalues.shape[-1:])
         self.eigenvalues = torch.atleast_2d(eigenvalues)
-        self.promises = Promises(symmetric=True, bound=spectral_bound)
+        self.promises = promised(True, False, spectral_bound)
 
     @property
     def shape(self) -> torch.Size:
@@ -139,6 +142,10 @@ class DiagonalShift(ShiftOperator):
 
     def resolvent(self, a: Scalar, b: Scalar) -> SignalMap:
         divisor = a + b * self.eigenvalues.unsqueeze(-1)
+        if not torch.compiler.is_compiling() and bool((divisor == 0).any()):
+            raise ValueError(
+                "aI + bS is singular: −a/b is an eigenvalue of the diagonal shift; choose other a and b"
+            )
         return map_of_tensors(lambda z: z / divisor)
 
     def eigenpairs(self) -> tuple[Tensor, Tensor]:

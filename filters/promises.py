@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import NamedTuple, TypedDict
+
+
+def promised(is_symmetric: bool, is_row_stochastic: bool, spectral_bound: float | None) -> Promises:
+    """The promises that a constructor was given.
+
+    Raises:
+        ValueError: for a bound that is negative or not finite.
+    """
+    if spectral_bound is not None and not 0 <= spectral_bound < inf:
+        raise ValueError(f"spectral_bound must be finite and at least 0, or None, got {spectral_bound}")
+    return Promises(is_symmetric, is_row_stochastic, spectral_bound)
 
 
 class PromiseKeywords(TypedDict):

@@ -11,6 +11,7 @@ nothing else stand in :mod:`filters.plain`; others live in :mod:`gsp_nonlocal.sh
 
 from __future__ import annotations
 
+import cmath
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import cast
@@ -74,8 +75,13 @@ class ShiftOperator(ABC):
         """``S z`` for a signal ``z (B, N, C)``."""
 
     def __matmul__(self, z: S) -> S:
-        """``S z``, as ``shift @ z``; filters write ``shift(z)``, which ``torch.compile`` can trace."""
-        return self(z)
+        """``S z`` in the greater precision of the two, checked; filters write ``shift(z)``, which
+        ``torch.compile`` can trace."""
+        if not isinstance(z, Tensor):
+            return self(z)
+        require_signal(z, self)
+        wide = torch.promote_types(z.real.dtype, self.dtype)
+        return cast(S, self.to(wide)(z.to(torch.promote_types(z.dtype, wide))))
 
     @property
     @abstractmethod
@@ -91,9 +97,17 @@ class ShiftOperator(ABC):
         return map_of_tensors(iterate_resolvent(self, a, b))
 
     def solve(self, z: S, a: Scalar, b: Scalar) -> S:
-        """``(a I + b S)⁻¹ z``, once, in the greater precision of ``z`` and ``S``, float32 or better."""
+        """``(a I + b S)⁻¹ z``, once, in the greater precision of ``z`` and ``S``, float32 or better.
+
+        Raises:
+            ValueError: for numbers that are not finite, or a system that is singular.
+        """
+        for name, number in (("a", a), ("b", b)):
+            if isinstance(number, int | float | complex) and not cmath.isfinite(number):
+                raise ValueError(f"{name} in (aI + bS)⁻¹ must be finite, got {number}")
         if not isinstance(z, Tensor):
             return self.resolvent(a, b)(z)
+        require_signal(z, self)
         wide = wide_dtype(z.real, self)
         return cast(S, self.to(wide).resolvent(a, b)(z.to(torch.promote_types(z.dtype, wide))))
 
@@ -159,6 +173,27 @@ class ShiftOperator(ABC):
 
 def require_same_nodes(one: ShiftOperator, other: ShiftOperator) -> None:
     """Raise unless both shifts can be parts of one: on the same nodes, of one type, on one device."""
+    if not isinstance(other, ShiftOperator):
+        raise TypeError(
+            f"a shift is added to a shift, got {type(other).__name__}; DenseShift(matrix) makes one of it"
+        )
     if one.shape[-1] != other.shape[-1]:
         raise ValueError(f"shifts act on different graphs: {one.shape[-1]} and {other.shape[-1]} nodes")
     require_alike("shifts that are added", first=one, second=other)
+
+
+def require_signal(z: Tensor, shift: ShiftOperator) -> None:
+    """Raise unless ``z`` is a signal on the nodes of ``shift``, on its device."""
+    if not (z.is_floating_point() or z.is_complex()):
+        raise TypeError(f"a node signal must be floating-point or complex, got {z.dtype}; use .float()")
+    if z.dim() != 3:
+        raise ValueError(f"a node signal has shape (B, N, C), got {tuple(z.shape)}")
+    batch, nodes, _ = shift.shape
+    if z.shape[1] != nodes:
+        raise ValueError(f"a signal on {z.shape[1]} nodes does not fit a shift of {nodes} nodes")
+    if 1 not in (batch, len(z)) and batch != len(z):
+        raise ValueError(
+            f"a batch of {len(z)} signals does not fit one of {batch} graphs; they are equal or 1"
+        )
+    if z.device != shift.device:
+        raise ValueError(f"the signal is on {z.device} and the shift on {shift.device}; use .to(device)")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from filters.checks import require_alike
-from filters.promises import Promises
+from filters.promises import Promises, promised
 from gsp_nonlocal.shifts.implicit import ImplicitShift
 
 
@@ -55,7 +55,7 @@ class CrissCrossShift(ImplicitShift):
             )
         require_alike("a criss-cross shift", vertical=vertical, horizontal=horizontal)
         like = horizontal.flatten(1, 2)
-        super().__init__(like, Promises(is_symmetric, is_row_stochastic, spectral_bound))
+        super().__init__(like, promised(is_symmetric, is_row_stochastic, spectral_bound))
         self.vertical, self.horizontal = vertical, horizontal
 
     @property

@@ -13,7 +13,7 @@ from filters.checks import common_batch, require_alike
 from filters.mixing import is_channel_first
 from filters.once import differentiable_once
 from filters.precision import widened
-from filters.promises import Promises
+from filters.promises import Promises, promised
 from gsp_nonlocal.shifts.implicit import ImplicitShift
 
 CHUNK = 2**20
@@ -61,7 +61,7 @@ class ExponentialShift(ImplicitShift):
         for name, offset in {"row": row, "column": column}.items():
             if offset is not None:
                 _require_offset(name, offset, query)
-        super().__init__(query, Promises(is_symmetric, is_row_stochastic, spectral_bound))
+        super().__init__(query, promised(is_symmetric, is_row_stochastic, spectral_bound))
         self.query, self.key = query, key
         self.row = torch.zeros_like(query[..., :1]) if row is None else row.detach()
         self.column = torch.zeros_like(key[..., :1]) if column is None else column.detach()

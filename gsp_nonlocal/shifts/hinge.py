@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from filters.checks import common_batch, require_alike
-from filters.promises import Promises
+from filters.promises import Promises, promised
 from gsp_nonlocal.shifts.implicit import ImplicitShift
 from gsp_nonlocal.shifts.pooled import Product
 
@@ -52,7 +52,7 @@ class HingeShift(ImplicitShift):
                 f"and {tuple(column.shape)}"
             )
         require_alike("a hinge shift", row=row, column=column)
-        super().__init__(row, Promises(is_symmetric, is_row_stochastic, spectral_bound))
+        super().__init__(row, promised(is_symmetric, is_row_stochastic, spectral_bound))
         self.row, self.column = row, column
 
     def apply(self, z: Tensor) -> Tensor:

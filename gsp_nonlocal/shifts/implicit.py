@@ -14,7 +14,7 @@ from filters.linear import on_parts
 from filters.plain import DenseShift
 from filters.precision import wide_dtype
 from filters.promises import Promises
-from filters.shift import ShiftOperator, require_same_nodes
+from filters.shift import ShiftOperator, require_same_nodes, require_signal
 from filters.signal import S, on_tensor
 
 
@@ -59,7 +59,7 @@ class ImplicitShift(ShiftOperator):
         return on_tensor(self._checked, z)
 
     def _checked(self, z: Tensor) -> Tensor:
-        _require_signal(z, self)
+        require_signal(z, self)
         return on_parts(self._widely, z)
 
     def _widely(self, z: Tensor) -> Tensor:
@@ -69,23 +69,6 @@ class ImplicitShift(ShiftOperator):
 
     def __add__(self, other: ShiftOperator) -> ShiftOperator:
         return add(self, other)
-
-
-def _require_signal(z: Tensor, shift: ShiftOperator) -> None:
-    """Raise unless ``z`` is a signal on the nodes of ``shift``, on its device."""
-    if not (z.is_floating_point() or z.is_complex()):
-        raise TypeError(f"a node signal must be floating-point or complex, got {z.dtype}; use .float()")
-    if z.dim() != 3:
-        raise ValueError(f"a node signal has shape (B, N, C), got {tuple(z.shape)}")
-    batch, nodes, _ = shift.shape
-    if z.shape[1] != nodes:
-        raise ValueError(f"a signal on {z.shape[1]} nodes does not fit a shift of {nodes} nodes")
-    if 1 not in (batch, len(z)) and batch != len(z):
-        raise ValueError(
-            f"a batch of {len(z)} signals does not fit one of {batch} graphs; they are equal or 1"
-        )
-    if z.device != shift.device:
-        raise ValueError(f"the signal is on {z.device} and the shift on {shift.device}; use .to(device)")
 
 
 class TransposedShift(ImplicitShift):

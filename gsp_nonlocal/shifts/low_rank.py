@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from filters.checks import common_batch
+from filters.checks import common_batch, require_some_node
 from filters.linear import factorised, matmul_real, on_parts, require_real_floating
-from filters.promises import Promises
+from filters.promises import Promises, promised
 from filters.shift import ShiftOperator, require_same_nodes
 from filters.signal import S, Scalar, SignalMap, on_tensor
 from gsp_nonlocal.shifts.implicit import add
@@ -67,7 +67,7 @@ class LowRankShift(ShiftOperator):
         self.left, self.right = left, right
         self.core = core if core is None or core.dim() == 3 else core.unsqueeze(0)
         symmetric = right is left and core is None if is_symmetric is None else is_symmetric
-        self.promises = Promises(symmetric, is_row_stochastic, spectral_bound)
+        self.promises = promised(symmetric, is_row_stochastic, spectral_bound)
 
     @property
     def rank(self) -> int:
@@ -186,6 +186,7 @@ def _check_factors(left: Tensor, right: Tensor, core: Tensor | None) -> None:
             "factors have one common shape (B, N, R), "
             f"got left {tuple(left.shape)} and right {tuple(right.shape)}"
         )
+    require_some_node(left.shape[:-1])
     batch, _, rank = left.shape
     if core is not None and core.shape not in {(rank, rank), (1, rank, rank), (batch, rank, rank)}:
         raise ValueError(

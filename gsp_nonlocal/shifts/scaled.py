@@ -8,7 +8,7 @@ from torch import Tensor
 
 from filters.checks import common_batch, require_alike, require_tensor
 from filters.plain import DenseShift
-from filters.promises import Promises
+from filters.promises import Promises, promised
 from filters.shift import ShiftOperator
 from gsp_nonlocal.shifts.implicit import ImplicitShift
 from gsp_nonlocal.shifts.low_rank import LowRankShift
@@ -56,7 +56,7 @@ class ScaledShift(ImplicitShift):
         require_alike("a scaled shift", inner=inner, left=left, right=right)
         batch = common_batch(inner, left, right)
         like = left.expand(batch, -1, -1)
-        super().__init__(like, Promises(is_symmetric, is_row_stochastic, spectral_bound))
+        super().__init__(like, promised(is_symmetric, is_row_stochastic, spectral_bound))
         self.inner, self.left, self.right = inner, left, right
 
     def apply(self, z: Tensor) -> Tensor:
@@ -89,7 +89,7 @@ def scaled(
     """``diag(l) S diag(r)`` for ``l, r (B, N, 1)``; the diagonals go into a matrix or factors that are
     there."""
     require_alike("a scaled shift", inner=shift, left=left, right=right)
-    promises = Promises(is_symmetric, is_row_stochastic, spectral_bound).keywords()
+    promises = promised(is_symmetric, is_row_stochastic, spectral_bound).keywords()
     if isinstance(shift, DenseShift):
         return DenseShift(left * shift.matrix * right.mT, **promises)
     if isinstance(shift, LowRankShift):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from filters.linear import on_parts, require_real_floating
 from filters.once import differentiable_once
-from filters.promises import Promises
+from filters.promises import Promises, promised
 from filters.shift import ShiftOperator
 from filters.signal import S
 from gsp_nonlocal.shifts.edges import Normalization, check_edges
@@ -60,7 +60,7 @@ class SparseShift(ShiftOperator):
     ) -> None:
         require_real_floating(values, "the values of a sparse shift")
         _check_pattern(rows, columns, values)
-        promises = Promises(is_symmetric, is_row_stochastic, spectral_bound)
+        promises = promised(is_symmetric, is_row_stochastic, spectral_bound)
         self._put(Pattern(rows, columns), values, promises)
 
     def _put(self, pattern: Pattern, values: Tensor, promises: Promises) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from filters.checks import require_tensor
 from filters.precision import wide_dtype
 from gsp_nonlocal.shifts import ShiftOperator, as_shift
 
@@ -84,7 +85,7 @@ def _fitted(z: Tensor, shift: ShiftOperator | Tensor) -> tuple[Tensor, ShiftOper
     """The signal scaled to a greatest value of 1 and the shift, in float32 or better, if they fit."""
     shift = as_shift(shift)
     nodes = shift.shape[-1]
-    if not z.is_floating_point():
+    if not require_tensor("a signal", z).is_floating_point():
         raise TypeError(f"a signal is a real floating-point tensor, got {z.dtype}; convert it with .float()")
     if z.dim() != 3 or z.shape[1] != nodes:
         raise ValueError(
