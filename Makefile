@@ -81,7 +81,7 @@ families: $(READY) ## cued scenes: every filter family, three seeds (half an hou
 compare: $(READY) ## cued scenes and digits: every known block, three seeds (an hour and a half)
 	$(RUN) -m experiments.compare --seeds 3 4 5
 
-spectral-study: $(READY) ## what graph each block learns: trains each on cued scenes, writes docs/study.md (half an hour)
+spectral-study: $(READY) ## what graph each block learns: trains each on cued scenes, renews docs/study.md (half an hour)
 	$(RUN) -m experiments.spectral_study
 
 clean:          ## remove runs and caches

@@ -1,8 +1,7 @@
-"""Training of one cell of a comparison: one network on cued scenes or digits, by one seed."""
+"""Training of one cell of a grid: one network on cued scenes or digits, by one seed."""
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -10,6 +9,7 @@ from lightning import LightningDataModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
 
 import filters
+from experiments.cells import Cell
 from experiments.checkpoints import WholeCheckpointIO, read_checkpoint
 from experiments.data import CuedScenes, Digits
 from experiments.data.scenes import Cue
@@ -47,55 +47,8 @@ STEPS: dict[Cue, int] = {"colour": 1000, "class": 3000}
 BATCH: dict[Cue, int] = {"colour": 8, "class": 32}
 BLOCK_STEPS: dict[str, int] = {"scenes": STEPS["colour"], "digits": 128}
 BLOCK_BATCH: dict[str, int] = {"scenes": BATCH["colour"], "digits": 64}
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What one training gave: IoU of the best validation checkpoint on the test scenes, and the cost."""
-
-    cue: str
-    model: str
-    seed: int
-    steps: int
-    val_iou: float
-    test_iou: float
-    seconds: float
-
-    @property
-    def key(self) -> tuple[str, str, int, int]:
-        """What no two cells of a table share."""
-        return self.cue, self.model, self.seed, self.steps
-
-    @property
-    def score(self) -> float:
-        """What is compared."""
-        return self.test_iou
-
-
-@dataclass(frozen=True)
-class BlockCell:
-    """What one training of a block gave: metric of the best validation checkpoint on test data, and the cost.
-
-    The metric is the IoU on scenes, and the accuracy on digits.
-    """
-
-    data: str
-    block: str
-    seed: int
-    steps: int
-    val: float
-    test: float
-    seconds: float
-
-    @property
-    def key(self) -> tuple[str, str, int, int]:
-        """What no two cells of a table share."""
-        return self.data, self.block, self.seed, self.steps
-
-    @property
-    def score(self) -> float:
-        """What is compared."""
-        return self.test
+CUED_COLUMNS = ("cue", "model", "seed", "steps", "val_iou", "test_iou", "seconds")
+"""Header of tables of cued scenes, for the fields of a cell."""
 
 
 def train_cell(
@@ -139,7 +92,7 @@ def train_cell(
 
 def train_block(
     data: Data, block: str, seed: int, folder: str | Path, *, steps: int | None = None, eval_scenes: int = 400
-) -> BlockCell:
+) -> Cell:
     """Train the network of a block on scenes (colour cue) or digits, choose by validation, test the choice.
 
     The budget depends on the data set alone, the batches on data set and seed alone: the random shifts of
@@ -163,7 +116,7 @@ def train_block(
     seed_everything(seed, verbose=False)
     often: dict[str, Any] = {"val_check_interval": max(1, steps // 8), "check_val_every_n_epoch": None}
     val, test, seconds, _ = train_best(task, source, folder, max_epochs=-1, max_steps=steps, **often)
-    return BlockCell(data, block, seed, steps, val, test, seconds)
+    return Cell(data, block, seed, steps, val, test, seconds)
 
 
 def block_task(data: Data, block: str) -> Task:

@@ -18,13 +18,13 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
+from experiments.cells import Cell, summarise, write_cells
 from experiments.command import command
-from experiments.comparison import MODELS, STEPS, Cell, train_best, train_cell
+from experiments.comparison import CUED_COLUMNS, MODELS, STEPS, train_best, train_cell
 from experiments.data import CuedScenes, Digits
 from experiments.files import check_writable
 from experiments.messages import hush
 from experiments.plots import plot_comparison
-from experiments.table import summarise, write_cells
 from experiments.tasks import Classification, Segmentation
 from gsp_nonlocal.spectral import analyze
 
@@ -81,7 +81,7 @@ def compare_scenes(output: Path, budget: Budget) -> list[Cell]:
             eval_scenes=budget.eval_scenes,
         )
         cells.append(cell)
-        write_cells(cells, output / "cued_scenes.csv")
+        write_cells(cells, output / "cued_scenes.csv", CUED_COLUMNS)
     shown = [CuedScenes("colour", eval_scenes=4).scenes["test"][index] for index in range(4)]
     images, masks = (torch.stack(tensors) for tensors in zip(*shown, strict=True))
     plot_comparison(summarise(cells), networks, images, masks, output / "cued_scenes.png")
@@ -101,8 +101,8 @@ def show(result: DigitsResult, cells: Sequence[Cell], output: Path) -> None:
         f"{result.seconds:.0f}",
     )
     for cell in cells:
-        value, seconds = f"{cell.test_iou:.3f}", f"{cell.seconds:.0f}"
-        table.add_row("colour-cued scenes", cell.model, "test IoU", value, seconds)
+        value, seconds = f"{cell.test:.3f}", f"{cell.seconds:.0f}"
+        table.add_row("colour-cued scenes", cell.network, "test IoU", value, seconds)
     console.print(table)
     lines = [
         f"spectrum of the trained block   {result.report}",

@@ -5,69 +5,43 @@
 run again.
 """
 
-import argparse
 import json
 import sys
-import tempfile
-from collections.abc import Sequence
-from itertools import product
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import cast
 
 import torch
 from matplotlib.figure import Figure
-from rich.console import Console
 
+from experiments.cells import Cell, Key
 from experiments.command import command
-from experiments.comparison import BATCH, FAMILIES, STEPS, Cell, train_cell
+from experiments.comparison import BATCH, CUED_COLUMNS, FAMILIES, STEPS, train_cell
 from experiments.costs import parameter_count, scene_batch, step_times
 from experiments.data.scenes import Cue
 from experiments.files import replacing
-from experiments.machine import machine_table
-from experiments.messages import hush
-from experiments.settings import check_budget
-from experiments.table import check_table, is_done, read_cells, summarise, write_cells
+from experiments.grid import Facts, Grid, grid_parser, run_command
 from experiments.tasks import Segmentation
 from gsp_nonlocal import NonlocalBlock
 from gsp_nonlocal.spectral import block_response
 
-RESULTS = Path(__file__).parent / "results"
-Responses = dict[str, dict[str, list[float]]]
+HEAD = """\
+# Filter families on cued scenes
+
+Test metric (mean ± standard deviation over seeds, then each) of the best validation checkpoint. All share
+steps, hyperparameters and, by seed, batches; none was tuned. Order 3; aggregation and diffusion of order 1.
+Time: a training step of the whole network, in turns within one run."""
 _COLUMNS = 4
 
 
-def run_families(
-    cue: Cue,
-    seeds: Sequence[int],
-    output: str | Path = RESULTS,
-    steps: int | None = None,
-    eval_scenes: int = 400,
-    families: Sequence[str] = tuple(FAMILIES),
-) -> list[Cell]:
-    """Train the cells that ``output`` lacks, keep the learned responses, and write table and picture."""
-    folder, console = Path(output), Console()
-    cells, responses = read_cells(folder / "families.csv"), _read_responses(folder)
-    budget = STEPS[cue] if steps is None else steps
-    for seed, family in product(seeds, families):
-        if is_done(cells, cue, family, seed, budget):
-            console.print(f"seed {seed}, {family}: done before")
-            continue
-        console.rule(f"cue {cue}, seed {seed}, {family}, {budget} steps")
-        with tempfile.TemporaryDirectory() as temporary:
-            cell, task = train_cell(cue, family, seed, temporary, steps=budget, eval_scenes=eval_scenes)
-        cells.append(cell)
-        responses[_key(cell)] = learned_gain(task)
-        keep(cells, responses, folder)
-        console.print(f"test IoU {cell.test_iou:.3f} in {cell.seconds:.0f} s")
-    write_summary(cue, [c for c in cells if (c.cue, c.steps) == (cue, budget)], responses, folder)
-    return cells
-
-
-def keep(cells: Sequence[Cell], responses: dict[str, list[float]], folder: Path) -> None:
-    """Write what is finished: the responses first, so that no cell in the table lacks its own."""
-    with replacing(folder / "families_responses.json") as temporary:
+def train(key: Key, checkpoints: Path, output: Path) -> Cell:
+    """Train a family, and keep its response first, so that no cell in the table lacks its own."""
+    cue = cast(Cue, key.task)
+    cell, task = train_cell(cue, key.network, key.seed, checkpoints, steps=key.steps)
+    responses = read_responses(output) | {str(key): learned_gain(task)}
+    with replacing(_responses(output)) as temporary:
         temporary.write_text(json.dumps(responses), encoding="utf-8")
-    write_cells(cells, folder / "families.csv")
+    return cell
 
 
 def learned_gain(task: Segmentation) -> list[float]:
@@ -76,55 +50,57 @@ def learned_gain(task: Segmentation) -> list[float]:
     return [round(gain, 5) for gain in block_response(block).mean_gain.tolist()]
 
 
-def write_summary(cue: Cue, cells: Sequence[Cell], responses: dict[str, list[float]], folder: Path) -> None:
-    """The table and the picture of these cells, of one cue and budget."""
-    tasks = {model: Segmentation(**FAMILIES[model]) for model in dict.fromkeys(c.model for c in cells)}
-    times = step_times(tasks, scene_batch(BATCH[cue]), rounds=9)
-    with replacing(folder / "families.md") as temporary:
-        temporary.write_text(markdown(cells, times), encoding="utf-8")
-    own: Responses = {}
+def read_responses(folder: Path) -> dict[str, list[float]]:
+    """Return the learned responses by cell, none if there is no file.
+
+    Raises:
+        ValueError: If the file holds something else.
+    """
+    path = _responses(folder)
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError as error:
+        raise ValueError(f"'{path}' is no JSON ({error}); move it away") from error
+    curves = list(found.values()) if isinstance(found, dict) else [None]
+    if not all(isinstance(curve, list) and all(isinstance(g, float) for g in curve) for curve in curves):
+        raise ValueError(f"'{path}' holds no responses by name; move it away")
+    return found
+
+
+def _responses(folder: Path) -> Path:
+    return folder / "families_responses.json"
+
+
+def measured(task: str, networks: Sequence[str]) -> Facts:
+    """Parameters of the networks, and the time of a training step, measured here and now."""
+    tasks = {name: Segmentation(**FAMILIES[name]) for name in networks}
+    times = step_times(tasks, scene_batch(BATCH[cast(Cue, task)]), rounds=9)
+    return {
+        "parameters": {name: f"{parameter_count(network):,}" for name, network in tasks.items()},
+        "ms a step": {name: f"{milliseconds:.1f}" for name, milliseconds in times.items()},
+    }
+
+
+def draw(cells: Sequence[Cell], metrics: Mapping[str, str], path: Path) -> None:
+    """Draw the responses that these cells learned into a PNG file."""
+    responses = read_responses(path.parent)
+    own: dict[str, dict[str, list[float]]] = {}
     for cell in cells:
-        own.setdefault(cell.model, {})[f"seed {cell.seed}"] = responses[_key(cell)]
-    with replacing(folder / "families.png") as temporary:
+        if str(cell.key) in responses:
+            curves = own.setdefault(cell.network, {})
+            curves[f"cue {cell.task}, seed {cell.seed}"] = responses[str(cell.key)]
+    with replacing(path) as temporary:
         picture(own).savefig(temporary, dpi=110, format="png")
 
 
-def _key(cell: Cell) -> str:
-    return f"{cell.cue}, {cell.steps} steps, {cell.model}, seed {cell.seed}"
-
-
-def markdown(cells: Sequence[Cell], times: dict[str, float]) -> str:
-    """The summary as a Markdown page, best family first, with the machine's description."""
-    rows = [
-        f"| {s.model} | {s.spread} | {s.each()} | {parameter_count(Segmentation(**FAMILIES[s.model])):,} "
-        f"| {times[s.model]:.1f} |"
-        for s in sorted(summarise(cells), key=lambda s: -s.mean)
-    ]
-    return "\n".join(
-        [
-            "# Filter families on cued scenes",
-            "",
-            f"Cue: {cells[0].cue}; {cells[0].steps} steps; order 3; aggregation and diffusion of order 1.",
-            "Test IoU (mean ± standard deviation over seeds, then each) of the best validation checkpoint.",
-            "All share steps, hyperparameters and, by seed, batches; none was tuned. Time: a training step",
-            "of the whole network, in turns within one run.",
-            "",
-            "| filter | test IoU | each seed | parameters | ms a step |",
-            "|---|---|---|---|---|",
-            *rows,
-            *machine_table(),
-        ]
-    )
-
-
-def picture(responses: Responses) -> Figure:
+def picture(responses: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
     """Mean gain of the learned responses over graph frequency: a panel a family, a curve a seed."""
-    rows = -(-len(responses) // _COLUMNS)
+    rows = max(1, -(-len(responses) // _COLUMNS))
     figure = Figure(figsize=(3 * _COLUMNS, 2.3 * rows), layout="constrained")
     panels = figure.subplots(rows, _COLUMNS, squeeze=False, sharex=True).flat
     for (family, curves), axes in zip(responses.items(), panels, strict=False):
-        for seed, gain in curves.items():
-            axes.plot(torch.linspace(0, 2, len(gain)), gain, label=seed)
+        for label, gain in curves.items():
+            axes.plot(torch.linspace(0, 2, len(gain)), gain, label=label)
         axes.set_title(family)
         axes.set_ylim(0)
         axes.spines[["top", "right"]].set_visible(False)
@@ -138,37 +114,28 @@ def picture(responses: Responses) -> Figure:
     return figure
 
 
-def _read_responses(folder: Path) -> dict[str, list[float]]:
-    path = folder / "families_responses.json"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except ValueError as error:
-        raise ValueError(f"'{path}' is no JSON ({error}); move it away") from error
-    if not isinstance(found, dict):
-        raise ValueError(f"'{path}' holds no responses by name; move it away")
-    return found
+GRID = Grid(
+    name="families",
+    head=HEAD,
+    columns=CUED_COLUMNS,
+    steps={str(cue): steps for cue, steps in STEPS.items()},
+    networks=tuple(FAMILIES),
+    metrics=dict.fromkeys(STEPS, "IoU"),
+    places={cue: f"Cue: {cue}. {{steps}} steps of {batch}." for cue, batch in BATCH.items()},
+    train=train,
+    facts=measured,
+    picture=draw,
+)
 
 
 @command
 def main(args: Sequence[str] | None = None) -> int:
     """Run the comparison from the command line."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.families", description=__doc__)
-    parser.add_argument("--cue", choices=get_args(Cue), default="colour")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[3, 4, 5])
-    parser.add_argument("--steps", type=int, help=f"Steps a training; by default {STEPS}.")
+    parser = grid_parser("experiments.families", __doc__, GRID, seeds=(3, 4, 5))
+    parser.add_argument("--cue", choices=list(GRID.steps), default="colour")
     parser.add_argument("--families", nargs="+", choices=list(FAMILIES), default=list(FAMILIES))
-    parser.add_argument("--output", default=str(RESULTS))
     chosen = parser.parse_args(args)
-    hush()
-    try:
-        check_budget(chosen.seeds, chosen.steps)
-        check_table(Path(chosen.output) / "families.csv")
-        _read_responses(Path(chosen.output))
-    except ValueError as error:
-        parser.error(str(error))
-    run_families(chosen.cue, chosen.seeds, chosen.output, chosen.steps, families=chosen.families)
-    Console().print((Path(chosen.output) / "families.md").read_text(encoding="utf-8"))
-    return 0
+    return run_command(GRID, parser, chosen, [chosen.cue], chosen.families, read_responses)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from experiments.cells import Summary
 from experiments.files import replacing
-from experiments.table import Summary
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -18,13 +18,6 @@ from matplotlib.axes import Axes
 
 COLOURS = ("#9aa5b1", "#4c8dd6", "#e4572e")
 _BACKGROUND = np.array([0.10, 0.11, 0.15])
-
-
-def plot_bars(summaries: Sequence[Summary], path: str | Path) -> Path:
-    """Draw mean test IoU by cue and model with the standard deviation, as a PNG."""
-    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    _bars(axes, summaries)
-    return _save(figure, path)
 
 
 def plot_comparison(
@@ -68,15 +61,15 @@ def plot_dots(summaries: Sequence[Summary], measures: Mapping[str, str], path: s
         measures: Name of the metric by data set.
         path: PNG file.
     """
-    models = list(dict.fromkeys(summary.model for summary in summaries))
-    shown = [data for data in measures if any(summary.data == data for summary in summaries)]
+    models = list(dict.fromkeys(summary.network for summary in summaries))
+    shown = [data for data in measures if any(summary.task == data for summary in summaries)]
     size = (1.5 + 4.2 * len(shown), 1.3 + 0.32 * len(models))
     figure, panels = plt.subplots(
         1, len(shown), figsize=size, layout="constrained", squeeze=False, sharey=True
     )
     for data, axes in zip(shown, panels.flat, strict=True):
-        for summary in (summary for summary in summaries if summary.data == data):
-            _dots(axes, summary, models.index(summary.model))
+        for summary in (summary for summary in summaries if summary.task == data):
+            _dots(axes, summary, models.index(summary.network))
         axes.set(title=data, xlabel=f"test {measures[data]}", ylim=(len(models) - 0.4, -0.6))
         axes.set_yticks(range(len(models)), models)
         axes.grid(axis="x", alpha=0.3)
@@ -105,18 +98,18 @@ def _dots(axes: Axes, summary: Summary, row: int) -> None:
 
 
 def _bars(axes: Axes, summaries: Sequence[Summary]) -> None:
-    cues = list(dict.fromkeys(summary.data for summary in summaries))
-    models = list(dict.fromkeys(summary.model for summary in summaries))
+    cues = list(dict.fromkeys(summary.task for summary in summaries))
+    models = list(dict.fromkeys(summary.network for summary in summaries))
     for summary in summaries:
-        place = cues.index(summary.data) + 0.27 * (models.index(summary.model) - (len(models) - 1) / 2)
+        place = cues.index(summary.task) + 0.27 * (models.index(summary.network) - (len(models) - 1) / 2)
         bar = axes.bar(
             place,
             summary.mean,
             0.25,
             yerr=summary.std or None,
             capsize=4,
-            color=COLOURS[models.index(summary.model) % len(COLOURS)],
-            label=summary.model if summary.data == cues[0] else None,
+            color=COLOURS[models.index(summary.network) % len(COLOURS)],
+            label=summary.network if summary.task == cues[0] else None,
         )
         axes.bar_label(bar, fmt="%.2f", padding=3)
     axes.set_xticks(range(len(cues)), [f"cue: {cue}" for cue in cues])

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from experiments.files import replacing
+from experiments.spectral_study.numbers import frequencies, greatest, imaginary, second_frequency, shown
 from experiments.spectral_study.runs import Applied
-from experiments.spectral_study.tables import frequencies, greatest, imaginary, second_frequency, shown
 from experiments.spectral_study.training import FILTERS, ORDERS, filter_name
 from gsp_nonlocal.spectral.analysis.record import BlockRecord
 
@@ -119,8 +119,7 @@ def course(everyone: Everyone) -> Figure:
 
 
 def _course(a: Applied, measure: str) -> list[tuple[int, float]]:
-    """A measure over the steps; of the energy the mean frequency, which is relative to the greatest "
-    "``|μ|``."""
+    """A measure over the steps; of the energy the mean frequency, relative to the greatest ``|μ|``."""
     points = a.course(measure)
     if measure != "dirichlet_after":
         return points

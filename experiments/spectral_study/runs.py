@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from experiments.cells import Key
 from experiments.files import replacing
 from gsp_nonlocal.spectral import Snapshot
 from gsp_nonlocal.spectral.analysis.record import BlockRecord
@@ -70,9 +71,9 @@ class Run:
     spread: tuple[tuple[float, float], tuple[float, float]]
 
     @property
-    def key(self) -> tuple[str, int, int]:
+    def key(self) -> Key:
         """What no two runs of a file share."""
-        return self.block, self.seed, self.steps
+        return Key("scenes", self.block, self.seed, self.steps)
 
 
 class Study(NamedTuple):
@@ -136,7 +137,14 @@ def _check_once(study: Study, path: str | Path) -> None:
     keys = [run.key for run in study.runs]
     for key in keys:
         if keys.count(key) > 1:
-            raise ValueError(f"'{path}' has {key} twice; remove one of them")
+            raise ValueError(f"'{path}' has a run of {key} twice; remove one of them")
+
+
+def keep_run(run: Run, machine: dict[str, str], path: str | Path) -> None:
+    """Add a run to the file; one that another run of the study has added meanwhile stays."""
+    runs = read_study(path).runs
+    if run.key not in {kept.key for kept in runs}:
+        write_study(Study([*runs, run], machine), path)
 
 
 def write_study(study: Study, path: str | Path) -> None:

@@ -1,167 +1,231 @@
-"""Numbers of the spectral study as cells of Markdown tables, and names as parts of sentences."""
+"""The tables of the spectral study by name: headings, and a row for each application of a block."""
 
-import cmath
 import math
-from collections.abc import Callable, Sequence
-from statistics import mean
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
+from scipy.stats import spearmanr
 
-from experiments.spectral_study.runs import Applied
-from gsp_nonlocal.spectral.analysis.record import BlockRecord, ResponseRecord
+from experiments.comparison import BLOCK_BATCH
+from experiments.spectral_study.numbers import (
+    Number,
+    Of,
+    after,
+    excess,
+    frequencies,
+    frequency,
+    greatest,
+    greatest_power,
+    imaginary,
+    kinds,
+    pair,
+    relative_gains,
+    second_frequency,
+    shown,
+    smallest,
+    spread_ratio,
+    strong_angles,
+    turns,
+)
+from experiments.spectral_study.runs import Applied, Run, Study, applications
+from experiments.spectral_study.training import CALIBRATION, FILTERS, NETWORKS, ORDERS, filter_name
+from gsp_nonlocal.spectral.analysis.record import ResponseRecord
 
-Number = float | None
-Of = Callable[[Applied], Number]
-NOTHING = 1e-5
-"""Smaller numbers are shown as 0."""
-PLACES = 1e-3
-"""Imaginary parts of kept eigenvalues, which have four places, count beyond this."""
-REAL = 1e-6
-"""Imaginary parts below this share of the greatest ``|μ|`` are rounding."""
-
-
-class Pair(NamedTuple):
-    """A number before and after training."""
-
-    before: Number
-    after: Number
-
-    def __str__(self) -> str:
-        return f"{shown(self.before)} → {shown(self.after)}"
-
-    @property
-    def change(self) -> Number:
-        """After less before."""
-        return None if self.before is None or self.after is None else self.after - self.before
-
-
-def pair(applied: Applied, measure: str | Callable[[BlockRecord], Number]) -> Pair:
-    """Return a measure's mean over the graphs, or a function of the record, before and after training."""
-    of = measure if callable(measure) else lambda record: record.mean(measure)
-    return Pair(of(applied.before), of(applied.after))
-
-
-def after(measure: str) -> Of:
-    """Return what gives a measure's mean over the graphs after training."""
-    return lambda applied: applied.after.mean(measure)
-
-
-def greatest(record: BlockRecord) -> float:
-    """Return the greatest ``|μ|`` of all graphs."""
-    return max(record.values("spectral_radius"), default=0.0)
-
-
-def smallest(record: BlockRecord) -> float:
-    """Return the smallest ``Re μ`` of all graphs."""
-    return min(record.values("smallest"), default=0.0)
-
-
-def imaginary(record: BlockRecord) -> float:
-    """Return the greatest ``|Im μ|`` of all graphs; 0 where it is rounding."""
-    found = max(record.values("imaginary"), default=0.0)
-    return found if found > REAL * greatest(record) else 0.0
+Everyone = Sequence[Applied]
+Row = Sequence[object]
+STRONG = 0.4
+LEARNED = 0.5
+FEWEST = 4
+ORDER = sorted(NETWORKS, key=lambda name: not name.startswith("snl"))
+MEASURES: dict[str, Of] = {
+    "greatest \\|μ\\|": lambda a: greatest(a.after),
+    "smallest Re μ": lambda a: smallest(a.after),
+    "spectral gap": after("spectral_gap"),
+    "effective rank": after("effective_rank"),
+    "distance to symmetry": after("asymmetry"),
+    "departure from normality": after("departure_from_normality"),
+    "distance to rank one": after("distance_to_rank_one"),
+    "agreement of rows": after("row_agreement"),
+    "entropy of rows": after("row_entropy"),
+    "mean distance of rows": after("row_distance"),
+    "mean frequency after the filter": lambda a: frequency(a.after, "after"),
+    "spread of output by input": spread_ratio,
+    "deviation of Sᵏ from S": lambda a: greatest_power(a, "deviation", 1),
+    "excess of ‖S⁵‖": excess,
+}
+"""What is compared with the test IoU, all after training."""
 
 
-def strong_angles(record: BlockRecord, share: float) -> list[int]:
-    """Return the angles in degrees of complex eigenvalues of at least this share of the greatest ``|μ|``."""
-    values = [complex(*value) for graph in record.graphs for value in graph.eigenvalues]
-    strong = [v for v in values if v.imag > PLACES and abs(v) >= share * greatest(record)]
-    return sorted({round(math.degrees(cmath.phase(value))) for value in strong})
+class Table(NamedTuple):
+    """Headings and rows."""
+
+    columns: Sequence[str]
+    rows: Sequence[Row]
 
 
-def frequency(record: BlockRecord, when: str) -> Number:
-    """Return the signal's mean frequency ``1 − zᵀSz / (ρ zᵀz)`` ``"before"`` or ``"after"`` the filter.
+def tables(study: Study, steps: int) -> dict[str, Table]:
+    """Return all tables of the runs of this number of steps, by name."""
+    runs = runs_of(study, steps)
+    everyone = applications(runs)
+    return {
+        "protocol": protocol(runs, steps),
+        **{name: of(everyone) for name, of in TABLES.items()},
+        "machine": Table(["machine", ""], list(study.machine.items())),
+    }
 
-    With the spectral radius ``ρ`` in the place of 1 it lies in [0, 2] for any symmetric ``S``.
-    """
-    found = [
-        1 - (1 - energy) / radius
-        for graph in record.graphs
-        if (energy := graph.measures.get(f"dirichlet_{when}")) is not None
-        and (radius := graph.measures.get("spectral_radius"))
+
+def runs_of(study: Study, steps: int) -> list[Run]:
+    """Return the runs of this number of steps, in the order of the networks."""
+    places = {name: place for place, name in enumerate(ORDER)}
+    runs = [run for run in study.runs if run.steps == steps]
+    return sorted(runs, key=lambda run: places.get(run.block, len(places)))
+
+
+def protocol(runs: Sequence[Run], steps: int) -> Table:
+    """What was trained and measured."""
+    sizes = {block.nodes for run in runs for block in run.after.blocks}
+    missing = [name for name in NETWORKS if name not in {run.block for run in runs}]
+    rows = {
+        "trainings": len(runs),
+        "seeds": ", ".join(map(str, sorted({run.seed for run in runs}))),
+        "steps a training": f"{steps:,}",
+        "scenes a step": BLOCK_BATCH["scenes"],
+        "scenes on which graphs are measured": max(run.after.shape[0] for run in runs),
+        "scenes for the norms of an untrained network": CALIBRATION,
+        "positions of a graph": ", ".join(f"{size:,}" for size in sorted(sizes)),
+        "not trained": ", ".join(missing) or "none",
+    }
+    return Table(["protocol", ""], list(rows.items()))
+
+
+def eigenvalues(everyone: Everyone) -> Table:
+    """Which spectra are real, which complex, and which leave ``[−1, 1]``."""
+    columns = ["network", "symmetric", "greatest \\|μ\\|", "smallest Re μ", "greatest \\|Im μ\\|"]
+    rows = [
+        [
+            a.name,
+            "yes" if a.after.is_symmetric else "no",
+            *(pair(a, of) for of in (greatest, smallest, imaginary)),
+            ", ".join(f"±{angle}°" for angle in _angles(a)) or "–",
+        ]
+        for a in everyone
     ]
-    return mean(found) if found else None
+    return Table([*columns, f"angles of complex \\|μ\\| ≥ {STRONG} ρ, after"], rows)
 
 
-def kinds(record: BlockRecord) -> str:
-    """Return the shapes of its responses."""
-    return ", ".join(sorted({response.kind for response in record.responses})) or "none"
+def _angles(a: Applied) -> list[int]:
+    return strong_angles(a.after, STRONG) if imaginary(a.after) else []
 
 
-def shown(value: Number) -> str:
-    """Three digits or places, with a true minus sign; a dash for what is not known, 0 for rounding."""
-    if value is None:
-        return "–"
-    size = float(f"{abs(value):.3g}")
-    if size < NOTHING:
-        return "0"
-    if size >= 1e6 or size < 5e-4:
-        digits, exponent = f"{value:.0e}".split("e")
-        text = f"{digits}e{int(exponent)}"
-    else:
-        places = next(places for limit, places in ((1, 3), (10, 2), (100, 1), (1e6, 0)) if size < limit)
-        text = f"{value:,.{places}f}"
-    return text.replace("-", "\u2212")
+def symmetry(everyone: Everyone) -> Table:
+    """How far from symmetric and from normal the shifts are."""
+    return _pairs(
+        everyone,
+        {"distance to symmetry": "asymmetry", "departure from normality": "departure_from_normality"},
+    )
 
 
-def frequencies(record: BlockRecord) -> list[float]:
-    """Return the graph frequencies ``Re λ`` of all graphs, ascending, each once; 1 where eigenvalues are "
-    "0."""
-    found = {round(1 - real, 3) for graph in record.graphs for real, _ in graph.eigenvalues}
-    few = any(len(graph.eigenvalues) < record.nodes for graph in record.graphs)
-    return sorted(found | ({1.0} if few else set()))
+def rank(everyone: Everyone) -> Table:
+    """How far from rank one the shifts are, and whether attention depends on the query."""
+    measures = ("distance_to_rank_one", "effective_rank", "row_agreement")
+    columns = ("distance to rank one", "effective rank", "agreement of rows")
+    return _pairs(everyone, dict(zip(columns, measures, strict=True)))
 
 
-def second_frequency(record: BlockRecord) -> float:
-    """Return the least frequency that is not 0 to two places; 0 if there is none."""
-    return min((lam for lam in frequencies(record) if lam > 5e-3), default=0.0)
+def _pairs(everyone: Everyone, measures: Mapping[str, str]) -> Table:
+    rows = [[a.name, *(pair(a, measure) for measure in measures.values())] for a in everyone]
+    return Table(["network", *measures], rows)
 
 
-def relative_gains(record: BlockRecord, response: ResponseRecord) -> list[float]:
-    """Return the mean gains at the frequencies that the graphs have, relative to the greatest of them."""
-    gains = np.interp(frequencies(record), response.frequencies, response.mean)
-    return (gains / (gains.max() or 1.0)).tolist()
+def smoothing(everyone: Everyone) -> Table:
+    """What filter and block do to the signal."""
+    columns = ["network", "response", "mean frequency, before → after the filter", "spread, input → output"]
+    return Table(columns, [_smoothing(a) for a in everyone])
 
 
-def turns(gains: Sequence[float], flat: float = 0.02) -> int:
-    """Return how often a curve turns, swings of ``flat`` or less aside."""
-    number, direction, extreme = 0, 0.0, gains[0]
-    for gain in gains[1:]:
-        step = gain - extreme
-        if direction * step > 0:
-            extreme = gain
-        elif abs(step) > flat:
-            number, direction, extreme = number + bool(direction), step, gain
-    return number
+def _smoothing(a: Applied) -> Row:
+    around = (frequency(a.after, "before"), frequency(a.after, "after"))
+    return [a.name, kinds(a.after), " → ".join(map(shown, around)), " → ".join(map(shown, a.run.spread[1]))]
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    """Return the lines of a Markdown table between empty lines."""
-    lines = (columns, ["---"] * len(columns), *rows)
-    return ["", *(f"| {' | '.join(map(str, line))} |" for line in lines), ""]
+def stable(everyone: Everyone) -> Table:
+    """Whether ``S^k ≈ S``, and how far powers exceed what the spectral radius says."""
+    columns = ["network", "k = 2", "k = 3", "k = 4", "k = 5", "outside, after", "excess"]
+    return Table(columns, [_stable(a) for a in everyone])
 
 
-def listed(chosen: Sequence[Applied], everyone: Sequence[Applied], detail: Of | None = None) -> str:
-    """Return names in a row, each with its detail; all of SNL's affinity as one; ``none`` if there is none.
-
-    Args:
-        chosen: What is named.
-        everyone: All of the study, to tell whether SNL's affinity is there with all of its filters.
-        detail: A number of each.
-    """
-    family = [one for one in chosen if one.after.is_symmetric]
-    whole = 1 < len(family) == sum(one.after.is_symmetric for one in everyone)
-    single = [one for one in chosen if not (whole and one.after.is_symmetric)]
-    parts = [_named([one], one.name, detail) for one in single]
-    if whole:
-        parts.insert(0, _named(family, f"SNL's affinity with all {len(family)} filters", detail))
-    return ", ".join(parts) if parts else "none"
+def _stable(a: Applied) -> Row:
+    deviations = (" → ".join(shown(p.mean("deviation", k)) for p in a.powers) for k in (2, 3, 4, 5))
+    excesses = " → ".join(shown(p.mean("excess", 5)) for p in a.powers)
+    return [a.name, *deviations, shown(greatest_power(a, "outside", 1)), excesses]
 
 
-def _named(chosen: Sequence[Applied], name: str, detail: Of | None) -> str:
-    if detail is None:
-        return name
-    numbers = sorted(number for one in chosen if (number := detail(one)) is not None)
-    ends = dict.fromkeys(shown(number) for number in (numbers[:1] + numbers[-1:]))
-    return f"{name} ({' to '.join(ends) or '–'})"
+def orders(everyone: Everyone) -> Table:
+    """How the learned response changes with the order of three families."""
+    columns = ["filter", "order", "response", "gain at λ = 0", "at the second λ", "at 1", "at the greatest λ"]
+    rows = [_order(filter, *row) for filter in FILTERS for row in _of_filter(everyone, filter)]
+    return Table([*columns, "second λ", "greatest λ", "turns", "test IoU"], rows)
+
+
+def _of_filter(everyone: Everyone, filter: str) -> Iterator[tuple[int, Applied, ResponseRecord]]:
+    for order in ORDERS:
+        for a in everyone:
+            if a.run.block == filter_name(filter, order) and a.after.responses:
+                yield order, a, a.after.responses[0]
+
+
+def _order(filter: str, order: int, a: Applied, response: ResponseRecord) -> Row:
+    places, gains = frequencies(a.after), relative_gains(a.after, response)
+    wanted = (0.0, second_frequency(a.after), 1.0, places[-1])
+    ends = [gains[min(range(len(places)), key=lambda i: abs(places[i] - lam))] for lam in wanted]
+    row = [*ends, wanted[1], places[-1]]
+    return [filter, order, response.kind, *map(shown, row), turns(gains), shown(a.run.test)]
+
+
+def quality(everyone: Everyone) -> Table:
+    """The test IoU of every network, the best first."""
+    best_first = sorted(first_applications(everyone), key=lambda a: -a.run.test)
+    return Table(["network", "test IoU"], [[a.name, shown(a.run.test)] for a in best_first])
+
+
+def correlations(everyone: Everyone) -> Table:
+    """Spearman's rank correlation of each measure with the test IoU, of all and of those that learned."""
+    ones = first_applications(everyone)
+    learned = [a for a in ones if a.run.test >= LEARNED]
+    columns = ["measure", f"all, n = {len(ones)}", "p", f"IoU ≥ {LEARNED}, n = {len(learned)}", "p"]
+    rows = [
+        [name, *(shown(x) for group in (ones, learned) for x in correlation(group, of))]
+        for name, of in MEASURES.items()
+    ]
+    return Table(columns, rows)
+
+
+def first_applications(everyone: Everyone) -> list[Applied]:
+    """Return the first application of each run, by the network's name."""
+    found = list({a.run.key: a for a in reversed(everyone)}.values())[::-1]
+    return [a._replace(name=a.name.split(" #")[0]) for a in found]
+
+
+def correlation(ones: Everyone, of: Of) -> tuple[Number, Number]:
+    """Return Spearman's correlation of a measure with the test IoU and its p, if there are any."""
+    points = [(value, a.run.test) for a in ones if (value := of(a)) is not None]
+    values, scores = (list(column) for column in zip(*points, strict=True)) if points else ([], [])
+    if len(points) < FEWEST or len(set(values)) == 1 or len(set(scores)) == 1:
+        return None, None
+    found, chance = spearmanr(values, scores)
+    return (None, None) if math.isnan(found) else (float(found), float(chance))
+
+
+TABLES: dict[str, Callable[[Everyone], Table]] = {
+    "eigenvalues": eigenvalues,
+    "symmetry": symmetry,
+    "rank": rank,
+    "smoothing": smoothing,
+    "stable": stable,
+    "orders": orders,
+    "quality": quality,
+    "correlations": correlations,
+}
+"""The tables of the networks by the name that marks their place on the page."""
+PLACES = ("protocol", *TABLES, "machine")
+"""All tables that the page has."""

@@ -1,16 +1,12 @@
-"""Every known block is trained by name in both tasks, compared resumably, and its cost is measured."""
-
-import re
+"""Every known block is trained by name in both tasks, and its cost is measured."""
 
 import pytest
 import torch
 
 import experiments.compare as compare
 from experiments.cli import main as command
-from experiments.comparison import BLOCKS, BlockCell, block_task, train_block
+from experiments.comparison import BLOCKS, block_task, train_block
 from experiments.costs import block_costs, digit_batch, forward_flops, parameter_count, scene_batch
-from experiments.plots import plot_dots
-from experiments.table import read_table, summarise, write_cells
 from experiments.tasks import Classification, Segmentation
 from experiments.tasks.blocks import block_names
 from gsp_nonlocal.blocks import A2, SNL, UNNORMALISED, NonlocalBlock, registry
@@ -122,23 +118,6 @@ def test_a_named_block_is_trained_from_its_configuration(tmp_path):
     assert task.hparams["block"] == "nl" and block_of(task).stages[0].gate is None
 
 
-def test_blocks_are_compared_and_finished_cells_not_run_again(tmp_path, monkeypatch):
-    settings = {"steps": 2, "costs": False, "eval_scenes": 4}
-    first = compare.run_comparison(["scenes", "digits"], [0], tmp_path, blocks=["cgnl"], **settings)
-    assert [cell.key for cell in first] == [("scenes", "cgnl", 0, 2), ("digits", "cgnl", 0, 2)]
-    assert (tmp_path / "compare.png").stat().st_size > 1000
-
-    ran = []
-    real = compare.train_block
-    monkeypatch.setattr(compare, "train_block", lambda *a, **k: ran.append(a[:3]) or real(*a, **k))
-    blocks = ["no block", "cgnl"]
-    again = compare.run_comparison(["scenes"], [0, 1], tmp_path, blocks=blocks, **settings)
-    assert ran == [("scenes", "no block", 0), ("scenes", "no block", 1), ("scenes", "cgnl", 1)]
-    assert again[:2] == first and again == read_table(tmp_path / "compare.csv", BlockCell)
-    page = (tmp_path / "compare.md").read_text()
-    assert all(part in page for part in ("## scenes", "## digits", *blocks)) and "GFLOP" not in page
-
-
 @pytest.mark.parametrize("data", DATA)
 def test_a_cell_is_a_function_of_its_seed(data, tmp_path):
     cells = [train_block(data, "gc", 1, tmp_path / str(run), **TINY) for run in range(2)]
@@ -154,59 +133,11 @@ def test_costs_are_measured_and_written(tmp_path):
     cost = costs["gc"]
     assert cost.parameters == parameter_count(block_task("scenes", "gc"))
     assert cost.milliseconds > 0 and 2**20 < cost.peak < 2**30
-    cells = [BlockCell("scenes", "gc", seed, 5, 0.5, test, 1.0) for seed, test in enumerate((0.25, 0.75))]
-    page = compare.markdown(summarise(cells), {"scenes": 5}, {"scenes": costs})
-    row = next(line for line in page.splitlines() if line.startswith("| gc |"))
-    assert row.startswith(
-        f"| gc | 0.500 ± 0.354 | 0.250, 0.750 | {cost.parameters:,} | {cost.flops / 1e9:.3f}"
-    )
-    assert "matrix products and convolutions only" in page and "## digits" not in page
+    facts = compare.shown(costs)
+    assert facts["parameters"] == {"gc": f"{cost.parameters:,}"}
+    assert facts["GFLOP"] == {"gc": f"{cost.flops / 1e9:.3f}"}
 
 
 def test_operations_of_a_convolution_are_counted_twice_a_multiplication():
     convolution = torch.nn.Conv2d(3, 5, 3, padding=1)
     assert forward_flops(convolution, torch.rand(2, 3, 8, 8)) == 2 * 2 * 64 * 5 * 27
-
-
-def test_the_plot_shows_every_model_and_the_data_sets_that_there_are(tmp_path):
-    cells = [BlockCell("digits", block, seed, 5, 0.5, 0.9, 1.0) for block in BLOCKS for seed in (3, 4)]
-    path = plot_dots(summarise(cells), compare.MEASURES, tmp_path / "dots.png")
-    assert path.stat().st_size > 1000
-
-
-def row(**changes):
-    cell = {"data": "scenes", "block": "nl", "seed": 0, "steps": 2, "val": 0.5, "test": 0.5, "seconds": 1.0}
-    return BlockCell(**(cell | changes))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "table", "message"),
-    [
-        (["--blocks", "lm"], None, "invalid choice: 'lm'"),
-        (["--data", "sounds"], None, "invalid choice: 'sounds'"),
-        (["--steps", "0"], None, "--steps 0 trains nothing; choose at least 1"),
-        (["--seeds", "-1"], None, "--seeds -1 is out of range"),
-        (["--seeds", "99999999999"], None, "--seeds 99999999999 is out of range"),
-        ([], "a,b\n1,2\n", "other columns than data, block, seed"),
-        ([], [row(block="lm")], "block 'lm'; remove it"),
-        ([], [row(), row(test=0.6)], "row 3: ('scenes', 'nl', 0, 2) is there before"),
-    ],
-)
-def test_bad_input_is_named_before_any_training(arguments, table, message, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(compare, "train_block", lambda *a, **k: pytest.fail("trained"))
-    if isinstance(table, str):
-        (tmp_path / "compare.csv").write_text(table)
-    elif table:
-        write_cells(table, tmp_path / "compare.csv")
-    with pytest.raises(SystemExit) as stop:
-        compare.main([*arguments, "--output", str(tmp_path)])
-    said = re.sub(r"\s+", " ", capsys.readouterr().err)
-    assert stop.value.code == 2 and message in said
-
-
-def test_tables_joined_by_hand_with_a_second_header_are_refused(tmp_path):
-    path = tmp_path / "compare.csv"
-    write_cells([row()], path)
-    path.write_text(2 * path.read_text())
-    with pytest.raises(ValueError, match=r"row 3 is no cell .*seed.*; remove it"):
-        read_table(path, BlockCell)

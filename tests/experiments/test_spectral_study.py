@@ -1,4 +1,4 @@
-"""The spectral study trains resumably, and its document says what its numbers say."""
+"""The spectral study trains resumably, and its page says, in tables and in prose, what its numbers say."""
 
 import json
 import re
@@ -9,12 +9,20 @@ import torch
 
 import experiments.spectral_study.__main__ as study
 from experiments.comparison import BLOCKS, block_task
-from experiments.spectral_study.filters import smoothing, stable
-from experiments.spectral_study.quality import correlation, quality
+from experiments.grid import RESULTS
+from experiments.prose import unfounded
+from experiments.spectral_study.numbers import after, shown, turns
 from experiments.spectral_study.runs import Powers, Run, Study, applications, read_study, rounded, write_study
-from experiments.spectral_study.sections import eigenvalues, rank, symmetry
-from experiments.spectral_study.tables import after, shown, turns
-from experiments.spectral_study.text import document, wrapped
+from experiments.spectral_study.tables import (
+    correlation,
+    correlations,
+    eigenvalues,
+    quality,
+    rank,
+    smoothing,
+    stable,
+    symmetry,
+)
 from experiments.spectral_study.training import NETWORKS, calibrated, filter_name, powers_of, scenes_of
 from gsp_nonlocal.shifts import DenseShift, LowRankShift
 from gsp_nonlocal.spectral import SpectralProbe
@@ -49,10 +57,6 @@ def run(block, first, last, *, test=0.9, deviation=0.05, excess=1.0, seed=3):
     return Run(block, seed, 8, 0.9, test, 1.0, *snapshots, course, {"b": (powers, powers)}, spread)
 
 
-def said(lines):
-    return re.sub(r"\s+", " ", " ".join(lines))
-
-
 @pytest.fixture
 def everyone():
     """A symmetric network, a complex one, and one of rank one beyond 1."""
@@ -81,62 +85,36 @@ def everyone():
     return applications(runs)
 
 
-def test_real_and_complex_spectra_and_those_beyond_one_are_told_apart(everyone):
-    page = said(eigenvalues(everyone))
-    assert "Before training, real: snl, nl, cgnl; complex, with the greatest \\|Im μ\\|: none." in page
-    assert "After training, real: snl, cgnl; complex, with the greatest \\|Im μ\\|: nl (0.700)." in page
-    assert page.count("\\|μ\\| above 1: none") == 1 and "\\|μ\\| above 1: cgnl (50.0)" in page
-    assert "SNL's affinity stays in [−1, 1]: from −0.500 (snl) to 1.00" in page
-    assert "at angles of ±: nl (120°)." in page
-    outside = applications([run("snl", record(symmetric=True), record(symmetric=True, smallest=-1.2))])
-    assert "SNL's affinity leaves [−1, 1]: from −1.20" in said(eigenvalues(outside))
+def rows(table):
+    return {row[0]: list(map(str, row[1:])) for row in table.rows}
+
+
+def test_tables_follow_from_the_numbers(everyone):
+    assert rows(eigenvalues(everyone)) == {
+        "snl": ["yes", "1.00 → 1.00", "−0.500 → −0.250", "0 → 0", "–"],
+        "nl": ["no", "1.00 → 1.00", "−0.250 → −0.400", "0 → 0.700", "±120°"],
+        "cgnl": ["no", "1.00 → 50.0", "−0.250 → −0.250", "0 → 0", "–"],
+    }
+    assert rows(symmetry(everyone))["nl"] == ["0.200 → 0.700", "0.300 → 0.900"]
+    assert rows(rank(everyone))["cgnl"] == ["0.500 → 0", "4.00 → 1.00", "0.800 → 1.00"]
+    assert rows(smoothing(everyone))["nl"] == ["band-stop", "1.00 → 1.50", "1.00 → 0.400"]
+    assert rows(smoothing(everyone))["cgnl"][1] == "1.00 → 0.988"  # 1 − 0.6 / 50
+    assert rows(stable(everyone))["nl"] == [*["1.20 → 1.20"] * 4, "0.200", "7.50 → 7.50"]
+    assert list(rows(quality(everyone)).items())[-1] == ("cgnl", ["0.240"])
 
 
 def test_rounding_is_no_imaginary_part():
     large = record(spectral_radius=5000.0, imaginary=1e-4)
-    assert "complex, with the greatest \\|Im μ\\|: none" in said(
-        eigenvalues(applications([run("a", large, large)]))
-    )
+    assert rows(eigenvalues(applications([run("a", large, large)])))["a"][3] == "0 → 0"
 
 
-def test_symmetry_and_rank_follow_from_the_numbers(everyone):
-    page = said(symmetry(everyone))
-    assert (
-        "Normal after training, to 0.01: snl, cgnl. - Not normal, with their departure: nl (0.900)." in page
-    )
-    assert "towards normality, by 0.05 or more: none; away from it: nl (0.600)" in page
-    page = said(rank(everyone))
-    assert "Of rank one after training, to 0.01: cgnl (0)" in page
-    assert "towards rank one, by 0.05 or more: cgnl (−0.500); away from it: nl (0.400)" in page
-    assert "(agreement of 0.99 or more): cgnl (1.00); attention depends on the query (below 0.9): " in page
-    assert "snl (0.800), nl (0.300); between: none" in page
-    assert "The effective rank fell, to: cgnl (1.00); it rose, to: none" in page
-
-
-def test_filters_are_judged_by_what_they_do_to_the_signal(everyone):
-    page = said(smoothing(everyone))
-    assert "- Low-pass: snl, cgnl. - Band-stop: nl." in page
-    assert "Below 0.5: snl (0.400); above 1: nl (1.50)" in page  # cgnl's is 1 − 0.6 / 50 of 1
-    assert (
-        "Spread of the block's output, in times of that of its input. Below 0.5: snl (0.400), nl (0.400)"
-        in page
-    )
-    page = said(stable(everyone))
-    assert (
-        "After training Sᵏ ≈ S holds to 0.1 for: snl (0.050). It does not for: nl (1.20), cgnl (1e6)." in page
-    )
-    assert "exceeds ρ⁵ by more than 10%, by the factors: nl (7.50)" in page
-
-
-def test_the_section_on_quality_says_how_few_there_are(everyone):
-    page = said(quality(everyone))
-    assert "Test IoU of 0.5 or more: snl (0.900), nl (0.900); below: cgnl (0.240)" in page
-    assert "Over all 3 networks: too few for a rank correlation" in page
+def test_rank_correlations_need_enough_networks(everyone):
+    assert set(rows(correlations(everyone))["effective rank"]) == {"–"}
     ranked = [record(effective_rank=float(r)) for r in range(1, 7)]
     several = applications([run(f"b{n}", one, one, test=0.9 + 0.01 * n) for n, one in enumerate(ranked)])
     assert correlation(several, after("effective_rank")) == pytest.approx((1.0, 0.0))
     assert correlation(several, after("row_agreement")) == (None, None)
-    assert "beyond chance: effective rank (1.00)" in said(quality(several))
+    assert rows(correlations(several))["effective rank"][0] == "1.00"
 
 
 def test_seeds_and_applications_have_names_of_their_own():
@@ -148,7 +126,7 @@ def test_seeds_and_applications_have_names_of_their_own():
     assert [a.name for a in applications([twice])] == ["cc #1", "cc #2"]
     seeds = applications([run("nl", one, one, seed=seed) for seed in (3, 4)])
     assert [a.name for a in seeds] == ["nl, seed 3", "nl, seed 4"]
-    assert "| cc | 0.900 |" in said(quality(applications([twice])))
+    assert rows(quality(applications([twice]))) == {"cc": ["0.900"]}
 
 
 def test_runs_survive_the_file_with_all_that_is_shown(everyone, tmp_path):
@@ -157,7 +135,7 @@ def test_runs_survive_the_file_with_all_that_is_shown(everyone, tmp_path):
     write_study(Study(runs, {"cores": "2"}), path)
     kept = read_study(path)
     assert kept.machine == {"cores": "2"} and [r.key for r in kept.runs] == [r.key for r in runs]
-    assert document(kept, 8, "images") == document(Study(runs, {"cores": "2"}), 8, "images")
+    assert study.document(kept, 8, None) == study.document(Study(runs, {"cores": "2"}), 8, None)
     assert rounded({"a": [float("inf"), 0.123456789, 3, None]}) == {"a": [None, 0.12346, 3, None]}
 
 
@@ -172,7 +150,6 @@ def test_numbers_and_turns():
         2,
         0,
     ]
-    assert max(map(len, wrapped("- " + "word " * 100).splitlines())) <= 110
 
 
 def test_powers_of_known_matrices():
@@ -216,7 +193,7 @@ def test_networks_are_the_known_blocks_and_further_filters_by_one_name_each():
     assert len(NETWORKS) == len(BLOCKS) - 1 + 7
 
 
-def test_trainings_are_kept_and_the_document_is_written_from_them_alone(tmp_path, monkeypatch):
+def test_trainings_are_kept_and_the_document_is_written_from_them_alone(tmp_path, monkeypatch, capsys):
     real = study.train_network
     monkeypatch.setattr(study, "train_network", lambda *a, **k: real(*a, **k | {"eval_scenes": 4}))
     page, kept = tmp_path / "docs" / "study.md", tmp_path / "spectral_study.json"
@@ -226,17 +203,23 @@ def test_trainings_are_kept_and_the_document_is_written_from_them_alone(tmp_path
     assert [(r["block"], r["seed"], r["steps"]) for r in values["runs"]] == [("snl", 3, 2), ("gc", 3, 2)]
     assert [step for step, _ in values["runs"][0]["course"]] == [0, 1, 2]
     text = page.read_text()
-    assert "Not trained: snl order 3, nl," in text and "| gc | no |" in text
-    pictures = re.findall(r"\]\((images/\S+\.png)\)", text)
-    assert len(pictures) == 4 and all((page.parent / name).stat().st_size > 1000 for name in pictures)
+    assert "| not trained | snl order 3, nl," in text and "| gc | no |" in text
+    pictures = {path.name for path in (page.parent / "images").iterdir() if path.stat().st_size > 1000}
+    assert pictures == {f"study_{name}.png" for name in ("spectra", "course", "stable", "responses")}
 
     monkeypatch.setattr(study, "train_network", lambda *a, **k: pytest.fail("trained"))
     page.unlink()
     study.main([*arguments, "--blocks", "gc", "snl"])
     assert page.read_text() == text
-    page.unlink()
+    page.write_text("By hand: snl (0.123).\n" + text.replace("| gc |", "| old |"))
+    capsys.readouterr()
     study.main([*arguments, "--document-only"])
-    assert page.read_text() == text
+    assert page.read_text() == "By hand: snl (0.123).\n" + text
+    assert "what no table says: snl: 0.123" in capsys.readouterr().out
+    page.write_text("no place for a table")
+    with pytest.raises(SystemExit) as stop:
+        study.main([*arguments, "--document-only"])
+    assert stop.value.code == 2 and page.read_text() == "no place for a table"
 
 
 @pytest.mark.parametrize(
@@ -269,3 +252,29 @@ def test_a_run_that_is_there_twice_is_refused(everyone, tmp_path):
     write_study(Study([everyone[0].run] * 2, {}), tmp_path / "twice.json")
     with pytest.raises(ValueError, match="twice; remove one"):
         read_study(tmp_path / "twice.json")
+
+
+def test_the_committed_page_has_the_tables_of_the_committed_numbers():
+    page, kept = study.DOCUMENT.read_text(), read_study(RESULTS / study.NAME)
+    assert study.document(kept, 1000, page) == page
+
+
+def test_the_prose_of_the_committed_page_quotes_its_tables_alone():
+    assert unfounded(study.DOCUMENT.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("a2 (0.997)", "a2 (0.998)"),
+        ("ns (0.541 → 0.013)", "ns (0.541 → 0.031)"),
+        ("Between 0 and 0.391", "Between 0 and 0.931"),
+        ("nl (99°, 120°)", "nl (99°, 90°)"),
+        ("1,000 steps", "2,000 steps"),
+        ("best of all (0.982)", "best of all (0.99)"),
+    ],
+)
+def test_a_number_that_no_table_says_is_found(right, wrong):
+    page = re.sub(r"(?m)(?<=\S)\n(?: +)(?=\S)", " ", study.DOCUMENT.read_text())
+    assert page.count(right) == 1 and unfounded(page) == []
+    assert len(unfounded(page.replace(right, wrong))) in (1, 2)

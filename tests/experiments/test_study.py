@@ -1,42 +1,14 @@
-"""The study is resumable, its budgets are equal, and the benchmark measures what it says."""
+"""The benchmark measures what it says."""
 
 import json
 
-import pytest
 import torch
 
-import experiments.study as study
 from experiments.benchmark.measure import Step, median_ratio, peak_memory, time_in_turns
 from experiments.benchmark.output import write_results
 from experiments.benchmark.reference import TextbookSNL
 from experiments.benchmark.sections import compare_blocks, compare_orders, growth
-from experiments.comparison import MODELS
-from experiments.table import read_cells
 from gsp_nonlocal import SNL
-
-
-def test_finished_cells_are_not_run_again(tmp_path, monkeypatch):
-    first = study.run_study(["colour"], [0], tmp_path, steps=2, eval_scenes=4)
-    assert [cell.model for cell in first] == list(MODELS)
-    assert {cell.steps for cell in first} == {2}
-    page = (tmp_path / "cued_scenes.md").read_text()
-    assert all(model in page for model in MODELS)
-    assert (tmp_path / "cued_scenes.png").stat().st_size > 1000
-
-    ran = []
-    real = study.train_cell
-    monkeypatch.setattr(study, "train_cell", lambda *a, **k: ran.append(a[:3]) or real(*a, **k))
-    again = study.run_study(["colour"], [0, 1], tmp_path, steps=2, eval_scenes=4)
-    assert ran == [("colour", model, 1) for model in MODELS]
-    assert again[:3] == first == read_cells(tmp_path / "cued_scenes.csv")[:3]
-
-
-def test_a_table_with_other_columns_is_refused_before_any_training(tmp_path, capsys):
-    (tmp_path / "cued_scenes.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(SystemExit) as stop:
-        study.main(["--output", str(tmp_path)])
-    assert stop.value.code == 2
-    assert "other columns" in capsys.readouterr().err
 
 
 def fill(megabytes: int) -> Step:

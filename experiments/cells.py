@@ -1,0 +1,133 @@
+"""A cell of a grid, what one training gave: its CSV file, and its summary over seeds."""
+
+import csv
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from statistics import mean, stdev
+from typing import NamedTuple
+
+from experiments.files import replacing
+
+Columns = Sequence[str]
+COLUMNS: Columns = ("task", "network", "seed", "steps", "val", "test", "seconds")
+
+
+class Key(NamedTuple):
+    """What no two cells of a grid share."""
+
+    task: str
+    network: str
+    seed: int
+    steps: int
+
+    def __str__(self) -> str:
+        return f"{self.task}, {self.steps} steps, {self.network}, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The metric of a training's best validation checkpoint, on validation and test data, and its seconds."""
+
+    task: str
+    network: str
+    seed: int
+    steps: int
+    val: float
+    test: float
+    seconds: float
+
+    @property
+    def key(self) -> Key:
+        """What no two cells of a grid share."""
+        return Key(self.task, self.network, self.seed, self.steps)
+
+
+def read_cells(path: str | Path, columns: Columns = COLUMNS) -> list[Cell]:
+    """Return the cells of a CSV file, none if there is no file.
+
+    Args:
+        path: The file.
+        columns: Its header, for the fields of ``Cell`` in their order.
+
+    Raises:
+        ValueError: If the file has another header, a row that is no cell, or a cell twice.
+    """
+    rows = _rows(Path(path))
+    if not rows:
+        return []
+    if sorted(rows[0]) != sorted(columns):
+        raise ValueError(f"'{path}' has other columns than {', '.join(columns)}; move it away")
+    order = [rows[0].index(name) for name in columns]
+    cells: dict[Key, Cell] = {}
+    for number, row in enumerate(rows[1:], start=2):
+        cell = _cell(row, order, f"'{path}', row {number}")
+        if cell.key in cells:
+            raise ValueError(f"'{path}', row {number}: {tuple(cell.key)} is there before; remove one of them")
+        cells[cell.key] = cell
+    return list(cells.values())
+
+
+def _rows(path: Path) -> list[list[str]]:
+    if not path.exists():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [row for row in csv.reader(file) if row]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"'{path}' is no table ({error}); move it away") from error
+
+
+def _cell(row: Sequence[str], order: Sequence[int], place: str) -> Cell:
+    try:
+        if len(row) != len(order):
+            raise ValueError(f"{len(row)} values instead of {len(order)}")
+        task, network, seed, steps, *numbers = (row[index] for index in order)
+        val, test, seconds = map(_finite, numbers)
+        return Cell(task, network, int(seed), int(steps), val, test, seconds)
+    except ValueError as error:
+        raise ValueError(f"{place} is no cell ({error}); remove it or move the file away") from error
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(float(text)):
+        raise ValueError(f"{text!r} is not finite")
+    return float(text)
+
+
+def write_cells(cells: Iterable[Cell], path: str | Path, columns: Columns = COLUMNS) -> None:
+    """Write all cells; the file is the old one or the new one at any time."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([columns, *map(astuple, cells)])
+
+
+class Summary(NamedTuple):
+    """Test metric of one network on one task, over seeds: each, mean, standard deviation (0 for one seed)."""
+
+    task: str
+    network: str
+    scores: list[float]
+    mean: float
+    std: float
+
+    @property
+    def spread(self) -> str:
+        """``mean ± standard deviation``."""
+        return f"{self.mean:.3f} ± {self.std:.3f}"
+
+    @property
+    def each(self) -> str:
+        """The seeds' scores."""
+        return ", ".join(f"{score:.3f}" for score in self.scores)
+
+
+def summarise(cells: Iterable[Cell]) -> list[Summary]:
+    """Return one summary for each task and network, in the order of their first cell."""
+    groups: dict[tuple[str, str], list[float]] = {}
+    for cell in cells:
+        groups.setdefault(cell.key[:2], []).append(cell.test)
+    return [
+        Summary(*names, scores, mean(scores), stdev(scores) if len(scores) > 1 else 0.0)
+        for names, scores in groups.items()
+    ]
