@@ -8,8 +8,8 @@ from typing import TypedDict
 
 import torch
 
-Device = torch.device | str | int | None
-"""What PyTorch's modules take as ``device=``; ``None`` for the default device."""
+from filters.checks import Device
+
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 

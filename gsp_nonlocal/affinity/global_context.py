@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from filters.precision import widened, without_autocast
 from filters.shift import ShiftOperator
 from gsp_nonlocal.affinity.base import Affinity
 from gsp_nonlocal.creation import Device
@@ -49,8 +50,8 @@ class GlobalContext(Affinity):
 
     def forward(self, nodes: Tensor, spatial: Sequence[int] | None = None) -> ShiftOperator:
         logits = self.mask(nodes)
-        with torch.autocast(device_type=nodes.device.type, enabled=False):
-            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        with without_autocast(nodes):
+            logits = widened(logits)
             weights = logits.softmax(dim=1)
             ones = torch.ones_like(weights)
             return LowRankShift(ones, weights, **self.promises.keywords())

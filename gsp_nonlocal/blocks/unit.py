@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from filters import GraphFilter, ShiftOperator
+from filters.precision import widened
 from gsp_nonlocal.affinity import Affinity
 from gsp_nonlocal.blocks.gate import GatedResidual
 from gsp_nonlocal.nodes import Positions, Vertices
@@ -53,7 +54,7 @@ class NonlocalUnit(nn.Module):
         if self.affinity is not None:
             shift = shift + self.affinity(nodes, spatial)
         values = self.value(nodes)
-        exact = values.to(torch.promote_types(values.dtype, torch.float32))  # until after the norm
+        exact = widened(values)  # until after the norm
         filtered = self.vertices.unfold(self.filter(self.vertices.fold(exact), shift), nodes.shape[1])
         update = self.activation(normalised(self.norm, filtered.mT.contiguous()).to(values.dtype))
         if self.gate is None:
