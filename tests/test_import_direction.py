@@ -156,23 +156,3 @@ def test_the_library_works_without_the_extras():
     )
     result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-
-
-def reached(module: str, graph: dict[str, set[str]]) -> set[str]:
-    """All modules that ``module`` imports, or that those import."""
-    found: set[str] = set()
-    todo = [module]
-    while todo:
-        new = graph[todo.pop()] - found
-        found |= new
-        todo += new
-    return found
-
-
-@pytest.mark.parametrize("package", ["filters", "gsp_nonlocal/shifts"])
-def test_no_file_imports_in_a_circle(package):
-    """Imports for type checkers count; those of an ``__init__``, which names what is offered, do not."""
-    paths = {".".join(p.relative_to(ROOT).with_suffix("").parts): p for p in files(package)}
-    graph = {name: imports(path) & set(paths) for name, path in paths.items()}
-    assert sum(map(len, graph.values())) > len(graph)
-    assert {name for name in graph if name in reached(name, graph)} == set()
