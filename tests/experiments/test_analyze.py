@@ -175,7 +175,7 @@ def test_the_table_fits_80_columns_and_the_next_command_is_understood(compared):
     lines = printed.splitlines()
     start = lines.index("Segmentation nl")
     heading, name, numbers = lines[start + 1 : start + 4]
-    assert name == "network.8 (NonlocalBlock, low-pass)"
+    assert name == "network.8 (NL, low-pass)"
     assert heading.split()[:3] == ["N", "|μ|", "rank"] and numbers.split()[0] == "1296"
     assert len(heading) == len(numbers) < 80
     following = lines[-1].split()
