@@ -5,10 +5,10 @@ RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 DEMO   ?=
 
-.PHONY: help setup demo test fuzz test-scatter test-peers doctest lint format type check benchmark study families compare \
+.PHONY: help setup demo test test-threads fuzz test-scatter test-peers doctest lint format type check benchmark study families compare \
         spectral-study clean
 help:           ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(READY) ## install everything into .venv
 $(READY): pyproject.toml constraints.txt
@@ -27,6 +27,10 @@ N    ?= 10000
 SEED ?= 0
 fuzz: $(READY)  ## look for faults in N random examples from SEED; a failing one is printed as a test (a quarter of an hour)
 	OMP_NUM_THREADS=1 $(RUN) -m tests.fuzz.run $(N) $(SEED)
+
+test-threads: $(READY) ## the laws of filters and of spectra with two threads: PyTorch's kernels differ there
+	OMP_NUM_THREADS=2 $(RUN) -m pytest -q tests/filters tests/spectral/test_spectrum.py tests/spectral/test_krylov.py \
+	  tests/spectral/test_fourier.py tests/spectral/test_density.py tests/spectral/test_measures.py
 
 # PyG uses torch-scatter where it finds it; the tests with it run from a folder of its own, beside those without.
 SCATTER := $(VENV)/scatter
