@@ -11,7 +11,7 @@ nothing else stand in :mod:`filters.plain`; others live in :mod:`gsp_nonlocal.sh
 
 from __future__ import annotations
 
-import cmath
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import cast
@@ -103,7 +103,7 @@ class ShiftOperator(ABC):
             ValueError: for numbers that are not finite, or a system that is singular.
         """
         for name, number in (("a", a), ("b", b)):
-            if isinstance(number, int | float | complex) and not cmath.isfinite(number):
+            if isinstance(number, int | float | complex) and not abs(number) < math.inf:  # also compiled
                 raise ValueError(f"{name} in (aI + bS)⁻¹ must be finite, got {number}")
         if not isinstance(z, Tensor):
             return self.resolvent(a, b)(z)
