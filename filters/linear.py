@@ -68,6 +68,12 @@ def lu_factor(system: Tensor) -> tuple[Tensor, Tensor]:
     One matrix at a time on a CPU: PyTorch's batched factorisation is wrong there with several threads, from
     about 150 rows on (pytorch#142815: threads swap rows of one another). LAPACK takes them in turn anyway.
     """
+    if not torch.compiler.is_compiling() and not system.isfinite().all():
+        wrong = (~system.isfinite()).nonzero()[0].tolist()
+        raise ValueError(
+            f"the system aI + bS of a resolvent is NaN or infinite, first at {wrong} (batch first); look for "
+            "the first layer whose output fails torch.isfinite(output).all()"
+        )
     if system.device.type != "cpu" or len(system) <= 1:
         factors, pivots, info = torch.linalg.lu_factor_ex(system)
     else:

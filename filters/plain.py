@@ -142,9 +142,10 @@ class DiagonalShift(ShiftOperator):
 
     def resolvent(self, a: Scalar, b: Scalar) -> SignalMap:
         divisor = a + b * self.eigenvalues.unsqueeze(-1)
-        if not torch.compiler.is_compiling() and bool((divisor == 0).any()):
+        if not torch.compiler.is_compiling() and not bool(((divisor != 0) & divisor.isfinite()).all()):
             raise ValueError(
-                "aI + bS is singular: −a/b is an eigenvalue of the diagonal shift; choose other a and b"
+                "aI + bS of a diagonal shift is singular, NaN or infinite: its eigenvalues must be finite, "
+                "and −a/b none of them"
             )
         return map_of_tensors(lambda z: z / divisor)
 

@@ -6,14 +6,21 @@ from collections.abc import Sequence
 from math import inf
 from typing import NamedTuple, TypedDict
 
+from filters.checks import require_flag
+
 
 def promised(is_symmetric: bool, is_row_stochastic: bool, spectral_bound: float | None) -> Promises:
     """The promises that a constructor was given.
 
     Raises:
-        ValueError: for a bound that is negative or not finite.
+        TypeError: for a flag that is neither ``True`` nor ``False``.
+        ValueError: for a bound that is negative or no finite number.
     """
-    if spectral_bound is not None and not 0 <= spectral_bound < inf:
+    for name, flag in {"is_symmetric": is_symmetric, "is_row_stochastic": is_row_stochastic}.items():
+        require_flag(name, flag)
+    if isinstance(spectral_bound, bool | str) or (
+        spectral_bound is not None and not 0 <= spectral_bound < inf
+    ):
         raise ValueError(f"spectral_bound must be finite and at least 0, or None, got {spectral_bound}")
     return Promises(is_symmetric, is_row_stochastic, spectral_bound)
 

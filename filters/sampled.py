@@ -55,12 +55,23 @@ def values_and_slopes(g: Response, lam: Tensor, width: Tensor, unit: float) -> t
         unit: see :func:`rounding`.
     """
     places = torch.stack([within(lam), *_around(lam, width)])
-    value, slope, *_ = torch.func.jvp(lambda at: values(g, at), (places,), (torch.ones_like(places),))
+    value, slope = _value_and_slope(g, places)
     spread = value.amax(0) - value.amin(0)
     reach = 2 * width * slope.abs().amax(0)
     noise = _NOISE * unit * value.abs().amax(0)
     jumps = (spread > 2 * reach + noise) | (~reach.isfinite() & (spread > 0))
     return torch.where(jumps, value[3], value[0]), slope[0]
+
+
+def _value_and_slope(g: Response, lam: Tensor) -> tuple[Tensor, Tensor]:
+    """``g`` and ``g'``: by differentiating ``g``; by central differences where PyTorch cannot."""
+    try:
+        value, slope, *_ = torch.func.jvp(lambda at: values(g, at), (lam,), (torch.ones_like(lam),))
+        return value, slope
+    except RuntimeError:  # no forward-mode derivative of an operation (heaviside), or NumPy
+        step = torch.finfo(lam.dtype).eps ** (1 / 3)
+        below, above = within(lam - step), within(lam + step)
+        return values(g, lam), (values(g, above) - values(g, below)) / (above - below)
 
 
 def at_jumps(g: Response, lam: Tensor) -> Tensor:

@@ -66,6 +66,9 @@ class SignalMap(Protocol):
 def mix(signal: S, weight: Tensor) -> S:
     """``Z W`` for ``W (C, D)`` and a signal ``Z`` of either kind."""
     if isinstance(signal, Tensor):
+        if signal.is_complex() and not weight.is_complex():
+            parts = (mix_channels(part, weight) for part in (signal.real, signal.imag))
+            return cast(S, torch.complex(*parts))
         return cast(S, mix_channels(signal, weight))
     return cast(S, cast(LazySignal, signal).mix(weight))
 

@@ -8,6 +8,8 @@ from difflib import get_close_matches
 import torch
 from torch import Tensor, nn
 
+from gsp_nonlocal.creation import created
+
 CHILD = "nonlocal_block"
 """Name under which an inserted block is a child of the module that it follows."""
 
@@ -50,7 +52,7 @@ def insert_blocks(
     _check(model, blocks)
     targets = {path: _target(model, path) for path in blocks}
     channels = _static_channels(targets) if example is None else _measure(model, targets, example)
-    built = {path: _build(block, channels, path) for path, block in blocks.items()}
+    built = {path: _build(block, channels, path, targets[path]) for path, block in blocks.items()}
     for path, block in built.items():
         _attach(targets[path], block)
     return model
@@ -91,7 +93,9 @@ def _reads_items(module: nn.Module) -> bool:
     return isinstance(module, nn.ModuleList | nn.ModuleDict)
 
 
-def _build(block: Callable[[int], nn.Module], channels: Mapping[str, int | None], path: str) -> nn.Module:
+def _build(
+    block: Callable[[int], nn.Module], channels: Mapping[str, int | None], path: str, target: nn.Module
+) -> nn.Module:
     if isinstance(block, nn.Module):
         return block
     found = channels[path]
@@ -100,10 +104,17 @@ def _build(block: Callable[[int], nn.Module], channels: Mapping[str, int | None]
             f"cannot tell the channel count of module {path!r}: it has no convolution, norm or linear "
             "layer; pass example=torch.randn(...), an input of the model"
         )
-    built = block(found)
+    with created(*_place(target)):
+        built = block(found)
     if not isinstance(built, nn.Module):
         raise TypeError(f"the factory of the block at {path!r} made no module, but {built!r}")
     return built
+
+
+def _place(target: nn.Module) -> tuple[torch.device | None, torch.dtype | None]:
+    """Device and type of the module that a block follows: that of its floating-point parameters."""
+    own = next((p for p in target.parameters() if p.is_floating_point()), None)
+    return (None, None) if own is None else (own.device, own.dtype)
 
 
 def _static_channels(targets: Mapping[str, nn.Module]) -> dict[str, int | None]:

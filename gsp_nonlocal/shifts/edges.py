@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from filters.checks import require_integer
+from filters.checks import require_integer, require_tensor
 from filters.precision import widened
 from gsp_nonlocal.shifts.degrees import added
 
@@ -56,6 +56,14 @@ def check_edges(
     """
     if normalization not in ("sym", "rw", None):
         raise ValueError(f"unknown normalization {normalization!r}; choose 'sym', 'rw' or None")
+    require_tensor("edge_index", edge_index)
+    for name, part in {"edge_weight": edge_weight, "batch": batch}.items():
+        if part is not None and require_tensor(name, part).device != edge_index.device:
+            raise ValueError(
+                f"{name} is on {part.device} and edge_index on {edge_index.device}; use .to(device)"
+            )
+    if edge_index.is_meta:
+        raise ValueError("edge_index is on the meta device, which holds no numbers; use a real device")
     if edge_index.is_floating_point() or edge_index.is_complex() or edge_index.dtype == torch.bool:
         raise TypeError(f"edge_index holds node numbers, int64, got {edge_index.dtype}")
     if edge_index.dim() != 2 or edge_index.shape[0] != 2:

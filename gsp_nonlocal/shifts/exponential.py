@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from filters.checks import common_batch, require_alike
+from filters.checks import common_batch, require_alike, require_tensor
 from filters.mixing import is_channel_first
 from filters.once import differentiable_once
 from filters.precision import widened
@@ -87,6 +87,8 @@ class ExponentialShift(ImplicitShift):
 
 def require_matching(query: Tensor, key: Tensor) -> None:
     """Raise unless ``query`` and ``key`` have one common shape ``(B, N, R)``, type and device."""
+    require_tensor("query", query)
+    require_tensor("key", key)
     if query.dim() != 3 or query.shape != key.shape:
         raise ValueError(
             "queries and keys have one common shape (B, N, R), "

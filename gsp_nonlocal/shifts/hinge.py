@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from filters.checks import common_batch, require_alike
+from filters.checks import common_batch, require_alike, require_tensor
 from filters.promises import Promises, promised
 from gsp_nonlocal.shifts.implicit import ImplicitShift
 from gsp_nonlocal.shifts.pooled import Product
@@ -46,6 +46,8 @@ class HingeShift(ImplicitShift):
         is_row_stochastic: bool = False,
         spectral_bound: float | None = None,
     ) -> None:
+        require_tensor("row", row)
+        require_tensor("column", column)
         if row.dim() != 3 or row.shape[-1] != 1 or row.shape != column.shape:
             raise ValueError(
                 f"row and column have one common shape (B, N, 1), got {tuple(row.shape)} "

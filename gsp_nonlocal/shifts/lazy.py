@@ -147,6 +147,17 @@ class LowRankSignal(TensorMultiple):
 
     __rmul__ = __mul__
 
+    def __truediv__(self, divisor: Scalar) -> LowRankSignal:
+        return self * (1 / divisor)
+
+    def __radd__(self, other: float) -> LowRankSignal:
+        """``0 + signal``, as ``sum`` begins."""
+        return self if isinstance(other, int | float) and other == 0 else NotImplemented
+
+    def __matmul__(self, weight: Tensor) -> LowRankSignal:
+        """``(z A + left c) W``; compiled filters write :func:`filters.mix`."""
+        return self.mix(weight)
+
     def __neg__(self) -> LowRankSignal:
         return -1.0 * self
 

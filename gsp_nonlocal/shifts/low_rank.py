@@ -178,9 +178,10 @@ class LowRankShift(ShiftOperator):
 
 
 def _check_factors(left: Tensor, right: Tensor, core: Tensor | None) -> None:
-    for name, factor in {"left": left, "right": right, "core": core}.items():
-        if factor is not None:
-            require_real_floating(factor, f"the {name} factor of a shift")
+    for name, factor in {"left": left, "right": right}.items():
+        require_real_floating(factor, f"the {name} factor of a shift")
+    if core is not None:
+        require_real_floating(core, "the core of a shift")
     if left.dim() != 3 or left.shape != right.shape:
         raise ValueError(
             "factors have one common shape (B, N, R), "

@@ -26,6 +26,10 @@ def stored_tensors(shift: ShiftOperator) -> list[Tensor]:
 def require_finite(shift: ShiftOperator) -> None:
     """Raise a ``ValueError`` that counts the NaN and infinite entries of a shift, and says where."""
     tensors = stored_tensors(shift)
+    if any(tensor.is_meta for tensor in tensors):
+        raise ValueError("a shift on the meta device holds no numbers; use a real device")
+    if shift.shape[0] == 0:
+        raise ValueError(f"an empty batch holds no graph, got a shift of shape {tuple(shift.shape)}")
     wrong = sum(int((~tensor.isfinite()).sum()) for tensor in tensors)
     if wrong:
         place, shape = next((_first(tensor), tuple(tensor.shape)) for tensor in tensors if _first(tensor))

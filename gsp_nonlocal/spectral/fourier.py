@@ -92,6 +92,8 @@ def igft(coefficients: Tensor, found: Spectrum) -> Tensor:
 
 
 def _vectors(found: Spectrum) -> Tensor:
+    if not isinstance(found, Spectrum):
+        raise TypeError(f"expected a Spectrum, as spectrum(shift) gives, got {type(found).__name__}")
     if found.eigenvectors is None:
         raise ValueError("the spectrum has no eigenvectors; ask for them: spectrum(shift, eigenvectors=True)")
     return found.eigenvectors
@@ -121,7 +123,8 @@ def _require_basis(vectors: Tensor) -> None:
             f"these are {known} of {nodes} eigenvectors that are not orthogonal, and a coefficient depends "
             'on all; compute all with spectrum(shift, method="dense", eigenvectors=True)'
         )
-    worst = float(torch.linalg.cond(vectors, 1).max())
+    # one by one: cond inverts, and PyTorch's batched LU is wrong on a CPU with several threads
+    worst = max((float(torch.linalg.cond(one, 1)) for one in vectors), default=1.0)
     if not worst < WORST:
         raise ValueError(
             f"the eigenvectors are no basis (condition {worst:.0e}): the shift is defective, or close to it; "

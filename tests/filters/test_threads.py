@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from gsp_nonlocal.spectral import gft, spectrum
 from tests.cases.filters import FAMILIES, FILTERS, FIXED
 from tests.cases.shifts import LARGE, LARGE_NODES
 from tests.cases.signals import IN, OUT, relative, signal
@@ -65,3 +66,10 @@ def test_gradients_of_a_batch(threads, name, graph):
 
     parts = one_thread(lambda: torch.cat([gradient(slice(i, i + 1)) for i in range(3)]))
     assert relative(gradient(slice(None)), parts) < 1e-8
+
+
+def test_the_fourier_transform_of_a_batch_of_directed_graphs(threads):
+    generator = torch.Generator().manual_seed(0)
+    matrix = torch.rand(3, LARGE_NODES, LARGE_NODES, generator=generator, dtype=torch.float64) / LARGE_NODES
+    found, z = one_thread(lambda: spectrum(matrix, eigenvectors=True)), signal(2, LARGE_NODES, 3)
+    assert relative(gft(z, found), one_thread(lambda: gft(z, found))) < 1e-9

@@ -61,6 +61,8 @@ class SpectralProbe:
     def __init__(
         self, model: nn.Module, paths: Sequence[str] | None = None, *, max_nodes: int = MAX_NODES
     ) -> None:
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"a probe reads an nn.Module, got {type(model).__name__}")
         if max_nodes < 1:
             raise ValueError(f"max_nodes must be at least 1, got {max_nodes}")
         self.model, self.max_nodes = model, max_nodes
