@@ -12,7 +12,7 @@ from filters.linear import factorised
 from filters.once import differentiable_once
 from filters.signal import Scalar
 
-TOLERANCES = {torch.float32: 1e-8, torch.float64: 1e-12}
+TOLERANCES = {torch.float32: 1e-10, torch.float64: 1e-12}
 """Relative residual ``‖z − (aI + bS) y‖ / ‖z‖`` of every column at which an iteration ends, by the type of
 ``z``. Iterations run in float64 for both, so that systems of a large condition converge too."""
 
