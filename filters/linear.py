@@ -68,7 +68,8 @@ def lu_factor(system: Tensor) -> tuple[Tensor, Tensor]:
     One matrix at a time on a CPU: PyTorch's batched factorisation is wrong there with several threads, from
     about 150 rows on (pytorch#142815: threads swap rows of one another). LAPACK takes them in turn anyway.
     """
-    if not torch.compiler.is_compiling() and not system.isfinite().all():
+    has_numbers = not (torch.compiler.is_compiling() or system.is_meta)
+    if has_numbers and not system.isfinite().all():
         wrong = (~system.isfinite()).nonzero()[0].tolist()
         raise ValueError(
             f"the system aI + bS of a resolvent is NaN or infinite, first at {wrong} (batch first); look for "
@@ -79,7 +80,7 @@ def lu_factor(system: Tensor) -> tuple[Tensor, Tensor]:
     else:
         found = [torch.linalg.lu_factor_ex(one) for one in system]
         factors, pivots, info = (torch.stack(parts) for parts in zip(*found, strict=True))
-    if not (torch.compiler.is_compiling() or system.is_meta) and bool(info.any()):
+    if has_numbers and bool(info.any()):
         raise ValueError(
             f"system {int(info.nonzero()[0])} of {len(system)}, of size {system.shape[-1]}, is singular: for "
             "(aI + bS)⁻¹, −a/b must be no eigenvalue of S; choose other a and b"

@@ -142,7 +142,8 @@ class DiagonalShift(ShiftOperator):
 
     def resolvent(self, a: Scalar, b: Scalar) -> SignalMap:
         divisor = a + b * self.eigenvalues.unsqueeze(-1)
-        if not torch.compiler.is_compiling() and not bool(((divisor != 0) & divisor.isfinite()).all()):
+        has_numbers = not (torch.compiler.is_compiling() or divisor.is_meta)
+        if has_numbers and not bool(((divisor != 0) & divisor.isfinite()).all()):
             raise ValueError(
                 "aI + bS of a diagonal shift is singular, NaN or infinite: its eigenvalues must be finite, "
                 "and −a/b none of them"
