@@ -128,14 +128,15 @@ def _normalised_exponential(
     rows, above = _sums(query, key)
     columns, aside = (rows, above) if query is key else _sums(key, query)
     if not average:
-        weights = ExponentialShift(query, key, above / 2, aside / 2, is_symmetric=query is key)
+        weights = ExponentialShift(query, key, above / 2, aside / 2, is_symmetric=query is key, ceiling=0.0)
         return _between(weights, rows.rsqrt(), columns.rsqrt(), Promises(query is key, bound=1.0))
     greatest = torch.maximum(above, aside)
     degree = 0.5 * (rows * (above - greatest).exp() + columns * (aside - greatest).exp())
     if normalization == "random_walk":
-        terms = [ExponentialShift(query, key, greatest), ExponentialShift(key, query, greatest)]
-        return _between(SumShift(terms), 0.5 / degree, torch.ones_like(degree), SOFTMAX)
-    weights = ExponentialShift(query, key, greatest / 2, greatest / 2)
+        there = ExponentialShift(query, key, greatest, ceiling=0.0)
+        back = ExponentialShift(key, query, greatest, ceiling=0.0)
+        return _between(SumShift([there, back]), 0.5 / degree, torch.ones_like(degree), SOFTMAX)
+    weights = ExponentialShift(query, key, greatest / 2, greatest / 2, ceiling=0.0)
     both = SumShift([weights, weights.T], is_symmetric=True)
     return _between(both, 0.5 * degree.rsqrt(), degree.rsqrt(), Promises(symmetric=True, bound=1.0))
 

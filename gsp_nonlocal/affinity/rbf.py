@@ -76,7 +76,7 @@ class RBF(PairwiseAffinity):
         query, key = self._as_inner_products(query, key)
         if self.normalization in ("random_walk", "symmetric"):
             return normalise_exponential(query, key, self.symmetrization, self.normalization)
-        weights = ExponentialShift(query, key)
+        weights = ExponentialShift(query, key, ceiling=0.0)  # a distance is at least 0
         return self.normalised(weights)
 
     def _as_inner_products(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:

@@ -83,7 +83,7 @@ class AttentionShift(ImplicitShift):
 def _transposed(query: Tensor, key: Tensor) -> ShiftOperator:
     """``Wᵀ diag(t)⁻¹`` with the row sums ``t`` of the weights ``W``."""
     _, sums, row = exponential_product(query, key, key[..., :0])
-    weights = ExponentialShift(query, key, row)
+    weights = ExponentialShift(query, key, row, ceiling=0.0)
     return ScaledShift(weights, 1 / sums, torch.ones_like(sums), **SOFTMAX.keywords()).T
 
 
@@ -105,6 +105,7 @@ def attention_products(query: Tensor, key: Tensor) -> tuple[Product, Product]:
 
     def adjoint(y: Tensor) -> Tensor:
         _, sums, row = exponential_product(query, key, key[..., :0])
-        return exponential_product(key, query, y / sums, column=row, row=torch.zeros_like(key[..., :1]))[0]
+        none = torch.zeros_like(key[..., :1])
+        return exponential_product(key, query, y / sums, row=none, column=row, ceiling=0.0)[0]
 
     return lambda z: attend(query, key, z), adjoint

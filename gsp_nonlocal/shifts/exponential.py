@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -34,6 +35,8 @@ class ExponentialShift(ImplicitShift):
         is_symmetric: promise that ``S = Sᵀ``.
         is_row_stochastic: promise that entries are ``≥ 0`` and rows sum to 1, or to 0.
         spectral_bound: a bound of ``|μ|``, if one is known.
+        ceiling: what exponents are at most, by their formula; by default nothing is known. An exponent that
+            rounding brings above it counts as the ceiling, and keeps its gradient.
 
     Raises:
         TypeError: if the types do not fit.
@@ -56,33 +59,37 @@ class ExponentialShift(ImplicitShift):
         is_symmetric: bool = False,
         is_row_stochastic: bool = False,
         spectral_bound: float | None = None,
+        ceiling: float = math.inf,
     ) -> None:
         require_matching(query, key)
         for name, offset in {"row": row, "column": column}.items():
             if offset is not None:
                 _require_offset(name, offset, query)
         super().__init__(query, promised(is_symmetric, is_row_stochastic, spectral_bound))
-        self.query, self.key = query, key
+        self.query, self.key, self.ceiling = query, key, ceiling
         self.row = torch.zeros_like(query[..., :1]) if row is None else row.detach()
         self.column = torch.zeros_like(key[..., :1]) if column is None else column.detach()
 
     def apply(self, z: Tensor) -> Tensor:
-        return exponential_product(self.query, self.key, z, self.row, self.column)[0]
+        return exponential_product(self.query, self.key, z, self.row, self.column, self.ceiling)[0]
 
     @property
     def T(self) -> ExponentialShift:  # noqa: N802
         promises = self.promises.transposed.keywords()
-        return ExponentialShift(self.key, self.query, self.column, self.row, **promises)
+        return ExponentialShift(self.key, self.query, self.column, self.row, ceiling=self.ceiling, **promises)
 
     def to_dense(self) -> Tensor:
         query, key, row, column = map(widened, (self.query, self.key, self.row, self.column))
-        return (query @ key.mT - row - column.mT).exp().to(self.dtype)
+        exponents = query @ key.mT - row - column.mT
+        excess = (exponents - self.ceiling).clamp(min=0).detach()
+        return (exponents - excess).exp().to(self.dtype)
 
     def mapped(
         self, function: Callable[[Tensor], Tensor], promises: Promises | None = None
     ) -> ExponentialShift:
         parts = map(function, (self.query, self.key, self.row, self.column))
-        return ExponentialShift(*parts, **(promises or self.promises).keywords())
+        keywords = (promises or self.promises).keywords()
+        return ExponentialShift(*parts, ceiling=self.ceiling, **keywords)
 
 
 def require_matching(query: Tensor, key: Tensor) -> None:
@@ -112,6 +119,7 @@ def exponential_product(
     z: Float[Tensor, "#B M C"],
     row: Tensor | None = None,
     column: Tensor | None = None,
+    ceiling: float = math.inf,
 ) -> tuple[Tensor, Tensor, Tensor]:
     r"""``W z`` and ``W 1`` for ``W_ij = exp(q_iᵀ k_j − a_i − b_j)``, by chunks of rows.
 
@@ -123,6 +131,7 @@ def exponential_product(
         z: signal ``(B, M, C)``.
         row: constants ``a (B, N, 1)``; by default the greatest exponent of each row.
         column: constants ``b (B, M, 1)``; by default 0.
+        ceiling: see :class:`ExponentialShift`.
 
     Returns:
         ``W z (B, N, C)``, ``W 1 (B, N, 1)``, ``a (B, N, 1)``.
@@ -131,7 +140,7 @@ def exponential_product(
     q, k, z = (part.expand(batch, -1, -1) for part in (query, key, z))
     row = None if row is None else row.expand(batch, -1, -1)
     column = None if column is None else column.expand(batch, -1, -1)
-    return _ExponentialProduct.apply(q, k, z, row, column)
+    return _ExponentialProduct.apply(q, k, z, row, column, ceiling)
 
 
 class _ExponentialProduct(torch.autograd.Function):
@@ -140,13 +149,19 @@ class _ExponentialProduct(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        query: Tensor, key: Tensor, z: Tensor, row: Tensor | None, column: Tensor | None
+        query: Tensor,
+        key: Tensor,
+        z: Tensor,
+        row: Tensor | None,
+        column: Tensor | None,
+        ceiling: float,
     ) -> tuple[Tensor, Tensor, Tensor]:
         nodes = query.shape[1]
         product, sums = _empty(z, nodes), query.new_empty(*query.shape[:2], 1)
         offsets = torch.empty_like(sums)
         for rows in _chunks(query, key):
-            weights, offset = _weights(query[:, rows], key, None if row is None else row[:, rows], column)
+            chosen = None if row is None else row[:, rows]
+            weights, offset = _weights(query[:, rows], key, chosen, column, ceiling)
             product[:, rows] = product_like(z, weights, z)
             sums[:, rows] = weights.sum(dim=-1, keepdim=True)
             offsets[:, rows] = offset
@@ -155,7 +170,7 @@ class _ExponentialProduct(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         """Keep what :meth:`backward` reads."""
-        query, key, z, _, column = inputs
+        query, key, z, _, column, ctx.ceiling = inputs
         ctx.save_for_backward(query, key, z, output[2], column)
         ctx.mark_non_differentiable(output[2])
 
@@ -167,12 +182,12 @@ class _ExponentialProduct(torch.autograd.Function):
         grad_query, grad_key, grad_z = _empty(query, query.shape[1]), _zeros(key), _zeros(z)
         for rows in _chunks(query, key):
             q, g = query[:, rows], grad[:, rows]
-            weights, _ = _weights(q, key, row[:, rows], column)
+            weights, _ = _weights(q, key, row[:, rows], column, ctx.ceiling)
             _add_product(grad_z, weights.mT, g)
             inner = torch.bmm(g, z.mT).add_(grad_sums[:, rows]).mul_(weights)
             grad_query[:, rows] = product_like(query, inner, key)
             _add_product(grad_key, inner.mT, q)
-        return grad_query, grad_key, grad_z, None, None
+        return grad_query, grad_key, grad_z, None, None, None
 
 
 def _chunks(query: Tensor, key: Tensor) -> Iterator[slice]:
@@ -183,14 +198,17 @@ def _chunks(query: Tensor, key: Tensor) -> Iterator[slice]:
 
 
 def _weights(
-    query: Tensor, key: Tensor, row: Tensor | None, column: Tensor | None
+    query: Tensor, key: Tensor, row: Tensor | None, column: Tensor | None, ceiling: float
 ) -> tuple[Float[Tensor, "B n M"], Float[Tensor, "B n 1"]]:
     """The weights of some rows, and the offsets of these rows."""
     exponents = torch.bmm(query, key.mT)
     if column is not None:
         exponents.sub_(column.mT)
     offset = exponents.amax(dim=-1, keepdim=True) if row is None else row
-    return exponents.sub_(offset).exp_(), offset
+    exponents.sub_(offset)
+    if ceiling < math.inf:
+        exponents.clamp_(max=ceiling)
+    return exponents.exp_(), offset
 
 
 def product_like(like: Tensor, one: Tensor, other: Tensor) -> Tensor:

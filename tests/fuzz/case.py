@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+
+from tests.fuzz.tolerance import closely
 
 Check = Callable[[Any], "Outcome"]
 
@@ -25,6 +28,20 @@ class Failure(AssertionError):  # noqa: N818
     def __init__(self, signature: str, message: str) -> None:
         super().__init__(message)
         self.signature = signature
+
+
+def twice(check: Check) -> Check:
+    """A check that looks at a failing case once more, closely, before it says so."""
+
+    @functools.wraps(check)
+    def checked(case: Any) -> Outcome:
+        try:
+            return check(case)
+        except Failure:
+            with closely():
+                return check(case)
+
+    return checked
 
 
 def as_test(case: object, failure: BaseException) -> str:

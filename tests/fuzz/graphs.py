@@ -76,7 +76,8 @@ class Graph:
         if self.kind in ("attention", "exponential"):
             found.append(float((own[0].abs() @ own[1].abs().mT).amax()))
         if self.kind == "affinity" and any(name in self.option for name in EXPONENTIAL):
-            found.append(100 * float(own[0].abs().amax()) ** 2)
+            weights = [1.0, *(float(one.abs().amax()) / self.scale for one in own[1:])]
+            found.append(100 * (float(own[0].abs().amax()) * max(weights)) ** 2)
         return max(found, default=0.0)
 
     def rounding(self, inputs: Inputs) -> float:

@@ -35,14 +35,14 @@ def values(p: Problem, where: str) -> Outcome:
 def _either_side(p: Problem, y: Tensor, where: str) -> Outcome:
     """At a jump the eigenvalues there are all in or all out."""
     found = []
-    for side in (1 + 1e4 * p.eps, 1 - 1e4 * p.eps):
-        for one in p.exact.modules():
-            if type(one).__name__ == "IdealLowPass":
-                one.value = one.value * side
+    jumps = [one for one in p.exact.modules() if type(one).__name__ == "IdealLowPass"]
+    for side in (2 * p.near_jump(), -2 * p.near_jump()):
+        kept = [one.value for one in jumps]
+        for one in jumps:
+            one.value += side
         found.append(p.truth())
-        for one in p.exact.modules():
-            if type(one).__name__ == "IdealLowPass":
-                one.value = one.value / side
+        for one, value in zip(jumps, kept, strict=True):
+            one.value = value
     try:
         return compare(y, found[0], where)
     except Failure:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from filters import Chebyshev, Heat
-from gsp_nonlocal.affinity import Concatenation, ReLUDot, relu_dot_shift
+from gsp_nonlocal.affinity import RBF, Concatenation, ReLUDot, relu_dot_shift
 from gsp_nonlocal.shifts import SparseShift
 from tests.cases.signals import edges, relative, signal
 
@@ -269,3 +269,22 @@ def test_a_loop_beside_faint_edges(loop, normalization, lambda_max):
         )
         top = torch.linalg.eigvalsh(dense)[-1] if given is None else given
         assert relative(exact.to_dense()[0], torch.eye(3).double() - 2 * dense / top) < 1e-6
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e4, 1e8, 1e12])
+@pytest.mark.parametrize("normalization", RBF.normalizations)
+@pytest.mark.parametrize("symmetrization", ["none", "average"])
+def test_weights_of_distances_stay_below_1_where_rounding_is_greater(scale, normalization, symmetrization):
+    """``exp(−γ d²)`` with the rounding of ``‖x‖²`` in place of ``d²``: at most 1, with finite gradients."""
+    affinity = RBF(3, 2, normalization=normalization, symmetrization=symmetrization)
+    with torch.no_grad():
+        affinity.theta_phi.weight[:, 2:] = affinity.theta_phi.weight[:, :2]  # so that distances of 0 exist
+    x = (scale * signal(channels=3)).float().requires_grad_()
+    shift = affinity(x)
+    ones = torch.ones(1, NODES, 1)
+    for one in (shift, shift.T, shift.to(torch.float64).to(torch.float32)):
+        dense = one.to_dense()
+        assert 0 <= float(dense.detach().min()) and float(dense.detach().max()) <= 1 + 1e-6
+        assert float((one @ ones).detach().max()) <= NODES + 1e-4
+        gradient = torch.autograd.grad((one @ ones).sum() + dense.sum(), x, retain_graph=True)[0]
+        assert gradient.isfinite().all()

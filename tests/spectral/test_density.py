@@ -144,7 +144,7 @@ NAN = torch.eye(3).double().index_fill(0, torch.tensor([1]), torch.nan)
     ("call", "message"),
     [
         (lambda: spectral_density(torch.tensor([[0.0, 1.0], [0.0, 0.0]])), "symmetric_part"),
-        (lambda: spectral_density(torch.eye(3), probes=0), "at least 1, got 0 and 64"),
+        (lambda: spectral_density(torch.eye(3), probes=0), "probes must be at least 1, got 0"),
         (lambda: spectral_density(NAN), "3 of the 9 entries"),
         (lambda: signal_density(torch.ones(1, 4, 1), torch.eye(3)), "does not fit a shift of 3 nodes"),
         (lambda: signal_density(torch.full((1, 3, 1), torch.nan), torch.eye(3)), "3 of 3 values"),

@@ -135,7 +135,7 @@ SHIFT = AttentionShift(torch.randn(1, 50, 3), torch.randn(1, 50, 3))
     [
         ({"max_nodes": 49}, r"50 nodes is beyond the budget of 49.*k=20.*spectral_density"),
         ({"k": 5, "method": "dense", "max_nodes": 49}, "beyond the budget of 49"),
-        ({"k": 0}, "k must be 1 to 50, the number of nodes, got 0"),
+        ({"k": 0}, "k must be at least 1, got 0"),
         ({"k": 51}, "k must be 1 to 50, the number of nodes, got 51"),
         ({"method": "lanczos"}, "unknown method 'lanczos'; choose one of: auto, factors, dense, krylov"),
         ({"method": "factors"}, "AttentionShift has no factors"),
