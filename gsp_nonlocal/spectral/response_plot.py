@@ -38,13 +38,15 @@ def plot_response(
         The axes; ``ax.figure.savefig(path)`` keeps the picture.
 
     Raises:
-        TypeError: if the filter has no response.
+        TypeError: if ``filter`` is no graph filter, or has no response.
 
     Example:
         >>> from filters import Heat
         >>> plot_response(Heat(2.0)).get_xlabel()
         'graph frequency λ'
     """
+    if not isinstance(filter, GraphFilter):
+        raise TypeError(f"expected a graph filter, got {type(filter).__name__}")
     lam = torch.linspace(0, 2, _FREQUENCIES, dtype=torch.float64)
     parameter = next(filter.parameters(), lam)
     matrices = filter.response(lam.to(parameter.device)).cpu()

@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import time
+from functools import partial
 
 import pytest
 import torch
@@ -231,6 +232,8 @@ def test_processes_that_are_told_to_stop_end_with_the_code_of_the_signal(tmp_pat
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            # where tests run in the background, SIGINT is ignored, and a child inherits that
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
         for number in (signal.SIGTERM, signal.SIGINT)
     }
@@ -239,7 +242,10 @@ def test_processes_that_are_told_to_stop_end_with_the_code_of_the_signal(tmp_pat
         while not last.exists() and process.poll() is None:
             time.sleep(0.01)
         process.send_signal(number)
-        said = process.communicate()[1]
+        try:
+            said = process.communicate(timeout=120)[1]
+        finally:
+            process.kill()
         assert process.returncode == 128 + number, said
         steps = read_checkpoint(last)["global_step"]
         assert f"stopped by {number.name} after step {steps}" in said and "--ckpt_path last" in said

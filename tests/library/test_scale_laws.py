@@ -284,7 +284,7 @@ def test_weights_of_distances_stay_below_1_where_rounding_is_greater(scale, norm
     ones = torch.ones(1, NODES, 1)
     for one in (shift, shift.T, shift.to(torch.float64).to(torch.float32)):
         dense = one.to_dense()
-        assert 0 <= float(dense.detach().min()) and float(dense.detach().max()) <= 1 + 1e-6
+        assert float(dense.detach().min()) >= 0 and float(dense.detach().max()) <= 1 + 1e-6
         assert float((one @ ones).detach().max()) <= NODES + 1e-4
         gradient = torch.autograd.grad((one @ ones).sum() + dense.sum(), x, retain_graph=True)[0]
         assert gradient.isfinite().all()

@@ -274,6 +274,8 @@ BAD = {
         ValueError,
         "240 of the 240.*nan_to_num",
     ),
+    "meta": (lambda: analyze(two_blocks(), ONE.to("meta")), ValueError, "meta device"),
+    "meta model": (lambda: analyze(two_blocks().to("meta"), ONE), ValueError, "meta device"),
     "integer": (lambda: analyze(two_blocks(), (255 * ONE).byte()), TypeError, "uint8.*float"),
     "none": (lambda: analyze(two_blocks(), ONE[:0]), ValueError, r"\(0, 3, 10, 8\)"),
     "no map": (lambda: analyze(two_blocks(), ONE[0, 0]), ValueError, r"\(10, 8\)"),

@@ -538,6 +538,17 @@ def test_what_is_no_number_is_refused(measure):
         measure(matrix)
     with pytest.raises(TypeError, match="str"):
         measure("S")
+    with pytest.raises(ValueError, match="on the meta device"):
+        measure(DenseShift(torch.eye(4, device="meta")))
+    with pytest.raises(ValueError, match="empty batch"):
+        measure(DenseShift(torch.ones(0, 4, 4)))
+
+
+@pytest.mark.parametrize("measure", [spectral_gap, effective_rank, spectral_entropy])
+@pytest.mark.parametrize("given", [DenseShift(torch.eye(4)), torch.eye(4), None])
+def test_what_is_no_spectrum_is_refused(measure, given):
+    with pytest.raises(TypeError, match=rf"expected a Spectrum, got {type(given).__name__}; spectrum\(shift"):
+        measure(given)
 
 
 @pytest.mark.parametrize(

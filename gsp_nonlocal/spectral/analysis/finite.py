@@ -13,9 +13,14 @@ from gsp_nonlocal.spectral.analysis.record import BlockRecord
 
 
 def check_weights(blocks: Mapping[str, nn.Module]) -> None:
-    """Raise unless all weights of the blocks are finite; a buffer may hold infinities, as masks do."""
+    """Raise unless all weights of the blocks are finite numbers; a buffer may hold infinities, as masks do."""
     for path, block in blocks.items():
         for name, tensor in (*block.named_parameters(), *block.named_buffers()):
+            if tensor.is_meta:
+                raise ValueError(
+                    f"block {path or 'the model itself'} is on the meta device, where weights have no "
+                    "numbers; use a real device, for example model.to_empty(device=...) and load weights"
+                )
             bad = ~torch.isfinite(tensor) if isinstance(tensor, nn.Parameter) else torch.isnan(tensor)
             if wrong := int(bad.sum()):
                 raise ValueError(

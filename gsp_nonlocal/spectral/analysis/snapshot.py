@@ -130,6 +130,8 @@ def check_images(images: Tensor) -> None:
             "images have shape (B, C, *spatial) with at least one image and one position, "
             f"got {tuple(images.shape)}"
         )
+    if images.is_meta:
+        raise ValueError("images on the meta device hold no numbers; use a real device")
     wrong = int((~torch.isfinite(images)).sum())
     if wrong:
         raise ValueError(

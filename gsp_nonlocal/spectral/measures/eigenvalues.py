@@ -28,6 +28,7 @@ def spectral_gap(found: Spectrum, *, absolute: bool = False) -> Tensor:
         most 1 with ``absolute``.
 
     Raises:
+        TypeError: if ``found`` is no :class:`Spectrum`.
         ValueError: if an eigenvalue that was left out may be the second one, or if the spectrum is not
             certified.
 
@@ -43,6 +44,7 @@ def spectral_gap(found: Spectrum, *, absolute: bool = False) -> Tensor:
         >>> [round(spectral_gap(cycle, absolute=absolute).item(), 6) for absolute in (False, True)]
         [1.0, 0.0]
     """
+    _require_spectrum(found)
     values = found.eigenvalues.abs() if absolute else found.eigenvalues.real
     top = values.sort(dim=-1, descending=True).values
     if not found.is_certified:
@@ -69,6 +71,7 @@ def effective_rank(found: Spectrum) -> Tensor:
         as in a graph without edges.
 
     Raises:
+        TypeError: if ``found`` is no :class:`Spectrum`.
         ValueError: if the spectrum is not complete.
 
     References:
@@ -98,6 +101,7 @@ def spectral_entropy(found: Spectrum) -> Tensor:
         one modulus; 0 where all are 0, and for a graph of one node.
 
     Raises:
+        TypeError: if ``found`` is no :class:`Spectrum`.
         ValueError: if the spectrum is not complete.
 
     References:
@@ -108,12 +112,14 @@ def spectral_entropy(found: Spectrum) -> Tensor:
         >>> spectral_entropy(spectrum(torch.diag(torch.tensor([1.0, -1.0, 0.0, 0.0])))).round(decimals=6)
         tensor([0.5000], dtype=torch.float64)
     """
+    _require_spectrum(found)
     nodes = found.eigenvalues.shape[-1]
     return (_total_and_entropy(found)[1] / log(max(nodes, 2))).clamp(0, 1)
 
 
 def _total_and_entropy(found: Spectrum) -> tuple[Tensor, Tensor]:
     """``Σ |μ|`` and ``−Σ p ln p``, each ``(B,)``."""
+    _require_spectrum(found)
     if not found.is_complete:
         raise ValueError(
             f"only {found.eigenvalues.shape[-1]} eigenvalues are known, and this measure needs all of them; "
@@ -123,6 +129,11 @@ def _total_and_entropy(found: Spectrum) -> tuple[Tensor, Tensor]:
     total = size.sum(dim=-1, keepdim=True)
     share = size / total.masked_fill(total == 0, 1.0)
     return total[:, 0], torch.special.entr(share).sum(dim=-1)
+
+
+def _require_spectrum(found: object) -> None:
+    if not isinstance(found, Spectrum):
+        raise TypeError(f"expected a Spectrum, got {type(found).__name__}; spectrum(shift) computes it")
 
 
 def _require_second(top: Tensor, least: Tensor) -> None:
