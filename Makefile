@@ -39,7 +39,7 @@ test-scatter: $(READY) ## tests of sparse graphs with torch-scatter, which is bu
 	@test -d $(SCATTER)/torch_scatter || MAX_JOBS=2 $(RUN) -m pip install --quiet --disable-pip-version-check \
 	  --no-build-isolation --no-deps --target $(SCATTER) 'torch-scatter>=2.1.2'
 	PYTHONPATH=$(SCATTER) $(RUN) -c "import torch_geometric.typing as t; assert t.WITH_TORCH_SCATTER"
-	PYTHONPATH=$(SCATTER) OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 -q tests/library/test_sparse.py tests/library/test_pyg.py
+	PYTHONPATH=$(SCATTER) OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 -q tests/shifts/test_sparse.py tests/interop/test_pyg.py
 
 # mmcv asks for a desktop's OpenCV and for training tools; its blocks need neither, so it stands in a folder of its own.
 PEERS := $(VENV)/peers
@@ -50,8 +50,8 @@ $(PEERS)/.ready: $(READY)
 
 test-peers: $(PEERS)/.ready ## tests against mmcv's own blocks, which are installed beside the environment
 	PYTHONPATH=$(PEERS) $(RUN) -c "from mmcv.cnn import NonLocal2d"
-	PYTHONPATH=$(PEERS) OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 -q tests/library/test_foreign_blocks.py \
-	  tests/spectral/test_probe.py tests/spectral/test_readers.py
+	PYTHONPATH=$(PEERS) OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 -q tests/interop/test_foreign_blocks.py \
+	  tests/probe/test_probe.py tests/probe/test_readers.py
 
 doctest: $(READY) ## the examples in docstrings alone
 	$(RUN) -m pytest -q filters gsp_nonlocal

@@ -16,7 +16,7 @@ from experiments.messages import hush
 from experiments.networks import trained_task
 from gsp_nonlocal.cli.analyze import Named, add_options, analyses, check, labels, library_networks, report
 from gsp_nonlocal.cli.parser import Parser
-from gsp_nonlocal.spectral import Analysis, analyze, write_analyses
+from gsp_nonlocal.report import Analysis, analyze, write_analyses
 
 PROGRAM = ("python", "-m", "experiments.analyze")
 _STYLES = {"heading": "bold", "name": "cyan", "sign": "yellow", "warning": "yellow"}

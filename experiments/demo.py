@@ -26,7 +26,7 @@ from experiments.files import check_writable
 from experiments.messages import hush
 from experiments.plots import plot_comparison
 from experiments.tasks import Classification, Segmentation
-from gsp_nonlocal.spectral import analyze
+from gsp_nonlocal.report import analyze
 
 console = Console()
 

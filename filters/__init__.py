@@ -36,12 +36,12 @@ from filters.elementary import Aggregation, Diffusion
 from filters.jacobi import Jacobi, Legendre
 from filters.kernels import Heat, IdealLowPass, MexicanHat, Tikhonov
 from filters.monomial import Monomial
-from filters.plain import DenseShift, DiagonalShift, as_shift
+from filters.operators.plain import DenseShift, DiagonalShift, as_shift
+from filters.operators.shift import ShiftOperator
+from filters.operators.signal import Signal, mix
+from filters.operators.solve import ConvergenceError
 from filters.rational import Rational
 from filters.registry import Registry
-from filters.shift import ShiftOperator
-from filters.signal import Signal, mix
-from filters.solve import ConvergenceError
 from filters.spectral_function import SpectralFunction
 from filters.wavelets import WaveletFrame, itersine
 

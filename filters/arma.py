@@ -7,8 +7,8 @@ from torch import Tensor
 
 from filters.base import Filter
 from filters.checks import Device, require_integer
-from filters.shift import ShiftOperator
-from filters.signal import Signal
+from filters.operators.shift import ShiftOperator
+from filters.operators.signal import Signal
 
 MARGIN = 0.01
 """``|ψ| ≤ 1 − MARGIN``: the gain of one term is at most ``1 / MARGIN``."""

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from filters.checks import Device, require_floating_type, require_integer, require_order
 from filters.composition import Cascade, GraphFilter, Identity, Scaled, Sum
 from filters.contract import is_built
-from filters.shift import ShiftOperator
-from filters.signal import Signal, materialise, mix
+from filters.operators.shift import ShiftOperator
+from filters.operators.signal import Signal, materialise, mix
 
 __all__ = ["Cascade", "Filter", "GraphFilter", "Identity", "Scaled", "Sum", "materialise", "mix"]
 

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from filters.base import Filter
 from filters.checks import Device, require_order, require_positive
-from filters.shift import ShiftOperator
-from filters.signal import Signal
+from filters.operators.shift import ShiftOperator
+from filters.operators.signal import Signal
 
 
 class Cayley(Filter):

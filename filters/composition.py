@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from filters.checks import require_integer, require_number
 from filters.contract import Contract
-from filters.shift import ShiftOperator
-from filters.signal import Signal
+from filters.operators.shift import ShiftOperator
+from filters.operators.signal import Signal
 
 
 class GraphFilter(Contract):

@@ -7,11 +7,11 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from filters.linear import require_real_floating
-from filters.plain import DiagonalShift, as_shift, recognised
+from filters.operators.linear import require_real_floating
+from filters.operators.plain import DiagonalShift, as_shift, recognised
+from filters.operators.shift import ShiftOperator
+from filters.operators.signal import Signal, materialise
 from filters.precision import wide_dtype, without_autocast
-from filters.shift import ShiftOperator
-from filters.signal import Signal, materialise
 
 
 def is_built(module: nn.Module, family: type[nn.Module], method: str) -> bool:

@@ -6,8 +6,8 @@ import torch
 
 from filters.base import Filter
 from filters.checks import Device
-from filters.shift import ShiftOperator
-from filters.signal import Signal
+from filters.operators.shift import ShiftOperator
+from filters.operators.signal import Signal
 
 
 class _SingleTerm(Filter):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from filters.once import differentiable_once
+from filters.operators.once import differentiable_once
 
 _LOCAL, _GLOBAL = 32, 8
 """Units of rounding of ``g`` in which a difference quotient and a mean slope agree: of the values there and

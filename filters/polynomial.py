@@ -4,8 +4,8 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 
 from filters.base import Filter
-from filters.shift import ShiftOperator
-from filters.signal import Signal
+from filters.operators.shift import ShiftOperator
+from filters.operators.signal import Signal
 
 Recurrence = Callable[[int], tuple[float, float, float]]
 

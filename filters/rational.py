@@ -8,8 +8,8 @@ from torch.nn.functional import softplus
 
 from filters.chebyshev import Chebyshev
 from filters.checks import Device, require_integer
-from filters.shift import ShiftOperator
-from filters.signal import Signal
+from filters.operators.shift import ShiftOperator
+from filters.operators.signal import Signal
 
 MIN_WIDTH = 0.05
 """Smallest half-width ``v`` of a peak of ``1/Q``, in units of graph frequency."""

@@ -15,11 +15,11 @@ from filters.composition import GraphFilter
 from filters.contract import is_built
 from filters.interpolant import Interpolant
 from filters.matrix_function import Gains, applied, probes
-from filters.plain import DiagonalShift
+from filters.operators.plain import DiagonalShift
+from filters.operators.shift import ShiftOperator
+from filters.operators.signal import Signal, materialise
 from filters.polynomial import three_terms
 from filters.sampled import at_jumps, rounding, values_and_slopes, within
-from filters.shift import ShiftOperator
-from filters.signal import Signal, materialise
 
 _BEYOND = 1e-4  # of a spectrum beyond [−1, 1]: more is no rounding
 _ROUNDING = 1e-5

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from filters.checks import require_integer
-from filters.shift import ShiftOperator
+from filters.operators.shift import ShiftOperator
 from filters.spectral_function import SpectralFunction
 
 _GRID = 4096

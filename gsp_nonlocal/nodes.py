@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from filters.checks import require_flag, require_integer
-from filters.linear import require_real_floating
-from filters.mixing import mix_channels
+from filters.operators.linear import require_real_floating
+from filters.operators.mixing import mix_channels
 from gsp_nonlocal.creation import Device, options
 
 

@@ -1,18 +1,36 @@
 """The run-time check of shape annotations: of functions that have some, and of nothing else."""
 
-from collections.abc import Callable
+from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import jaxtyping
 from beartype import BeartypeConf, beartype
 
-_check = beartype(conf=BeartypeConf(is_pep484_tower=True))
+check_shapes = beartype(conf=BeartypeConf(is_pep484_tower=True))
 
 
-def check_shapes(function: Callable[..., object]) -> Callable[..., object]:
-    """Check ``function`` if an annotation of it states a shape; leave it alone otherwise.
+def install(packages: list[str]) -> None:
+    """Check the shapes that functions of these packages state, from their import on.
 
     Public entry points name no shapes in their annotations: they check their input themselves, with messages
-    that the tests of bad input read.
+    that the tests of bad input read. jaxtyping's hook wraps those functions too, and the laws take five
+    times as long: hence its decorator is put aside where there is nothing to check.
     """
-    annotations = getattr(function, "__annotations__", {}).values()
-    states_shape = any("Float[" in str(a) or "Shaped[" in str(a) for a in annotations)
-    return _check(function) if states_shape else function
+    jaxtyping.jaxtyped = _where_shapes_are_stated(jaxtyping.jaxtyped)
+    jaxtyping.install_import_hook(packages, f"{__name__}.check_shapes")
+
+
+def _where_shapes_are_stated(decorator: Callable[..., Any]) -> Callable[..., Any]:
+    def jaxtyped(*, typechecker: Any) -> Callable[[Any], Any]:
+        wrap = decorator(typechecker=typechecker)
+        return lambda defined: wrap(defined) if states_shape(defined) else defined
+
+    return jaxtyped
+
+
+def states_shape(defined: Any) -> bool:
+    """Whether an annotation of a function or class names a shape."""
+    annotations = getattr(defined, "__annotations__", {}).values()
+    return any("Float[" in str(one) or "Shaped[" in str(one) for one in annotations)

@@ -22,8 +22,10 @@ from gsp_nonlocal import insert_blocks
 from gsp_nonlocal.affinity import relu_dot_shift
 from gsp_nonlocal.affinity.normalization import normalise_exponential
 from gsp_nonlocal.blocks import ANL, CC, NL, SNL
+from gsp_nonlocal.probe import SpectralProbe
+from gsp_nonlocal.report import analyze
 from gsp_nonlocal.shifts import AttentionShift, ShiftOperator
-from gsp_nonlocal.spectral import SpectralProbe, analyze, spectral_density, spectrum, symmetric_part
+from gsp_nonlocal.spectral import spectral_density, spectrum, symmetric_part
 
 RANK = 128  # r of SNL: the factors have 2 r columns
 LARGEST_DENSE = 2**12

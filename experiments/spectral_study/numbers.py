@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.spectral_study.runs import Applied
-from gsp_nonlocal.spectral.analysis.record import BlockRecord, ResponseRecord
+from gsp_nonlocal.analysis.record import BlockRecord, ResponseRecord
 
 Number = float | None
 Of = Callable[[Applied], Number]

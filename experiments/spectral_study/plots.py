@@ -13,7 +13,7 @@ from experiments.files import replacing
 from experiments.spectral_study.numbers import frequencies, greatest, imaginary, second_frequency, shown
 from experiments.spectral_study.runs import Applied
 from experiments.spectral_study.training import FILTERS, ORDERS, filter_name
-from gsp_nonlocal.spectral.analysis.record import BlockRecord
+from gsp_nonlocal.analysis.record import BlockRecord
 
 GREY, BLUE = "#8b949e", "#1f5fbf"
 COLOURS = ("#ea580c", "#15803d", "#7e22ce", "#111827", "#db2777", "#ca8a04", "#dc2626", "#0891b2", "#78350f")

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from experiments.cells import Key
 from experiments.files import replacing
-from gsp_nonlocal.spectral import Snapshot
-from gsp_nonlocal.spectral.analysis.record import BlockRecord
+from gsp_nonlocal.analysis import Snapshot
+from gsp_nonlocal.analysis.record import BlockRecord
 
 DIGITS = 5
 SMALL = 5e-5

@@ -29,7 +29,7 @@ from experiments.spectral_study.numbers import (
 )
 from experiments.spectral_study.runs import Applied, Run, Study, applications
 from experiments.spectral_study.training import CALIBRATION, FILTERS, NETWORKS, ORDERS, filter_name
-from gsp_nonlocal.spectral.analysis.record import ResponseRecord
+from gsp_nonlocal.analysis.record import ResponseRecord
 
 Everyone = Sequence[Applied]
 Row = Sequence[object]

@@ -16,9 +16,10 @@ from experiments.data import CuedScenes
 from experiments.spectral_study.runs import Powers, Run
 from experiments.tasks import Segmentation
 from gsp_nonlocal import NonlocalBlock
-from gsp_nonlocal.interop.lightning import SpectralCallback
+from gsp_nonlocal.analysis import Limits, Snapshot, snapshot
+from gsp_nonlocal.probe import SpectralProbe
+from gsp_nonlocal.report.lightning import SpectralCallback
 from gsp_nonlocal.shifts import ShiftOperator
-from gsp_nonlocal.spectral import Limits, Snapshot, SpectralProbe, snapshot
 from gsp_nonlocal.spectral.compact import compact
 
 FILTERS = ("chebyshev", "cayley", "arma")

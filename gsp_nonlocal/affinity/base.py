@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from filters.checks import require_integer, require_number
+from filters.operators.promises import Promises
+from filters.operators.shift import ShiftOperator
 from filters.precision import wide_dtype, without_autocast
-from filters.promises import Promises
-from filters.shift import ShiftOperator
 from gsp_nonlocal.affinity.normalization import Normalization, Symmetrization, normalise
 from gsp_nonlocal.creation import Device, options
 from gsp_nonlocal.nodes import PointwiseProjection, require_nodes

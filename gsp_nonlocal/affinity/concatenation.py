@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from filters.shift import ShiftOperator
+from filters.operators.shift import ShiftOperator
 from gsp_nonlocal.affinity.base import FactorAffinity
 from gsp_nonlocal.affinity.normalization import Normalization, Symmetrization
 from gsp_nonlocal.creation import Device

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from filters.shift import ShiftOperator
+from filters.operators.shift import ShiftOperator
 from gsp_nonlocal.affinity.base import OVERFLOWING, PairwiseAffinity
 from gsp_nonlocal.affinity.normalization import Normalization, Symmetrization
 from gsp_nonlocal.creation import Device

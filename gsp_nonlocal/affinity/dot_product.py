@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from filters.shift import ShiftOperator
+from filters.operators.shift import ShiftOperator
 from gsp_nonlocal.affinity.base import SIGNED, FactorAffinity
 from gsp_nonlocal.affinity.normalization import Normalization, Symmetrization
 from gsp_nonlocal.creation import Device

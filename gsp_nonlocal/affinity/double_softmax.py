@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from filters.shift import ShiftOperator
+from filters.operators.shift import ShiftOperator
 from gsp_nonlocal.affinity.base import FactorAffinity
 from gsp_nonlocal.shifts import LowRankShift
 

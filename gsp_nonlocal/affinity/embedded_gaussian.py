@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from filters.checks import require_flag, require_number
-from filters.shift import ShiftOperator
+from filters.operators.shift import ShiftOperator
 from gsp_nonlocal.affinity.base import OVERFLOWING, PairwiseAffinity
 from gsp_nonlocal.affinity.normalization import Normalization, Symmetrization, normalise_exponential
 from gsp_nonlocal.creation import Device

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from filters.shift import ShiftOperator
+from filters.operators.shift import ShiftOperator
 from gsp_nonlocal.affinity.embedded_gaussian import EmbeddedGaussian
 from gsp_nonlocal.affinity.normalization import Normalization, Symmetrization, normalise_exponential
 from gsp_nonlocal.creation import Device

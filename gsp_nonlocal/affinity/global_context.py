@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from filters.operators.shift import ShiftOperator
 from filters.precision import widened, without_autocast
-from filters.shift import ShiftOperator
 from gsp_nonlocal.affinity.base import Affinity
 from gsp_nonlocal.creation import Device
 from gsp_nonlocal.nodes import PointwiseProjection

@@ -8,9 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from filters.plain import DenseShift
-from filters.promises import Promises
-from filters.shift import ShiftOperator
+from filters.operators.plain import DenseShift
+from filters.operators.promises import Promises
+from filters.operators.shift import ShiftOperator
 from gsp_nonlocal.shifts import (
     AttentionShift,
     ExponentialShift,

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from filters.checks import require_integer
+from filters.operators.shift import ShiftOperator
 from filters.precision import widened, without_autocast
-from filters.shift import ShiftOperator
 from gsp_nonlocal.affinity.base import Affinity, require_size
 from gsp_nonlocal.creation import Device, options
 from gsp_nonlocal.nodes import PointwiseProjection

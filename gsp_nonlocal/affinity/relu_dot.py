@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from filters.operators.shift import ShiftOperator
 from filters.precision import widened, without_autocast
-from filters.shift import ShiftOperator
 from gsp_nonlocal.affinity.base import PairwiseAffinity
 from gsp_nonlocal.affinity.normalization import SCALE_FREE, Normalization, Symmetrization
 from gsp_nonlocal.affinity.relu_dot_factors import relu_dot_shift

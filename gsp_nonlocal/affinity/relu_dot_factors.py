@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from filters.once import differentiable_once
+from filters.operators.once import differentiable_once
 from gsp_nonlocal.shifts import DenseShift, Form, LowRankShift, ShiftOperator, choose_form
 from gsp_nonlocal.shifts.degrees import inverse_sqrt_degree, power_below, root_below
 

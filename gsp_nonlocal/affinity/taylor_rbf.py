@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from filters.checks import require_flag, require_integer
-from filters.shift import ShiftOperator
+from filters.operators.shift import ShiftOperator
 from gsp_nonlocal.affinity.base import SIGNED, FactorAffinity, require_gamma
 from gsp_nonlocal.affinity.normalization import Normalization, Symmetrization
 from gsp_nonlocal.creation import Device

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Protocol
 
 from filters import GraphFilter
-from filters.promises import Promises
+from filters.operators.promises import Promises
 from gsp_nonlocal.affinity import Affinity
 
 

@@ -15,14 +15,14 @@ from typing import Any
 
 from torch import Tensor
 
+from gsp_nonlocal.analysis import Limits, Snapshot
 from gsp_nonlocal.cli.display import Say, say, show
 from gsp_nonlocal.cli.networks import Network, check_runs, library_model
 from gsp_nonlocal.cli.parser import Parser
 from gsp_nonlocal.cli.pictures import Format, read_pictures
-from gsp_nonlocal.spectral import Limits, Snapshot
-from gsp_nonlocal.spectral.report.explorer import share_of_budget
-from gsp_nonlocal.spectral.report.folder import check_folder
-from gsp_nonlocal.spectral.report.report import Analysis, analyze, write_analyses
+from gsp_nonlocal.report.explorer import share_of_budget
+from gsp_nonlocal.report.folder import check_folder
+from gsp_nonlocal.report.report import Analysis, analyze, write_analyses
 
 PROGRAM = ("gsp-nonlocal", "analyze")
 Named = tuple[str, Network]

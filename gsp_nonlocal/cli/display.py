@@ -3,8 +3,8 @@
 import sys
 from collections.abc import Callable, Sequence
 
-from gsp_nonlocal.spectral import Snapshot
-from gsp_nonlocal.spectral.analysis.findings import findings, number, passes
+from gsp_nonlocal.analysis import Snapshot
+from gsp_nonlocal.analysis.findings import findings, number, passes
 
 SHOWN = {
     "|μ|": "spectral_radius",

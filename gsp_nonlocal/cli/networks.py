@@ -7,13 +7,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from gsp_nonlocal.analysis.finite import check_weights
 from gsp_nonlocal.blocks import registry
 from gsp_nonlocal.cli.libraries import LIBRARIES
 from gsp_nonlocal.cli.pictures import Format
 from gsp_nonlocal.insert import insert_blocks
+from gsp_nonlocal.probe import SpectralProbe, evaluation
 from gsp_nonlocal.reading import first_line, load_weights, read_checkpoint, weights
-from gsp_nonlocal.spectral.analysis.finite import check_weights
-from gsp_nonlocal.spectral.probe import SpectralProbe, evaluation
 
 REMEDY = "name the model it was trained as (--model, --model_options, --insert), or give another --checkpoint"
 """What to do about a file of weights that does not fit."""

@@ -12,10 +12,10 @@ from torch_geometric.nn import MessagePassing
 
 from filters import Filter, GraphFilter, ShiftOperator, as_shift
 from filters.checks import require_integer
-from filters.linear import require_real_floating
-from filters.plain import DiagonalShift
-from filters.promises import Promises
-from filters.signal import Signal, materialise
+from filters.operators.linear import require_real_floating
+from filters.operators.plain import DiagonalShift
+from filters.operators.promises import Promises
+from filters.operators.signal import Signal, materialise
 from gsp_nonlocal.nodes import to_nodes
 from gsp_nonlocal.shifts.edges import Normalization, check_edges, equals_transpose
 from gsp_nonlocal.shifts.laplacian import Entries, laplacian_shift

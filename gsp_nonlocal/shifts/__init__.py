@@ -17,8 +17,8 @@ shift                                  is                                    cos
 =====================================  ====================================  =================
 """
 
-from filters.plain import DenseShift, DiagonalShift, as_shift
-from filters.shift import ShiftOperator
+from filters.operators.plain import DenseShift, DiagonalShift, as_shift
+from filters.operators.shift import ShiftOperator
 from gsp_nonlocal.shifts.attention import AttentionShift
 from gsp_nonlocal.shifts.criss_cross import CrissCrossShift
 from gsp_nonlocal.shifts.exponential import ExponentialShift

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from filters.checks import common_batch, require_number
+from filters.operators.promises import Promises
+from filters.operators.shift import ShiftOperator
 from filters.precision import widened
-from filters.promises import Promises
-from filters.shift import ShiftOperator
 from gsp_nonlocal.shifts.derived import DerivedShift
 from gsp_nonlocal.shifts.exponential import (
     CHUNK,

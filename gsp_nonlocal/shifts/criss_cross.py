@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from filters.checks import require_alike
-from filters.promises import Promises, promised
+from filters.operators.promises import Promises, promised
 from gsp_nonlocal.shifts.implicit import ImplicitShift
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from filters.operators.promises import Promises
+from filters.operators.shift import ShiftOperator
 from filters.precision import widened
-from filters.promises import Promises
-from filters.shift import ShiftOperator
 from gsp_nonlocal.shifts.implicit import ImplicitShift, TransposedShift
 
 

@@ -11,10 +11,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from filters.checks import common_batch, require_alike, require_tensor
-from filters.mixing import is_channel_first
-from filters.once import differentiable_once
+from filters.operators.mixing import is_channel_first
+from filters.operators.once import differentiable_once
+from filters.operators.promises import Promises, promised
 from filters.precision import widened
-from filters.promises import Promises, promised
 from gsp_nonlocal.shifts.implicit import ImplicitShift
 
 CHUNK = 2**20

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from filters.checks import common_batch, require_alike, require_tensor
-from filters.promises import Promises, promised
+from filters.operators.promises import Promises, promised
 from gsp_nonlocal.shifts.implicit import ImplicitShift
 from gsp_nonlocal.shifts.pooled import Product
 

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from filters.checks import common_batch, require_alike
-from filters.linear import on_parts
-from filters.plain import DenseShift
+from filters.operators.linear import on_parts
+from filters.operators.plain import DenseShift
+from filters.operators.promises import Promises
+from filters.operators.shift import ShiftOperator, require_same_nodes, require_signal
+from filters.operators.signal import S, on_tensor
 from filters.precision import wide_dtype
-from filters.promises import Promises
-from filters.shift import ShiftOperator, require_same_nodes, require_signal
-from filters.signal import S, on_tensor
 
 
 class ImplicitShift(ShiftOperator):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from filters.promises import Promises
+from filters.operators.promises import Promises
 from gsp_nonlocal.shifts.degrees import added, by_rows, by_rows_and_columns, greatest, power_below
 from gsp_nonlocal.shifts.edges import Edges, Normalization, equals_transpose
 from gsp_nonlocal.shifts.lambda_max import Laplacian, lambda_max_of

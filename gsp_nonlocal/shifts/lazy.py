@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from filters.linear import matmul_real, on_parts
-from filters.mixing import is_channel_first, mix_channels
-from filters.operand import TensorMultiple
-from filters.signal import Scalar
+from filters.operators.linear import matmul_real, on_parts
+from filters.operators.mixing import is_channel_first, mix_channels
+from filters.operators.operand import TensorMultiple
+from filters.operators.signal import Scalar
 
 Scale = Scalar | None
 """``A`` of a signal: a number, a zero-dimensional tensor, a mixing matrix ``(C, D)``, or ``None`` for 0.

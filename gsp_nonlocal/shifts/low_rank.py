@@ -10,10 +10,10 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from filters.checks import common_batch, require_some_node
-from filters.linear import factorised, matmul_real, on_parts, require_real_floating
-from filters.promises import Promises, promised
-from filters.shift import ShiftOperator, require_same_nodes
-from filters.signal import S, Scalar, SignalMap, on_tensor
+from filters.operators.linear import factorised, matmul_real, on_parts, require_real_floating
+from filters.operators.promises import Promises, promised
+from filters.operators.shift import ShiftOperator, require_same_nodes
+from filters.operators.signal import S, Scalar, SignalMap, on_tensor
 from gsp_nonlocal.shifts.implicit import add
 from gsp_nonlocal.shifts.lazy import Base, LowRankSignal
 

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from filters.checks import require_integer
-from filters.shift import ShiftOperator
+from filters.operators.shift import ShiftOperator
 from gsp_nonlocal.shifts.low_rank import LowRankShift
 from gsp_nonlocal.shifts.sparse import SparseShift
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from filters.checks import require_alike, require_integer
-from filters.mixing import mix_channels
-from filters.promises import Promises
+from filters.operators.mixing import mix_channels
+from filters.operators.promises import Promises
 from gsp_nonlocal.shifts.implicit import ImplicitShift, TransposedShift
 
 PoolKind = Literal["max", "average"]

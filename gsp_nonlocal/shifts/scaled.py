@@ -7,9 +7,9 @@ from collections.abc import Callable
 from torch import Tensor
 
 from filters.checks import common_batch, require_alike, require_tensor
-from filters.plain import DenseShift
-from filters.promises import Promises, promised
-from filters.shift import ShiftOperator
+from filters.operators.plain import DenseShift
+from filters.operators.promises import Promises, promised
+from filters.operators.shift import ShiftOperator
 from gsp_nonlocal.shifts.implicit import ImplicitShift
 from gsp_nonlocal.shifts.low_rank import LowRankShift
 

@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from filters.linear import on_parts, require_real_floating
-from filters.once import differentiable_once
-from filters.promises import Promises, promised
-from filters.shift import ShiftOperator
-from filters.signal import S
+from filters.operators.linear import on_parts, require_real_floating
+from filters.operators.once import differentiable_once
+from filters.operators.promises import Promises, promised
+from filters.operators.shift import ShiftOperator
+from filters.operators.signal import S
 from gsp_nonlocal.shifts.edges import Normalization, check_edges
 from gsp_nonlocal.shifts.implicit import add
 from gsp_nonlocal.shifts.laplacian import Entries, laplacian_shift

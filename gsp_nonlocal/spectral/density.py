@@ -11,8 +11,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from filters.checks import require_integer
-from filters.linear import require_real_floating
-from filters.plain import recognised
+from filters.operators.linear import require_real_floating
+from filters.operators.plain import recognised
 from gsp_nonlocal.shifts import DenseShift, DiagonalShift, LowRankShift, ShiftOperator, as_shift
 from gsp_nonlocal.spectral.compact import require_finite
 from gsp_nonlocal.spectral.krylov import PATIENCE

@@ -13,7 +13,7 @@ from scipy.optimize import least_squares, linprog, lsq_linear
 from torch import Tensor, nn
 
 from filters import DiagonalShift, Filter
-from filters.signal import materialise
+from filters.operators.signal import materialise
 
 Method = Literal["least_squares", "minimax"]
 Target = Callable[[Tensor], Tensor]

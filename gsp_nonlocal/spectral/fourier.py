@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from filters.checks import require_tensor
-from filters.linear import factorised
+from filters.operators.linear import factorised
 from gsp_nonlocal.spectral.spectrum import Spectrum
 
 WORST = 1e12

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from filters.plain import recognised
-from filters.solve import ConvergenceError
+from filters.operators.plain import recognised
+from filters.operators.solve import ConvergenceError
 from gsp_nonlocal.shifts import DenseShift, ShiftOperator
 from gsp_nonlocal.spectral.block_krylov import Goal, Product, Subspace, empty, ritz, search
 

@@ -11,8 +11,8 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from filters.checks import require_integer
-from filters.linear import is_symmetric
-from filters.solve import ConvergenceError
+from filters.operators.linear import is_symmetric
+from filters.operators.solve import ConvergenceError
 from gsp_nonlocal.shifts import DiagonalShift, LowRankShift, ShiftOperator, as_shift
 from gsp_nonlocal.spectral.compact import MAX_NODES, dense_matrix, require_finite
 from gsp_nonlocal.spectral.krylov import Found, extreme_eigenpairs

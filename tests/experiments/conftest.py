@@ -1,8 +1,10 @@
 """The command line as a user runs it, on trainings of a few steps."""
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,18 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = run("fit", *SMALL, "--output", str(output), "--checkpoint_every=4")
     assert done.returncode == 0, done.stderr
     return output
+
+
+@pytest.fixture(autouse=True)
+def _signals_act() -> Iterator[None]:
+    """Signals do what they do at a terminal: a test run in the background ignores some of them."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)

@@ -20,11 +20,11 @@ from experiments.data import CuedScenes, Digits
 from experiments.networks import trained_task
 from experiments.tasks import Classification, Segmentation
 from gsp_nonlocal import NonlocalBlock
+from gsp_nonlocal.analysis import snapshot
+from gsp_nonlocal.analysis.quantities import Limits
 from gsp_nonlocal.cli.analyze import labels as told_apart
 from gsp_nonlocal.cli.networks import library_model
 from gsp_nonlocal.cli.pictures import Format, read_pictures
-from gsp_nonlocal.spectral import snapshot
-from gsp_nonlocal.spectral.analysis.quantities import Limits
 from tests.experiments.conftest import SMALL
 
 VIT = ("timm.vit_tiny_patch16_224", {"img_size": 32, "depth": 1, "embed_dim": 16, "num_heads": 2})

@@ -24,9 +24,9 @@ from experiments.spectral_study.tables import (
     symmetry,
 )
 from experiments.spectral_study.training import NETWORKS, calibrated, filter_name, powers_of, scenes_of
+from gsp_nonlocal.analysis.record import BlockRecord, GraphRecord, ResponseRecord, Snapshot
+from gsp_nonlocal.probe import SpectralProbe
 from gsp_nonlocal.shifts import DenseShift, LowRankShift
-from gsp_nonlocal.spectral import SpectralProbe
-from gsp_nonlocal.spectral.analysis.record import BlockRecord, GraphRecord, ResponseRecord, Snapshot
 
 MEASURES = {
     "spectral_radius": 1.0,

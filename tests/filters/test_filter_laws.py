@@ -6,7 +6,7 @@ from torch.autograd import gradcheck
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from filters import Chebyshev, DenseShift, Identity
-from filters.plain import DiagonalShift
+from filters.operators.plain import DiagonalShift
 from gsp_nonlocal.affinity import relu_dot_shift
 from tests.cases.filters import FILTERS, FIXED
 from tests.cases.shifts import CLOSED, SHIFTS

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from filters import DenseShift, Heat, IdealLowPass, MexicanHat, SpectralFunction, Tikhonov
-from filters.plain import DiagonalShift
+from filters.operators.plain import DiagonalShift
 from gsp_nonlocal.shifts import LowRankShift, SparseShift
 from tests.cases.signals import relative
 from tests.filters.graphs import GRAPHS, normalised, path

@@ -49,7 +49,7 @@ from tests.cases.blocks import BLOCKS
 from tests.cases.filters import FILTERS
 from tests.cases.shifts import SHIFTS
 from tests.cases.signals import IN, NODES, OUT, relative, signal
-from tests.library.golden import load
+from tests.interop.golden import load
 
 NAN, INF = float("nan"), float("inf")
 NO_INTEGERS = (1.5, 2.0, True, False, "3", None, NAN, (2,), torch.ones(2))

@@ -34,7 +34,8 @@ if torch.cuda.is_available():
 
     def test_an_analysis_is_that_of_the_cpu():
         from gsp_nonlocal import NL
-        from gsp_nonlocal.spectral import Limits, analyze, snapshot
+        from gsp_nonlocal.analysis import Limits, snapshot
+        from gsp_nonlocal.report import analyze
 
         torch.manual_seed(0)
         model = torch.nn.Sequential(SNL(6, form="low_rank"), NL(6), torch.nn.MaxPool2d(2), NL(6))

@@ -19,7 +19,7 @@ from tests.cases.blocks import BLOCKS, open_gates
 from tests.cases.filters import FILTERS
 from tests.cases.shifts import SHIFTS
 from tests.cases.signals import edges, relative, signal
-from tests.library.golden import load
+from tests.interop.golden import load
 from tests.library.test_official import BLOCKS as AUTHORS
 
 NARROW = (torch.float32, torch.bfloat16, torch.float16, torch.complex64)

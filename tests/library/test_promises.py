@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from filters import DenseShift, DiagonalShift
-from filters.promises import Promises
+from filters.operators.promises import Promises
 from gsp_nonlocal.affinity.normalization import averaged
 from gsp_nonlocal.blocks import registry
 from gsp_nonlocal.shifts import scaled

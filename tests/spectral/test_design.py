@@ -16,7 +16,8 @@ from filters import (
     Rational,
 )
 from gsp_nonlocal.interop.pyg import PyGFilter
-from gsp_nonlocal.spectral import fit_response, plot_response
+from gsp_nonlocal.report import plot_response
+from gsp_nonlocal.spectral import fit_response
 from tests.cases.filters import FAMILIES as TABLE
 from tests.cases.own import Clenshaw, Horner
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from filters.solve import ConvergenceError
+from filters.operators.solve import ConvergenceError
 from gsp_nonlocal.affinity import relu_dot_shift
 from gsp_nonlocal.shifts import (
     AttentionShift,

@@ -8,28 +8,25 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from filters.solve import ConvergenceError
+from filters.operators.solve import ConvergenceError
 from gsp_nonlocal import NL, SNL, LowRankShift
+from gsp_nonlocal.analysis import Limits, snapshot
+from gsp_nonlocal.analysis.findings import ALONE, findings
+from gsp_nonlocal.probe import SpectralProbe, Trace, register_reader
+from gsp_nonlocal.probe.foreign_readers.heads import apply_shift
 from gsp_nonlocal.shifts import AttentionShift, DenseShift, DiagonalShift
 from gsp_nonlocal.spectral import (
     Layout,
-    Limits,
-    SpectralProbe,
-    Trace,
     asymmetry,
     attention_map,
     dirichlet_energy,
     gft,
-    register_reader,
     signal_density,
-    snapshot,
     spectral_density,
     spectrum,
     symmetric_part,
     total_variation,
 )
-from gsp_nonlocal.spectral.analysis.findings import ALONE, findings
-from gsp_nonlocal.spectral.probe.foreign_readers.heads import apply_shift
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from scipy.linalg import schur
 from torch import Tensor
 
-from filters.linear import is_symmetric
+from filters.operators.linear import is_symmetric
 from gsp_nonlocal.shifts import ShiftOperator, as_shift
 from gsp_nonlocal.spectral.compact import MAX_NODES, compact
 

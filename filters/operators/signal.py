@@ -1,0 +1,101 @@
+"""Node signals: the arithmetic that filters use, and the two kinds that have it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, Self, TypeAlias, TypeVar, cast
+
+import torch
+from torch import Tensor
+
+from filters.operators.mixing import mix_channels
+
+Scalar: TypeAlias = float | complex | Tensor
+"""A number, or a zero-dimensional tensor where it is learned."""
+
+
+class Signal(Protocol):
+    """A node signal: a tensor ``(B, N, C)``, or what ``shift.signal`` returns; filters use this of it."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Data type of its numbers."""
+        ...
+
+    @property
+    def real(self) -> Self:
+        """Real part."""
+        ...
+
+    @property
+    def imag(self) -> Self:
+        """Imaginary part."""
+        ...
+
+    def __add__(self, other: Self, /) -> Self: ...
+    def __sub__(self, other: Self, /) -> Self: ...
+    def __mul__(self, factor: Scalar, /) -> Self: ...
+    def __rmul__(self, factor: Scalar, /) -> Self: ...
+    def __neg__(self) -> Self: ...
+
+
+class LazySignal(Signal, Protocol):
+    """A signal that is no tensor: :func:`mix` and :func:`materialise` ask it for these two."""
+
+    def mix(self, weight: Tensor, /) -> Self:
+        """``Z W`` for ``W (C, D)``."""
+        ...
+
+    def to_dense(self) -> Tensor:
+        """The tensor ``(B, N, C)`` that it stands for."""
+        ...
+
+
+S = TypeVar("S", bound=Signal)
+"""A signal of either kind: of the kind that goes in, one comes out."""
+
+
+class SignalMap(Protocol):
+    """A linear map of signals, such as ``z ↦ (aI + bS)⁻¹ z``."""
+
+    def __call__(self, z: S, /) -> S:
+        """The image of ``z``."""
+        ...
+
+
+def mix(signal: S, weight: Tensor) -> S:
+    """``Z W`` for ``W (C, D)`` and a signal ``Z`` of either kind."""
+    if isinstance(signal, Tensor):
+        if signal.is_complex() and not weight.is_complex():
+            parts = (mix_channels(part, weight) for part in (signal.real, signal.imag))
+            return cast(S, torch.complex(*parts))
+        return cast(S, mix_channels(signal, weight))
+    return cast(S, cast(LazySignal, signal).mix(weight))
+
+
+def materialise(signal: Signal) -> Tensor:
+    """The tensor ``(B, N, C)`` that a signal stands for."""
+    return signal if isinstance(signal, Tensor) else cast(LazySignal, signal).to_dense()
+
+
+def on_tensor(function: Callable[[Tensor], Tensor], z: S) -> S:
+    """``function(z)``, for what takes tensors alone.
+
+    Raises:
+        TypeError: for a lazy signal, which belongs to the shift that made it.
+    """
+    if not isinstance(z, Tensor):
+        raise TypeError(
+            f"this shift takes tensors, got {type(z).__name__}: lazy signals combine only on the shift they "
+            "were made from; call .to_dense() on them first"
+        )
+    return cast(S, function(z))
+
+
+def map_of_tensors(function: Callable[[Tensor], Tensor]) -> SignalMap:
+    """``function`` as a :class:`SignalMap`; see :func:`on_tensor`."""
+
+    def apply(z: S) -> S:
+        return on_tensor(function, z)
+
+    return apply

@@ -1,0 +1,53 @@
+"""What can be said of a block's graphs without measuring them: label and text."""
+
+from __future__ import annotations
+
+import torch
+
+from gsp_nonlocal.probe.trace import Trace
+from gsp_nonlocal.shifts import DenseShift, LowRankShift, ShiftOperator
+from gsp_nonlocal.spectral.compact import stored_tensors
+from gsp_nonlocal.spectral.spectrum import Spectrum
+
+
+def facts(trace: Trace, analysed: int, found: list[Spectrum]) -> list[tuple[str, str]]:
+    """Labels and texts of a block, of whose graphs so many were ``analysed``."""
+    shift, nodes = trace.shift, trace.shift.shape[-1]
+    held = sum(t.numel() * t.element_size() for t in stored_tensors(shift)) / shift.shape[0]
+    dense = nodes**2 * torch.finfo(shift.dtype).bits / 8
+    bound = shift.spectral_bound
+    return [
+        ("nodes N", f"{_count(nodes)} ({' × '.join(map(str, trace.layout.spatial))})"),
+        ("graphs an image", str(trace.graphs)),
+        ("analysed", f"{analysed} of {shift.shape[0]} graphs"),
+        ("kept as", _form(shift)),
+        ("memory of a graph", f"{_bytes(held)} (N × N: {_bytes(dense)})"),
+        ("symmetric", "yes" if shift.is_symmetric else "no"),
+        ("proven bound of |μ|", "none" if bound is None else f"{bound:g}"),
+        ("eigenvalues", _eigenvalues(min(found, key=lambda one: one.is_certified))),
+    ]
+
+
+def _eigenvalues(found: Spectrum) -> str:
+    if not found.is_complete:
+        sure = "" if found.is_certified else "; not sure: repeated ones may be missing"
+        return f"the {found.paired.shape[-1]} of greatest |μ|{sure}"
+    zeros = f", {_count(found.exact_zeros)} of them exactly 0" if found.exact_zeros else ""
+    return f"all{zeros}"
+
+
+def _form(shift: ShiftOperator) -> str:
+    names = {LowRankShift: "low-rank factors", DenseShift: "dense matrix"}
+    return names.get(type(shift), type(shift).__name__)
+
+
+def _count(number: int) -> str:
+    return f"{number:,}".replace(",", "\u202f")
+
+
+def _bytes(number: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:.3g} TB"

@@ -1,0 +1,29 @@
+"""What a model's forward pass shows: the graphs of its blocks and of its attention, and their signals.
+
+=================================  ==========================================================================
+name                               is
+=================================  ==========================================================================
+``SpectralProbe(model)``           a context in which every graph of a forward pass is caught
+``Trace``                          one application of a block: its shift, its signals, how nodes lie
+``register_reader(kind, reader)``  lets the probe know another kind of module
+``NotAGraphError``                 what a reader raises where a module's call has no graph
+=================================  ==========================================================================
+"""
+
+from gsp_nonlocal.probe.foreign_readers import FOREIGN_READERS
+from gsp_nonlocal.probe.probe import MAX_NODES, SpectralProbe, evaluation, find_readable
+from gsp_nonlocal.probe.readers import NotAGraphError, register_reader
+from gsp_nonlocal.probe.trace import Trace
+
+__all__ = [
+    "MAX_NODES",
+    "NotAGraphError",
+    "SpectralProbe",
+    "Trace",
+    "evaluation",
+    "find_readable",
+    "register_reader",
+]
+
+for _kind, _reader in FOREIGN_READERS.items():
+    register_reader(_kind, _reader)

@@ -1,0 +1,56 @@
+"""Many maps in one small picture: 8 bits a weight, each map on a scale of its own."""
+
+from __future__ import annotations
+
+from math import ceil, sqrt
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from gsp_nonlocal.report import pictures
+
+ROUNDING = 1e-6
+"""Negative weights down to this part of the greatest are rounding, not signs."""
+
+
+class Atlas(NamedTuple):
+    """A picture of tiles of one size, ``columns`` side by side, in order, from the top.
+
+    Attributes:
+        png: data URI; a pixel's number in the palette is its weight over the greatest magnitude of its tile,
+            in 255 steps, or, if ``signed``, in 127 above and below 128.
+        columns: tiles side by side.
+        signed: whether a weight is negative.
+    """
+
+    png: str
+    columns: int
+    signed: bool
+
+
+def draw_atlas(tiles: Float[Tensor, "m h w"]) -> Atlas:
+    """Tiles ``(m, h, w)`` as one picture, about square. A weight that is not finite is drawn as 0."""
+    tiles = tiles.detach().float().cpu().nan_to_num(0.0, 0.0, 0.0)
+    scale = tiles.abs().amax(dim=(1, 2), keepdim=True)
+    signed = bool((tiles < -ROUNDING * scale).any())
+    strength = tiles / scale.where(scale > 0, 1.0)
+    levels = 128 + 127 * strength if signed else 255 * strength.clamp(min=0)
+    columns = _columns(*tiles.shape)
+    palette = pictures.signed_palette() if signed else pictures.heat_palette()
+    sheet = _sheet(levels.round().byte(), columns, 128 if signed else 0)
+    return Atlas(pictures.paletted_png(sheet, palette), columns, signed)
+
+
+def _columns(count: int, height: int, width: int) -> int:
+    return min(count, max(1, round(sqrt(count * height / width))))
+
+
+def _sheet(levels: Tensor, columns: int, empty: int) -> np.ndarray:
+    """``(m, h, w)`` as ``(⌈m / columns⌉ · h, columns · w)``, filled up with ``empty``."""
+    count, height, width = levels.shape
+    missing = torch.full((ceil(count / columns) * columns - count, height, width), empty, dtype=levels.dtype)
+    grid = torch.cat([levels, missing]).unflatten(0, (-1, columns))
+    return grid.transpose(1, 2).flatten(2).flatten(0, 1).numpy()

@@ -1,0 +1,157 @@
+"""A block's rows of ``S`` over a few images, to be clicked through, in as many bytes as there are for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+
+from torch import Tensor
+
+from gsp_nonlocal.analysis.arrangement import Arrangement, arrange
+from gsp_nonlocal.probe.trace import Trace
+from gsp_nonlocal.report.explorer.atlas import draw_atlas
+from gsp_nonlocal.report.explorer.plan import Plan, plans
+from gsp_nonlocal.report.explorer.rows import Rows, image_rows
+from gsp_nonlocal.report.explorer.view import Picture, View
+
+VIEWS_BYTES = 3_000_000
+"""Bytes of all views of a page, whose explorer then stays below 3.5 MB."""
+
+
+def views(
+    path: str,
+    trace: Trace,
+    image_size: tuple[int, ...],
+    *,
+    snapshot: str = "",
+    images: Sequence[int] | None = None,
+    budget: int = VIEWS_BYTES,
+) -> list[View]:
+    """The rows of a trace's graphs, to be clicked through.
+
+    The mean of the heads and each of them, if ``budget`` allows; else their mean alone; else its rows for
+    every second or third position; else also their means over cells of positions.
+
+    Args:
+        path: name of the block.
+        trace: what a probe kept of it.
+        image_size: spatial size of the model's input.
+        snapshot: when this was, such as ``"epoch 3"``.
+        images: numbers of images of the batch; by default all.
+        budget: most bytes of the views in a page.
+
+    Raises:
+        ValueError: if there is no such image, or not even one row of each fits.
+
+    Example:
+        >>> import torch
+        >>> from gsp_nonlocal import SNL
+        >>> from gsp_nonlocal.probe import SpectralProbe
+        >>> model = SNL(4)
+        >>> with SpectralProbe(model) as probe:
+        ...     _ = model(torch.randn(2, 4, 6, 8))
+        >>> [view] = views("block", probe.traces[""][0], (6, 8))
+        >>> view.queries, view.targets, len(view.pictures)
+        ((6, 8), (6, 8), 2)
+    """
+    chosen = _chosen(images, len(trace.signal) // trace.graphs)
+    arrangement = arrange(trace.layout, image_size)
+    for plan in plans(arrangement, trace.graphs, budget // len(chosen)):
+        drawn = _drawn(trace, chosen, arrangement, plan, budget)
+        found = [
+            _view((path, snapshot, name), arrangement, plan, pictures)
+            for name, *pictures in zip(plan.names, *drawn, strict=True)
+            if pictures
+        ]
+        if found and sum(len(view.json()) for view in found) <= budget:
+            return found
+    raise ValueError(
+        f"{budget} bytes do not hold one row of {path or 'the model itself'} for each of {len(chosen)} "
+        "images; raise the budget, or choose fewer images"
+    )
+
+
+def all_views(
+    traces: Mapping[str, Trace],
+    image_size: tuple[int, ...],
+    *,
+    snapshot: str = "",
+    images: Sequence[int] | None = None,
+    budget: int = VIEWS_BYTES,
+) -> list[View]:
+    """The views of several blocks, by path: what small graphs leave of the budget goes to the larger ones.
+
+    Arguments and errors are those of :func:`views`.
+    """
+    found: dict[str, list[View]] = {}
+    for path in sorted(traces, key=lambda path: traces[path].graphs * traces[path].shift.shape[-1]):
+        share = budget // (len(traces) - len(found))
+        found[path] = views(path, traces[path], image_size, snapshot=snapshot, images=images, budget=share)
+        budget -= sum(len(view.json()) for view in found[path])
+    return [view for path in traces for view in found[path]]
+
+
+def _chosen(images: Sequence[int] | None, count: int) -> list[int]:
+    chosen = list(range(count)) if images is None else list(images)
+    if not chosen or not all(0 <= image < count for image in chosen):
+        raise ValueError(f"images are numbers from 0 to {count - 1}, at least one; got {chosen}")
+    return chosen
+
+
+def _drawn(
+    trace: Trace, images: list[int], arrangement: Arrangement, plan: Plan, budget: int
+) -> list[list[Picture]]:
+    """For each image the pictures of its graphs; nothing if the first one alone takes more than its share."""
+    drawn: list[list[Picture]] = []
+    for image in images:
+        rows = image_rows(trace, image, arrangement, plan.sampling, plan.heads)
+        drawn.append([_picture(rows.graph(index), arrangement.extra > 0) for index in range(len(rows.tiles))])
+        if len(images) * sum(len(picture.atlas) for picture in drawn[0]) > budget:
+            return []
+    return drawn
+
+
+def _picture(rows: Rows, has_tokens: bool) -> Picture:
+    even = _rounded(rows.even, 3)
+    return Picture(
+        *draw_atlas(rows.tiles),
+        greatest=tuple(value if isfinite(value) else None for value in _rounded(rows.greatest, 3)),
+        where=tuple(rows.where.tolist()),
+        spread=_rounded(rows.spread, 3),
+        share=_rounded(rows.share, 2) if has_tokens else (),
+        even=even[0] if len(set(even)) == 1 else even,
+    )
+
+
+def _rounded(values: Tensor, digits: int) -> tuple[float, ...]:
+    """To so many digits, whole numbers as such: what JSON writes in the fewest letters."""
+    rounded = (float(f"{value:.{digits}g}") for value in values.tolist())
+    return tuple(int(value) if isfinite(value) and value == int(value) else value for value in rounded)
+
+
+def _view(names: tuple[str, str, str], arrangement: Arrangement, plan: Plan, pictures: list[Picture]) -> View:
+    down, across = arrangement.frames // arrangement.columns, arrangement.columns
+    (queries_down, queries_across), (height, width) = plan.sampling.queries, plan.sampling.targets
+    return View(
+        *names,
+        grid=(arrangement.frames, arrangement.height, arrangement.width),
+        columns=across,
+        queries=(down * queries_down, across * queries_across),
+        targets=(down * height, across * width),
+        tokens=("class token", *(f"token {number}" for number in range(2, arrangement.extra + 1)))[
+            : arrangement.extra
+        ],
+        nodes=arrangement.extra + arrangement.positions,
+        overlaid=arrangement.overlaid,
+        note=_note(arrangement, plan, pictures),
+        pictures=tuple(pictures),
+    )
+
+
+def _note(arrangement: Arrangement, plan: Plan, pictures: list[Picture]) -> str:
+    """Sentences on what was assumed, averaged and left out."""
+    said = [*arrangement.notes, *plan.notes((arrangement.height, arrangement.width))]
+    broken = sum(value is None for picture in pictures for value in picture.greatest)
+    if broken:
+        said.append(f"Rows that are not finite, and empty here: {broken}.")
+    return " ".join(said)

@@ -1,0 +1,142 @@
+"""The page of an analysis: one self-contained HTML file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from gsp_nonlocal.analysis.findings import Finding, findings, number, summary
+from gsp_nonlocal.analysis.quantities import QUANTITIES
+from gsp_nonlocal.analysis.record import BlockRecord, Snapshot, courses
+from gsp_nonlocal.report import figures
+from gsp_nonlocal.report.captions import CAPTIONS
+from gsp_nonlocal.report.explorer import Explorer
+from gsp_nonlocal.report.svg import STAND_INS, inline
+
+Course = tuple[list[BlockRecord], list[str]]
+"""Records of one block over a training, and their labels."""
+
+OVERVIEW = ("spectral_radius", "effective_rank", "distance_to_rank_one", "row_agreement", "asymmetry")
+"""Quantities in the table of all blocks."""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """An inline SVG with its heading and sentence."""
+
+    title: str
+    svg: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page says of one block: its row in the overview, sentences, plots, and its measures."""
+
+    name: str
+    anchor: str
+    kind: str
+    summary: str
+    overview: list[str]
+    facts: list[tuple[str, str]]
+    findings: list[Finding]
+    plots: list[Plot]
+    measures: list[list[str]]
+
+    @property
+    def bad(self) -> list[str]:
+        """The sentences on what is wrong."""
+        return [finding.text for finding in self.findings if finding.kind == "bad"]
+
+
+def render(shown: Sequence[Snapshot], course: Sequence[Snapshot], rows: Explorer, title: str) -> str:
+    """The page of some snapshots of one model: plots are those of the last one, measures of all.
+
+    Args:
+        shown: at least one.
+        course: for the figures over time.
+        rows: what the explorer shows.
+        title: heading of the page.
+    """
+    over_time = {name: (blocks, labels) for name, blocks, labels in courses(course)}
+    sections = [
+        _section(number, block, shown, over_time.get(block.name))
+        for number, block in enumerate(shown[-1].blocks, start=1)
+    ]
+    environment = Environment(
+        loader=PackageLoader("gsp_nonlocal.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["unbroken"] = _unbroken
+    return environment.get_template("page.html").render(
+        title=title,
+        model=shown[-1].model,
+        shape=" × ".join(map(str, shown[-1].shape)),
+        labels=_labels(shown),
+        overview=[_quantity(name).label for name in OVERVIEW],
+        sections=sections,
+        skipped=shown[-1].skipped,
+        explorer=rows,
+        policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {rows.script_hash}",
+    )
+
+
+def _unbroken(label: str) -> Markup:
+    """A label whose formulas in bars, such as ``|μ|``, stay on one line."""
+    return Markup(re.sub(r"\|[^|]+\|", r'<span class="formula">\g<0></span>', str(escape(label))))
+
+
+def _section(place: int, block: BlockRecord, shown: Sequence[Snapshot], over_time: Course | None) -> Section:
+    anchor = f"block-{place}"
+    return Section(
+        name=block.name,
+        anchor=anchor,
+        kind=block.kind,
+        summary=summary(block),
+        overview=[number(block.mean(name)) for name in OVERVIEW],
+        facts=block.facts,
+        findings=findings(block),
+        plots=_plots(block, anchor, over_time),
+        measures=_measures(block.name, shown),
+    )
+
+
+def _plots(block: BlockRecord, anchor: str, over_time: Course | None) -> list[Plot]:
+    drawn = {name: draw(block, STAND_INS) for name, draw in figures.figures_of(block).items()}
+    if over_time is not None:
+        drawn |= {name: draw(*over_time, STAND_INS) for name, draw in figures.COURSES.items()}
+    return [
+        Plot(CAPTIONS[name][0], inline(figure, f"{anchor}-{name.replace(' ', '-')}"), CAPTIONS[name][1])
+        for name, figure in drawn.items()
+    ]
+
+
+def _measures(name: str, shown: Sequence[Snapshot]) -> list[list[str]]:
+    """Rows of label, hint, value in theory, the mean of each snapshot, and the range of the last."""
+    found = [next((b for b in snapshot.blocks if b.name == name), None) for snapshot in shown]
+    rows = []
+    for quantity in QUANTITIES:
+        means = [None if block is None else block.mean(quantity.name) for block in found]
+        last = found[-1].values(quantity.name) if found[-1] is not None else []
+        low, high = (number(min(last)), number(max(last))) if last else ("", "")
+        spread = "" if low == high else f"{low} to {high}"
+        rows.append([quantity.label, quantity.hint, quantity.theory, *map(number, means), spread])
+    return rows
+
+
+def _labels(shown: Sequence[Snapshot]) -> list[str]:
+    if len(shown) == 1:
+        return ["mean"]
+    return [snapshot.label or str(number) for number, snapshot in enumerate(shown, start=1)]
+
+
+def _quantity(name: str) -> Any:
+    return next(quantity for quantity in QUANTITIES if quantity.name == name)

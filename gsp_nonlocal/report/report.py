@@ -1,0 +1,202 @@
+"""An analysis with its pictures, and the folder that it is written to."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from gsp_nonlocal.analysis.record import Snapshot, courses
+from gsp_nonlocal.analysis.snapshot import Limits, check_images, named_traces, records, run
+from gsp_nonlocal.probe import MAX_NODES
+from gsp_nonlocal.report import figures
+from gsp_nonlocal.report.drawing import PRINT, save
+from gsp_nonlocal.report.explorer import VIEWS_BYTES, View, all_views, explorer
+from gsp_nonlocal.report.folder import MARK, WRITTEN_BY, replacing_folder
+from gsp_nonlocal.report.page import render
+from gsp_nonlocal.report.tables import write_eigenvalues, write_measures
+from gsp_nonlocal.spectral.krylov import PATIENCE
+
+PAGE = "index.html"
+MOST_IMAGES = 8
+LONGEST_STEM = 100  # bytes of a figure's name, before what it shows
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A snapshot with what can be looked at: images, and the rows of every block over them.
+
+    Attributes:
+        snapshot: the numbers.
+        images: the first eight of the input, on the CPU.
+        views: rows of ``S`` over them.
+    """
+
+    snapshot: Snapshot
+    images: Tensor
+    views: list[View]
+
+    def write(
+        self, folder: str | os.PathLike[str], *, overwrite: bool = False, title: str = "Spectral analysis"
+    ) -> Path:
+        """Write the folder of :func:`write_analyses` for this one analysis."""
+        return write_analyses([self], folder, overwrite=overwrite, title=title)
+
+
+@torch.no_grad()
+def analyze(
+    model: nn.Module,
+    images: Tensor,
+    *,
+    label: str = "",
+    paths: Sequence[str] | None = None,
+    limits: Limits | None = None,
+    max_nodes: int = MAX_NODES,
+    budget: int = VIEWS_BYTES,
+) -> Analysis:
+    r"""What graph each block of a trained model makes of ``images``, and what its filter does to signals
+    there.
+
+    Every nonlocal block and attention that :class:`SpectralProbe` knows is read in one pass in evaluation
+    mode. Of each, up to ``limits.graphs`` graphs are measured: eigenvalues ``μ``, their density over
+    ``λ = 1 − μ``, the energy of the signal over ``λ`` before and after the filter, and the quantities of
+    ``analysis.quantities``; and the learned response ``H(λ)``. Of graphs beyond ``limits.nodes`` without
+    factors, ``limits.k`` eigenvalues and the density of the symmetric part are found, by products: with
+    the matrix up to ``limits.matrix`` nodes, with the shift itself beyond.
+
+    Args:
+        model: any module with such blocks, on any device; its modes are restored.
+        images: an input of the model, ``(B, C, *spatial)``, real.
+        label: such as ``"epoch 3"``, where several analyses are compared.
+        paths: only these modules; by default all.
+        limits: what may be spent on each block.
+        max_nodes: of :class:`SpectralProbe`.
+        budget: bytes for the rows that can be looked at.
+
+    Returns:
+        An :class:`Analysis`; ``analyze(model, images).write("folder")`` writes tables, figures and the page.
+
+    Raises:
+        TypeError: if ``images`` is not real floating-point.
+        ValueError: if ``images`` is empty or not finite; if the model has no module that is known, or runs
+            none; beyond ``max_nodes``; if features, and so a graph, are NaN or infinite (the block is named).
+
+    Example:
+        >>> import tempfile
+        >>> from gsp_nonlocal import SNL
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     page = analyze(SNL(4), torch.randn(1, 4, 6, 6)).write(Path(folder) / "analysis")
+        ...     sorted(path.name for path in page.parent.iterdir())
+        ['analysis.json', 'eigenvalues.csv', 'figures', 'index.html', 'measures.csv']
+    """
+    check_images(images)
+    probe = run(model, images, paths, max_nodes)
+    found = records(model, images, probe, label, limits or Limits())
+    shown = list(range(min(len(images), MOST_IMAGES)))
+    traces = {name: trace for name, _, trace in named_traces(probe)}
+    rows = all_views(traces, tuple(images.shape[2:]), snapshot=label, images=shown, budget=budget)
+    return Analysis(found, images[shown].detach().cpu(), rows)
+
+
+def write_analyses(
+    analyses: Sequence[Analysis],
+    folder: str | os.PathLike[str],
+    *,
+    course: Sequence[Snapshot] = (),
+    overwrite: bool = False,
+    title: str = "Spectral analysis",
+) -> Path:
+    """Write analyses of one model, such as those of several epochs, into one folder.
+
+    ========================  =====================================================================
+    ``index.html``            the interactive page: it works from a file, and loads nothing
+    ``analysis.json``         everything but the pictures, for programs
+    ``measures.csv``          one row a graph
+    ``eigenvalues.csv``       one row an eigenvalue
+    ``figures/*.png, *.svg``  the figures of the page
+    ========================  =====================================================================
+
+    Args:
+        analyses: at least one; all of the same images.
+        folder: to write to; its parent is created. It appears whole or not at all.
+        course: snapshots of a training, for the figures over its epochs; by default those of ``analyses``.
+        overwrite: replace an older analysis; never a folder that holds anything else.
+        title: heading of the page.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        FileExistsError: if the folder is there and ``overwrite`` is not said, or it is no analysis, holds
+            other files, or is the working directory.
+        OSError: if it cannot be written.
+        ValueError: without an analysis, or if two have one label.
+    """
+    shown = [analysis.snapshot for analysis in analyses]
+    _check_labels([snapshot.label for snapshot in shown])
+    course = list(course) or shown
+    with replacing_folder(folder, overwrite) as part:
+        everything = _joined(course, shown)
+        found = {**WRITTEN_BY, "title": title, "snapshots": [snapshot.to_dict() for snapshot in everything]}
+        (part / MARK).write_text(json.dumps(found, allow_nan=False), encoding="utf-8")
+        write_measures(everything, part / "measures.csv")
+        write_eigenvalues(shown, part / "eigenvalues.csv")
+        _write_figures(shown, course, part / "figures")
+        rows = explorer([view for analysis in analyses for view in analysis.views], analyses[-1].images)
+        (part / PAGE).write_text(render(shown, course, rows, title), encoding="utf-8")
+    return Path(folder) / PAGE
+
+
+def _check_labels(labels: list[str]) -> None:
+    if not labels:
+        raise ValueError("there is no analysis to write; give at least one")
+    if len(set(labels)) < len(labels):
+        raise ValueError(f"analyses on one page are told apart by their labels, which differ; got {labels}")
+
+
+def _joined(course: Sequence[Snapshot], shown: Sequence[Snapshot]) -> list[Snapshot]:
+    """All snapshots, each once."""
+    return [*course, *(snapshot for snapshot in shown if all(snapshot is not other for other in course))]
+
+
+def _write_figures(shown: Sequence[Snapshot], course: Sequence[Snapshot], folder: Path) -> None:
+    folder.mkdir()
+    drawings: list[tuple[str, str, Callable[[], Figure]]] = [
+        (f"{snapshot.label} {block.name}", name, partial(draw, block, PRINT))
+        for snapshot in shown
+        for block in snapshot.blocks
+        for name, draw in figures.figures_of(block).items()
+    ]
+    drawings += [
+        (name, figure, partial(draw, blocks, labels))
+        for name, blocks, labels in courses(course)
+        for figure, draw in figures.COURSES.items()
+    ]
+    stems = _stems((of, name) for of, name, _ in drawings)
+    shown_work = tqdm(drawings, desc="figures", delay=PATIENCE, leave=False)
+    for stem, (_, _, draw) in zip(stems, shown_work, strict=False):
+        figure = draw()
+        save(figure, folder / f"{stem}.png", dpi=200)
+        save(figure, folder / f"{stem}.svg", metadata={"Date": None})
+
+
+def _stems(names: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """File names without ending for ``(what, figure)``, no two alike even where case is ignored."""
+    taken: set[str] = set()
+    for what, figure in names:
+        clean = re.sub(r"[^\w.=-]+", "_", what.strip()).encode("utf-8", "replace")
+        stem = f"{clean[:LONGEST_STEM].decode('utf-8', 'ignore')}_{figure.replace(' ', '_')}"
+        tries = (f"{stem}_{number}" if number > 1 else stem for number in count(1))
+        found = next(name for name in tries if name.casefold() not in taken)
+        taken.add(found.casefold())
+        yield found

@@ -1,0 +1,347 @@
+"""The explorer's values: tiles are rows of S, numbers are of whole rows, and budgets hold."""
+
+import base64
+import io
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from gsp_nonlocal import SNL
+from gsp_nonlocal.analysis.arrangement import arrange, montage, patch_grid
+from gsp_nonlocal.probe import SpectralProbe
+from gsp_nonlocal.probe.trace import Trace
+from gsp_nonlocal.report.explorer import all_views, explorer, script_hash, share_of_budget, views
+from gsp_nonlocal.report.explorer.sampling import averaged, samplings
+from gsp_nonlocal.report.explorer.view import Picture, View
+from gsp_nonlocal.shifts import AttentionShift, DenseShift, LowRankShift
+from gsp_nonlocal.spectral.layout import Layout
+
+
+def trace_of(matrix: Tensor, layout: Layout, graphs: int = 1) -> Trace:
+    """Of graphs ``(B·G, N, N)``."""
+    return Trace(DenseShift(matrix), matrix[..., :1], lambda z, shift: shift @ z, layout, graphs)
+
+
+def softmax_graphs(batch: int, nodes: int, sharp: float = 3.0) -> Tensor:
+    torch.manual_seed(0)
+    return torch.softmax(sharp * torch.randn(batch, nodes, nodes), dim=-1)
+
+
+def tiles_of(view: View, image: int = 0) -> Tensor:
+    """The tiles of an atlas, ``(m, h, w)``, each over its greatest magnitude."""
+    picture, (height, width) = view.pictures[image], view.targets
+    sheet = torch.from_numpy(np.array(decode(picture.atlas))).float()
+    sheet = (sheet - 128) / 127 if picture.signed else sheet / 255
+    grid = sheet.unflatten(0, (-1, height)).unflatten(2, (-1, width)).transpose(1, 2)
+    assert grid.shape[1] == picture.columns
+    return grid.flatten(0, 1)[: len(picture.greatest)]
+
+
+def decode(uri: str) -> Image.Image:
+    picture = Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/png;base64,"))))
+    assert picture.mode == "P"
+    return picture
+
+
+def assert_tiles(view: View, image: int, expected: Tensor) -> None:
+    """``expected (m, h, w)``: to half a step of 255, or of 127 where there are signs."""
+    shown = tiles_of(view, image)
+    assert shown.shape == expected.shape
+    scaled = expected / expected.abs().amax(dim=(1, 2), keepdim=True).clamp(min=1e-30)
+    step = 0.501 / (127 if view.pictures[image].signed else 255)
+    assert (shown - scaled).abs().max() <= step
+
+
+def size_of(found: list[View]) -> int:
+    return sum(len(view.json()) for view in found)
+
+
+def kept_positions(view: View) -> list[int]:
+    """Of one frame, by the formula that the browser has."""
+    (_, height, width), (down, across) = view.grid, view.queries
+    rows = [int((i + 0.5) * height / down) for i in range(down)]
+    columns = [int((j + 0.5) * width / across) for j in range(across)]
+    return [row * width + column for row in rows for column in columns]
+
+
+@pytest.mark.parametrize(
+    ("budget", "queries", "targets"),
+    [(40_000, (12, 16), (12, 16)), (20_000, (6, 8), (12, 16)), (6_500, (4, 6), (6, 8))],
+    ids=["whole", "thinned", "averaged"],
+)
+def test_a_tile_is_the_row_of_its_query(budget, queries, targets):
+    matrix = softmax_graphs(2, 192)
+    [view] = views("block", trace_of(matrix, Layout((12, 16))), (24, 32), budget=budget)
+    assert (view.queries, view.targets) == (queries, targets)
+    assert size_of([view]) <= budget
+    for image in range(2):
+        rows = matrix[image, kept_positions(view)].view(-1, 12, 16)
+        cells = rows.unflatten(2, (targets[1], -1)).unflatten(1, (targets[0], -1)).mean(dim=(2, 4))
+        assert_tiles(view, image, cells)
+    assert ("are kept" in view.note, "mean weight" in view.note) == (queries != (12, 16), targets != (12, 16))
+
+
+def test_numbers_are_of_whole_rows_whatever_is_drawn():
+    matrix = softmax_graphs(1, 195)
+    [view] = views("block", trace_of(matrix, Layout((12, 16), extra=3)), (24, 32), budget=4_000)
+    picture = view.pictures[0]
+    assert view.targets[0] < 12
+    nodes = [3 + position for position in kept_positions(view)] + [0, 1, 2]
+    assert view.tokens == ("class token", "token 2", "token 3")
+    for node, greatest, where, share, spread in zip(
+        nodes, picture.greatest, picture.where, picture.share, picture.spread, strict=True
+    ):
+        row = matrix[0, node]
+        assert greatest == pytest.approx(row[3:].max().item(), rel=5e-3)
+        assert where == row[3:].argmax()
+        assert share == pytest.approx(row[:3].sum().item(), rel=5e-2)
+        assert spread == pytest.approx(torch.distributions.Categorical(row).entropy().exp().item(), rel=5e-3)
+    assert picture.even == pytest.approx(1 / 195, rel=5e-3)
+
+
+def test_heads_are_shown_if_they_fit_and_their_mean_anyway():
+    matrix = softmax_graphs(6, 64)
+    trace = trace_of(matrix, Layout((8, 8)), graphs=3)
+    found = views("block", trace, (8, 8), snapshot="epoch 3", budget=100_000)
+    assert [view.graph for view in found] == ["mean of 3 heads", "head 1", "head 2", "head 3"]
+    assert {view.snapshot for view in found} == {"epoch 3"}
+    for image in range(2):
+        heads = matrix[3 * image : 3 * image + 3]
+        for view, rows in zip(found, [heads.mean(dim=0), *heads], strict=True):
+            assert_tiles(view, image, rows.view(64, 8, 8))
+    [mean] = views("block", trace, (8, 8), budget=size_of(found) - 100)
+    assert "3 heads are averaged" in mean.note
+    assert mean.queries == (8, 8)
+    assert mean.pictures == found[0].pictures
+
+
+def test_only_the_images_that_are_asked_for():
+    matrix = softmax_graphs(3, 16)
+    [view] = views("block", trace_of(matrix, Layout((4, 4))), (4, 4), images=[2, 0])
+    assert_tiles(view, 0, matrix[2].view(16, 4, 4))
+    assert_tiles(view, 1, matrix[0].view(16, 4, 4))
+
+
+def test_several_nodes_a_position_are_averaged_as_they_ask_and_summed_as_they_answer():
+    torch.manual_seed(0)
+    shift = LowRankShift(torch.rand(2, 36, 3), torch.rand(2, 36, 3))
+    trace = Trace(shift, torch.zeros(2, 36, 1), lambda z, s: s @ z, Layout((3, 4), channels=3))
+    [view] = views("block", trace, (6, 8))
+    expected = shift.to_dense().view(2, 3, 12, 3, 12).mean(dim=1).sum(dim=2)
+    for image in range(2):
+        assert_tiles(view, image, expected[image].view(12, 3, 4))
+        torch.testing.assert_close(
+            torch.tensor(view.pictures[image].even), expected[image].mean(dim=-1), rtol=5e-3, atol=0
+        )
+    assert "3 nodes" in view.note
+
+
+def test_frames_are_a_montage_row_by_row():
+    matrix = softmax_graphs(1, 48)
+    [view] = views("block", trace_of(matrix, Layout((4, 3, 4))), (8, 6, 8))
+    assert (view.grid, view.columns, view.queries, view.targets) == ((4, 3, 4), 2, (6, 8), (6, 8))
+    shown = tiles_of(view).view(48, 2, 3, 2, 4).transpose(2, 3).reshape(48, 48)
+    torch.testing.assert_close(shown, matrix[0] / matrix[0].amax(dim=1, keepdim=True), atol=2e-3, rtol=0)
+    frames = torch.arange(6).view(6, 1, 1).expand(6, 2, 3)
+    assert montage(frames)[::2, ::3].tolist() == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_a_long_signal_is_a_strip_with_fewer_cells():
+    matrix = softmax_graphs(1, 1500)
+    [view] = views("block", trace_of(matrix, Layout((1500,))), (3000,), budget=60_000)
+    assert view.queries[0] == view.targets[0] == 1
+    assert 50 < view.queries[1] <= view.targets[1] < 1500
+    assert view.overlaid
+    rows = matrix[0, kept_positions(view)].view(-1, 1, 1500)
+    assert_tiles(view, 0, averaged(rows, view.targets))
+
+
+def test_negative_weights_are_told_from_positive_ones():
+    torch.manual_seed(0)
+    matrix = torch.randn(1, 36, 36)
+    [view] = views("block", trace_of(matrix, Layout((6, 6))), (6, 6))
+    picture = view.pictures[0]
+    assert picture.signed
+    assert_tiles(view, 0, matrix[0].view(36, 6, 6))
+    row = matrix[0, 5]
+    assert picture.greatest[5] == pytest.approx(row[row.abs().argmax()].item(), rel=5e-3)
+    colours = np.array(decode(picture.atlas).convert("RGBA")).astype(int)
+    levels = np.array(decode(picture.atlas)).astype(int) - 128
+    assert (colours[levels == 0][:, 3] == 0).all()
+    assert (colours[levels < -60][:, 2] > colours[levels < -60][:, 0]).all()
+    assert (colours[levels > 60][:, 0] > colours[levels > 60][:, 2]).all()
+
+
+def test_rounding_below_zero_is_no_sign():
+    matrix = torch.eye(4).unsqueeze(0) - 1e-8
+    [view] = views("block", trace_of(matrix, Layout((2, 2))), (2, 2))
+    assert not view.pictures[0].signed
+
+
+def test_isolated_nodes_and_broken_rows_stay_empty():
+    matrix = softmax_graphs(1, 9)
+    matrix[0, 2] = 0
+    matrix[0, 4, 1] = torch.nan
+    matrix[0, 7, 7] = torch.inf
+    [view] = views("block", trace_of(matrix, Layout((3, 3))), (3, 3))
+    picture, shown = view.pictures[0], tiles_of(view)
+    assert shown[[2, 4, 7]].abs().max() == 0
+    assert picture.greatest[2] == picture.spread[2] == 0
+    assert picture.greatest[4] is None
+    assert picture.greatest[7] is None
+    assert view.note.endswith("empty here: 2.")
+    assert json.loads(view.json())["pictures"][0]["greatest"][4] is None
+
+
+@pytest.mark.parametrize(
+    ("layout", "size", "extra", "grid", "overlaid"),
+    [
+        (Layout((7, 9)), (28, 36), 0, (1, 7, 9), True),
+        (Layout((7, 9), extra=1), (28, 36), 1, (1, 7, 9), True),
+        (Layout((197,)), (224, 224), 1, (1, 14, 14), True),
+        (Layout((196,)), (224, 224), 0, (1, 14, 14), True),
+        (Layout((198,)), (224, 224), 2, (1, 14, 14), True),
+        (Layout((201,)), (224, 224), 5, (1, 14, 14), True),
+        (Layout((141,)), (160, 224), 1, (1, 10, 14), True),
+        (Layout((141,)), (167, 230), 1, (1, 10, 14), True),
+        (Layout((196,), extra=1), (224, 224), 1, (1, 14, 14), True),
+        (Layout((17,)), (32, 32), 1, (1, 4, 4), True),
+        (Layout((187,)), (64, 64), 0, (1, 1, 187), False),
+        (Layout((50,)), (100,), 0, (1, 1, 50), True),
+        (Layout((4, 7, 7)), (8, 56, 56), 0, (4, 7, 7), True),
+        (Layout((4, 7, 7)), (56, 56), 0, (4, 7, 7), False),
+        (Layout((1569,)), (8, 56, 56), 0, (1, 1, 1569), False),
+        (Layout((2, 2, 2, 2)), (4, 4, 4, 4), 0, (1, 1, 16), False),
+    ],
+)
+def test_where_the_nodes_lie(layout, size, extra, grid, overlaid):
+    found = arrange(layout, size)
+    assert (found.frames, found.height, found.width) == grid
+    assert (found.extra, found.overlaid) == (extra, overlaid)
+    assert ("not known" in "".join(found.notes)) == (not overlaid and grid[:2] == (1, 1))
+
+
+def test_patches_have_the_fewest_tokens():
+    for side in range(1, 20):
+        for tokens in range(min(9, 2 * side - 1)):
+            assert patch_grid(side * side + tokens, (64, 64)) == (tokens, side, side)
+    assert patch_grid(16 * 16 + 9, (64, 64)) is None
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (14, 14), (1, 1000), (7, 30), (1, 1)])
+def test_samplings_go_from_everything_to_one(height, width):
+    found = samplings(height, width)
+    assert found[0].queries == found[0].targets == (height, width)
+    assert found[-1].queries == found[-1].targets == (1, 1)
+    cells = [sampling.cells for sampling in found]
+    assert cells == sorted(set(cells), reverse=True)
+    assert all(before <= 4 * after for before, after in pairwise(cells))
+
+
+def test_averages_keep_the_total():
+    maps = torch.rand(3, 7, 5)
+    for targets in [(7, 5), (4, 3), (2, 5), (1, 1)]:
+        cells = averaged(maps, targets)
+        assert cells.shape[1:] == targets
+        torch.testing.assert_close(cells.mean(dim=(1, 2)), maps.mean(dim=(1, 2)))
+    torch.testing.assert_close(averaged(maps[:, :6, :4], (3, 2)), nn.AvgPool2d(2)(maps[:, :6, :4]))
+
+
+def test_five_blocks_of_a_thousand_nodes_stay_small():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 16, 1), *(SNL(16, gate=False) for _ in range(5)))
+    images = torch.rand(8, 3, 32, 32)
+    with SpectralProbe(model) as probe, torch.no_grad():
+        model(images)
+    traces = {path: found[0] for path, found in probe.traces.items()}
+    found = all_views(traces, (32, 32))
+    assert [view.path for view in found] == list(traces)
+    assert min(view.queries[0] * view.queries[1] for view in found) >= 11 * 11
+    assert 1e6 < len(explorer(found, images).data) < 3.4e6
+
+
+def test_twelve_blocks_of_a_vision_transformer_stay_small():
+    torch.manual_seed(0)
+    images, found = torch.rand(8, 3, 224, 224), []
+    for block in range(12):
+        shift = AttentionShift(2 * torch.randn(96, 197, 8), torch.randn(96, 197, 8))
+        trace = Trace(shift, shift.query, lambda z, s: s @ z, Layout((197,)), 12)
+        found += views(f"blocks.{block}", trace, (224, 224), budget=share_of_budget(12))
+    assert len(found) == 12
+    assert all(view.targets == (14, 14) and view.queries[1] == 14 for view in found)
+    assert 1e6 < len(explorer(found, images).data) < 3.4e6
+
+
+def test_what_small_blocks_leave_goes_to_large_ones():
+    small = trace_of(softmax_graphs(1, 16), Layout((4, 4)))
+    large = trace_of(softmax_graphs(1, 256), Layout((16, 16)))
+    alone = views("large", large, (16, 16), budget=20_000)
+    found = all_views({"large": large, "small": small}, (16, 16), budget=40_000)
+    assert [view.path for view in found] == ["large", "small"]
+    assert size_of(found) <= 40_000
+    assert found[0].queries > alone[0].queries
+
+
+def test_no_large_graph_is_ever_a_matrix(monkeypatch):
+    monkeypatch.setattr(LowRankShift, "to_dense", lambda self: pytest.fail("S was formed"))
+    factor = torch.rand(1, 128 * 128, 4)
+    trace = Trace(LowRankShift(factor), factor, lambda z, s: s @ z, Layout((128, 128)))
+    [view] = views("block", trace, (128, 128), budget=60_000)
+    assert size_of([view]) <= 60_000
+
+
+def test_bad_requests_say_what_to_do():
+    trace = trace_of(softmax_graphs(2, 16), Layout((4, 4)))
+    with pytest.raises(ValueError, match=r"numbers from 0 to 1.*got \[2\]"):
+        views("block", trace, (4, 4), images=[2])
+    with pytest.raises(ValueError, match="at least one"):
+        views("block", trace, (4, 4), images=[])
+    with pytest.raises(ValueError, match=r"300 bytes do not hold one row of block.*raise the budget"):
+        views("block", trace, (4, 4), budget=300)
+    with pytest.raises(ValueError, match=r"at least one view.*got 0 views"):
+        explorer([])
+    with pytest.raises(ValueError, match="got 1 views, and 2 and 3 images"):
+        explorer(views("block", trace, (4, 4)), torch.rand(3, 3, 4, 4))
+
+
+def test_data_cannot_leave_its_script():
+    trace = trace_of(softmax_graphs(1, 4), Layout((2, 2)))
+    found = explorer(views("</script><b>", trace, (2, 2)), torch.rand(1, 3, 2, 2))
+    assert "<" not in found.data
+    data = json.loads(found.data)
+    assert data["views"][0]["path"] == "</script><b>"
+    assert set(data) == {"images", "ramps", "views"}
+    assert found.script_hash == script_hash(str(found.script))
+    assert "</script" not in found.script
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout", "frames", "kind"),
+    [
+        ((2, 3, 8, 6), Layout((4, 3)), {"1"}, "png"),
+        ((2, 1, 700), Layout((7,)), {"1"}, "svg+xml"),
+        ((2, 3, 8, 6, 6), Layout((4, 3, 3)), {"4"}, "png"),
+        ((2, 3, 8, 6, 6), Layout((12,)), {"1"}, "png"),
+    ],
+)
+def test_every_input_has_its_picture(shape, layout, frames, kind):
+    nodes = layout.positions
+    found = views("block", trace_of(softmax_graphs(2, nodes), layout), shape[2:])
+    inputs = torch.rand(shape).index_fill_(2, torch.tensor([1]), torch.nan)
+    images = json.loads(explorer(found, inputs).data)["images"]
+    assert len(images) == 2
+    for image in images:
+        assert set(image) == frames
+        assert all(shown["src"].startswith(f"data:image/{kind};base64,") for shown in image.values())
+    assert json.loads(explorer(found).data)["images"] == [{}, {}]
+
+
+def test_values_are_plain():
+    [view] = views("block", trace_of(softmax_graphs(1, 4), Layout((2, 2))), (2, 2))
+    again = json.loads(view.json())
+    assert View(**{**again, "pictures": tuple(Picture(**p) for p in again["pictures"])}).json() == view.json()

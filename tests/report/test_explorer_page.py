@@ -1,0 +1,398 @@
+"""The explorer in a browser: what is shown is the row that was asked for, by mouse, keyboard and touch."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from PIL import Image
+from torch import Tensor
+
+from gsp_nonlocal.probe.trace import Trace
+from gsp_nonlocal.report.explorer import View, explorer, views
+from gsp_nonlocal.shifts import DenseShift
+from gsp_nonlocal.spectral.layout import Layout
+from tests.report.browser import chromium, opened
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark"><meta http-equiv="Content-Security-Policy"
+content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {{ explorer.script_hash }}">
+<title>Explorer</title><style>{% include "page.css" %}{% include "explorer.css" %}</style></head>
+<body><main>{% include "explorer.html" %}</main></body></html>"""
+
+
+def write_page(file: Path, found: list[View], inputs: Tensor | None) -> Path:
+    environment = Environment(
+        loader=PackageLoader("gsp_nonlocal.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    file.write_text(environment.from_string(PAGE).render(explorer=explorer(found, inputs)), encoding="utf-8")
+    return file
+
+
+def traced(layout: Layout, graphs: int = 1, images: int = 2, seed: int = 0, signed: bool = False) -> Trace:
+    generator = torch.Generator().manual_seed(seed)
+    nodes = layout.extra + layout.channels * layout.positions
+    scores = 3 * torch.randn(images * graphs, nodes, nodes, generator=generator)
+    matrix = scores if signed else scores.softmax(dim=-1)
+    return Trace(DenseShift(matrix), matrix[..., :1], lambda z, shift: shift @ z, layout, graphs)
+
+
+def block_views() -> list[View]:
+    """Two blocks, at two times; the second has heads and a class token, the first negative weights."""
+    found = []
+    for seed, snapshot in enumerate(["epoch 1", "epoch 9"]):
+        small = traced(Layout((6, 8)), seed=seed, signed=True)
+        large = traced(Layout((12, 16), extra=1), graphs=2, seed=10 + seed)
+        found += views("features.3", small, (24, 32), snapshot=snapshot)
+        found += views("features.long_name_of_a_block.5", large, (24, 32), snapshot=snapshot)
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def shown():
+    return block_views()
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory, shown):
+    inputs = torch.rand(2, 3, 24, 32, generator=torch.Generator().manual_seed(3))
+    return write_page(tmp_path_factory.mktemp("explorer") / "page.html", shown, inputs)
+
+
+@pytest.fixture
+def page(browser, file):
+    with opened(browser, file) as found:
+        yield found
+
+
+def pane(page: Any, name: str) -> Any:
+    return page.locator(".explorer-pane").nth("AB".index(name))
+
+
+def click(page: Any, name: str, down: float, across: float) -> None:
+    """At a place of the map, given as parts of its height and width."""
+    area = pane(page, name).locator(".explorer-map")
+    box = area.bounding_box()
+    area.click(position={"x": across * box["width"], "y": down * box["height"]})
+
+
+def said(page: Any, name: str) -> dict[str, str]:
+    """The numbers beneath a map, by their names."""
+    numbers = pane(page, name).locator(".explorer-numbers")
+    terms, texts = numbers.locator("dt").all_text_contents(), numbers.locator("dd").all_text_contents()
+    return dict(zip(terms, texts, strict=True))
+
+
+def drawn(page: Any, name: str) -> np.ndarray:
+    """The pixels of a map, ``(h, w, 4)``."""
+    page.locator(".explorer-stage:not([data-drawn])").first.wait_for(state="detached")
+    return pixels(pane(page, name).locator("canvas").evaluate("(canvas) => canvas.toDataURL()"))
+
+
+def pixels(uri: str) -> np.ndarray:
+    picture = Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1])))
+    return np.array(picture.convert("RGBA")).astype(int)
+
+
+def tile(view: View, image: int, number: int) -> np.ndarray:
+    picture, (height, width) = view.pictures[image], view.targets
+    sheet = pixels(picture.atlas)
+    down, across = divmod(number, picture.columns)
+    return sheet[down * height : (down + 1) * height, across * width : (across + 1) * width]
+
+
+def assert_shows(page: Any, name: str, view: View, number: int, image: int = 0) -> None:
+    """Alike but for rounding: a canvas holds colours times their opacity."""
+    found, expected = drawn(page, name), tile(view, image, number)
+    assert found.shape == expected.shape
+    assert np.abs(found[..., 3] - expected[..., 3]).max() <= 1
+    seen = expected[..., 3:] > 40
+    assert np.abs(np.where(seen, found - expected, 0)).max() <= 4
+
+
+def pick(shown: list[View], path: str, snapshot: str, graph: str) -> View:
+    [found] = [v for v in shown if (path in v.path, v.snapshot, v.graph) == (True, snapshot, graph)]
+    return found
+
+
+def choose(page: Any, name: str, key: str, value: str) -> None:
+    pane(page, name).locator(f"[data-key={key}] select").select_option(value)
+
+
+def test_starts_with_two_blocks_at_the_last_time(page, shown):
+    assert_shows(page, "A", pick(shown, "3", "epoch 9", ""), 3 * 8 + 4)
+    assert_shows(page, "B", pick(shown, "5", "epoch 9", "mean of 2 heads"), 6 * 16 + 8)
+
+
+def test_a_click_in_either_pane_shows_both_rows(page, shown):
+    before = drawn(page, "A")
+    click(page, "A", 1.5 / 6, 6.5 / 8)
+    assert (drawn(page, "A") != before).any()
+    assert said(page, "A")["asked"] == "row 2, column 7 of 6 × 8"
+    assert said(page, "B")["asked"] == "row 3, column 13 of 12 × 16"
+    assert_shows(page, "A", pick(shown, "3", "epoch 9", ""), 1 * 8 + 6)
+    assert_shows(page, "B", pick(shown, "5", "epoch 9", "mean of 2 heads"), 2 * 16 + 12)
+    click(page, "B", 11.5 / 12, 0.5 / 16)
+    assert_shows(page, "A", pick(shown, "3", "epoch 9", ""), 5 * 8)
+    assert_shows(page, "B", pick(shown, "5", "epoch 9", "mean of 2 heads"), 11 * 16)
+
+
+def test_the_frame_lies_on_the_position_and_the_ring_on_its_greatest_weight(page, shown):
+    click(page, "A", 1.5 / 6, 6.5 / 8)
+    area = pane(page, "A").locator(".explorer-map").bounding_box()
+    where = pick(shown, "3", "epoch 9", "").pictures[0].where[14]
+    for name, row, column in (("mark", 1, 6), ("peak", *divmod(where, 8))):
+        box = pane(page, "A").locator(f".explorer-{name}").bounding_box()
+        middle = box["x"] + box["width"] / 2 - area["x"], box["y"] + box["height"] / 2 - area["y"]
+        expected = (column + 0.5) / 8 * area["width"], (row + 0.5) / 6 * area["height"]
+        assert middle == pytest.approx(expected, abs=1.5)
+
+
+def test_the_keyboard_goes_everywhere(page, shown):
+    click(page, "A", 0.5 / 6, 0.5 / 8)
+    stage = pane(page, "A").locator(".explorer-stage")
+    places = {
+        "ArrowRight": (0, 1),
+        "ArrowDown": (1, 1),
+        "End": (1, 7),
+        "ArrowRight ": (1, 7),
+        "ArrowUp": (0, 7),
+        "Home": (0, 0),
+        "ArrowLeft": (0, 0),
+        "Control+End": (5, 7),
+        "Control+Home": (0, 0),
+    }
+    for key, (row, column) in places.items():
+        stage.press(key.strip())
+        assert_shows(page, "A", pick(shown, "3", "epoch 9", ""), row * 8 + column)
+    pane(page, "B").locator(".explorer-stage").press("End")
+    assert said(page, "B")["asked"].startswith("row 2, column 16")
+    assert said(page, "A")["asked"].startswith("row 1, column 8")
+
+
+def test_tab_reaches_every_control_in_reading_order(page):
+    names = []
+    for _ in range(14):
+        page.keyboard.press("Tab")
+        names.append(
+            page.evaluate(
+                "(document.activeElement.closest('[data-key]') ?? document.activeElement)"
+                ".getAttribute('data-key') ?? document.activeElement.getAttribute('aria-label')"
+                " ?? document.activeElement.type ?? document.activeElement.textContent"
+            )
+        )
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline != "none"
+        if names[-1].startswith("Pane B"):
+            break
+    assert names[:5] == ["Image 1", "Image 2", "range", "path", "snapshot"]
+    assert names[5].startswith("Pane A: features.3 · epoch 9 · image 1.")
+    assert names[6:9] == ["path", "snapshot", "graph"]
+    assert names[9].startswith("Pane B")
+
+
+def test_what_changes_is_read_aloud(page):
+    click(page, "A", 1.5 / 6, 6.5 / 8)
+    live = page.locator(".explorer-live[aria-live=polite]", has_text="row 2, column 7")
+    text = live.text_content()  # waits for it
+    for words in (
+        "A, asked: row 2, column 7 of 6 × 8",
+        "greatest weight: ",
+        "times an even one",
+        "B, asked: ",
+    ):
+        assert words in text
+
+
+def test_selects_change_one_pane_and_offer_what_there_is(page, shown):
+    start = 3 * 8 + 4
+    choose(page, "A", "snapshot", "epoch 1")
+    assert_shows(page, "A", pick(shown, "3", "epoch 1", ""), start)
+    assert_shows(page, "B", pick(shown, "5", "epoch 9", "mean of 2 heads"), 6 * 16 + 8)
+    graphs = pane(page, "A").locator("[data-key=graph] select")
+    assert graphs.is_disabled()
+    choose(page, "A", "path", "features.long_name_of_a_block.5")
+    assert graphs.locator("option").all_text_contents() == ["mean of 2 heads", "head 1", "head 2"]
+    choose(page, "A", "graph", "head 2")
+    assert_shows(page, "A", pick(shown, "5", "epoch 1", "head 2"), 6 * 16 + 8)
+    choose(page, "A", "snapshot", "epoch 9")
+    assert_shows(page, "A", pick(shown, "5", "epoch 9", "head 2"), 6 * 16 + 8)
+
+
+def test_images_are_chosen_by_their_thumbnails(page, shown):
+    thumbs = page.locator(".explorer-thumbs button")
+    thumbs.nth(1).click()
+    assert [thumbs.nth(image).get_attribute("aria-pressed") for image in range(2)] == ["false", "true"]
+    assert_shows(page, "A", pick(shown, "3", "epoch 9", ""), 3 * 8 + 4, image=1)
+
+
+def test_a_class_token_is_asked_by_its_button(page, shown):
+    mean = pick(shown, "5", "epoch 9", "mean of 2 heads")
+    button = pane(page, "B").get_by_role("button", name="class token")
+    button.click()
+    assert button.get_attribute("aria-pressed") == "true"
+    assert_shows(page, "B", mean, 12 * 16)
+    assert said(page, "B")["asked"] == "class token"
+    assert said(page, "B")["on the class token"].endswith(" %")
+    assert said(page, "A")["class token"] == "this block has none"
+    assert not pane(page, "B").locator(".explorer-mark").is_visible()
+    click(page, "B", 0.5 / 12, 0.5 / 16)
+    assert button.get_attribute("aria-pressed") == "false"
+    assert_shows(page, "B", mean, 0)
+
+
+def test_the_overlay_fades(page):
+    slider = page.locator(".explorer-overlay input")
+    canvas, photo = pane(page, "A").locator("canvas"), pane(page, "A").locator(".explorer-photo")
+    opacity = "(element) => Number(getComputedStyle(element).opacity)"
+    slider.fill("0")
+    assert (canvas.evaluate(opacity), photo.evaluate(opacity)) == (0, 1)
+    slider.fill("100")
+    assert (canvas.evaluate(opacity), photo.evaluate(opacity)) == (1, 0)
+
+
+def test_scales_say_what_is_negative(page, shown):
+    greatest = abs(pick(shown, "3", "epoch 9", "").pictures[0].greatest[3 * 8 + 4])
+    ends = [pane(page, name).locator(".explorer-scale").text_content() for name in "AB"]
+    assert ends[0] == f"negative −{greatest:.3g}{greatest:.3g}"
+    assert ends[1].startswith("0")
+    ramps = [
+        pane(page, name).locator(".explorer-ramp").evaluate("(e) => getComputedStyle(e).backgroundImage")
+        for name in "AB"
+    ]
+    assert ramps[0] != ramps[1]
+
+
+def test_cells_keep_their_edges(page):
+    style = "(canvas) => getComputedStyle(canvas).imageRendering"
+    drawn(page, "A")
+    assert pane(page, "A").locator("canvas").evaluate(style) == "pixelated"
+
+
+def test_a_phone_shows_one_pane_below_the_other(browser, file):
+    size = {"width": 360, "height": 740}
+    with opened(browser, file, viewport=size, has_touch=True, is_mobile=True) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        boxes = [pane(page, name).bounding_box() for name in "AB"]
+        assert boxes[1]["y"] >= boxes[0]["y"] + boxes[0]["height"]
+        area = pane(page, "A").locator(".explorer-map").bounding_box()
+        page.touchscreen.tap(area["x"] + area["width"] / 16, area["y"] + area["height"] / 12)
+        assert said(page, "A")["asked"].startswith("row 1, column 1")
+
+
+def test_darkness_is_followed(browser, file):
+    colours = {}
+    for scheme in ("light", "dark"):
+        with opened(browser, file, color_scheme=scheme) as page:
+            style = page.locator("#explorer").evaluate(
+                "(e) => [getComputedStyle(e).backgroundColor, getComputedStyle(e).color]"
+            )
+            colours[scheme] = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in style]
+    assert colours["light"][0] > 700 > 200 > colours["light"][1]
+    assert colours["dark"][0] < 200 < 600 < colours["dark"][1]
+
+
+def test_print_has_the_selection_and_no_controls(page):
+    click(page, "A", 1.5 / 6, 6.5 / 8)
+    page.emulate_media(media="print")
+    for hidden in (".explorer-bar", ".explorer-selects", ".explorer-tokens", ".explorer-help"):
+        assert not any(element.is_visible() for element in page.locator(hidden).all())
+    chosen = [pane(page, name).locator(".explorer-chosen") for name in "AB"]
+    assert all(element.is_visible() for element in chosen)
+    assert chosen[0].text_content() == "features.3 · epoch 9 · image 1"
+    assert pane(page, "B").locator("canvas").is_visible()
+    assert page.locator(".explorer-caption").is_visible()
+    assert len(page.pdf()) > 10_000
+
+
+def test_nothing_moves(page):
+    moving = "getComputedStyle(e).transitionDuration !== '0s' || getComputedStyle(e).animationName !== 'none'"
+    assert page.evaluate(f"[...document.querySelectorAll('#explorer *')].filter((e) => {moving}).length") == 0
+
+
+def test_without_scripts_it_says_so(browser, file):
+    with opened(browser, file, java_script_enabled=False) as page:
+        assert "needs JavaScript" in page.locator("noscript p").inner_text()
+        assert not page.locator(".explorer-app").is_visible()
+
+
+def test_a_changed_script_does_not_run(browser, file, tmp_path):
+    text = file.read_text(encoding="utf-8").replace('"use strict";', '"use strict"; ')
+    (tmp_path / "changed.html").write_text(text, encoding="utf-8")
+    page = browser.new_page()
+    page.goto((tmp_path / "changed.html").as_uri())
+    assert not page.locator(".explorer-app").is_visible()
+    page.close()
+
+
+def test_a_position_that_is_not_kept_goes_to_the_nearest(browser, tmp_path):
+    [view] = views("block", traced(Layout((12, 16)), images=1), (24, 32), budget=3_000)
+    assert view.queries != (12, 16) != view.targets
+    file = write_page(tmp_path / "page.html", [view], torch.rand(1, 3, 24, 32))
+    with opened(browser, file) as page:
+        assert not pane(page, "B").is_visible()
+        assert not page.locator(".explorer-thumbs").is_visible()
+        click(page, "A", 0.99, 0.01)
+        rows = [int((i + 0.5) * 12 / view.queries[0]) for i in range(view.queries[0])]
+        columns = [int((i + 0.5) * 16 / view.queries[1]) for i in range(view.queries[1])]
+        assert said(page, "A")["asked"] == f"row {rows[-1] + 1}, column {columns[0] + 1} of 12 × 16"
+        assert_shows(page, "A", view, (view.queries[0] - 1) * view.queries[1])
+        assert "nearest" in pane(page, "A").locator(".explorer-note").text_content()
+        assert "greatest cell" in pane(page, "A").locator(".explorer-scale").text_content()
+
+
+def test_frames_of_a_clip(browser, tmp_path):
+    found = views("early", traced(Layout((4, 3, 4)), images=1), (8, 12, 16))
+    found += views("late", traced(Layout((2, 3, 4)), images=1), (8, 12, 16))
+    file = write_page(tmp_path / "page.html", found, torch.rand(1, 3, 8, 12, 16))
+    with opened(browser, file) as page:
+        click(page, "A", 5.5 / 6, 1.5 / 8)  # the third of four frames, the first of the second row
+        assert said(page, "A")["asked"] == "frame 3, row 3, column 2 of 4 × 3 × 4"
+        assert said(page, "B")["asked"] == "frame 2, row 3, column 2 of 2 × 3 × 4"
+        assert_shows(page, "A", found[0], 2 * 12 + 2 * 4 + 1)
+        pane(page, "A").locator(".explorer-stage").press("End")
+        assert said(page, "A")["asked"] == "frame 4, row 3, column 4 of 4 × 3 × 4"
+
+
+def test_a_signal_is_asked_along_its_line(browser, tmp_path):
+    found = views("block", traced(Layout((40,)), images=1), (80,))
+    file = write_page(tmp_path / "page.html", found, torch.rand(1, 1, 80))
+    with opened(browser, file) as page:
+        photo = pane(page, "A").locator(".explorer-photo")
+        box = photo.bounding_box()
+        photo.click(position={"x": box["width"] * 30.5 / 40, "y": 5})
+        assert said(page, "A")["asked"] == "position 31 of 40"
+        assert_shows(page, "A", found[0], 30)
+        assert not page.locator(".explorer-overlay").is_visible()
+
+
+def test_rows_without_weights_and_maps_without_images(browser, tmp_path):
+    trace = traced(Layout((2, 2)), images=1)
+    trace.shift.matrix[0, 1] = 0
+    trace.shift.matrix[0, 2] = torch.nan
+    [view] = views("", trace, (8, 8))
+    with opened(browser, write_page(tmp_path / "page.html", [view], None)) as page:
+        assert pane(page, "A").locator("select").first.evaluate("(e) => e.value") == ""
+        for down, across, words in ((0.2, 0.8, "isolated"), (0.8, 0.2, "not finite")):
+            click(page, "A", down, across)
+            assert words in said(page, "A")["weights"]
+            assert drawn(page, "A").max() == 0
+            assert not pane(page, "A").locator(".explorer-peak").is_visible()
