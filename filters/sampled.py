@@ -7,9 +7,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-_BEYOND = 1e-5
-"""Frequencies outside of ``[0, 2]`` by less are put back: they left it by rounding."""
-
 _SIMPLE = (720720, 5040, 10000)
 """Multiples of 1 to 16, of 1 to 10, and decimals of four digits: 1/2, 4/3 and 0.35 lie on these grids."""
 
@@ -23,15 +20,14 @@ Response = Callable[[Tensor], Tensor]
 """``g``: frequencies ``(F,)`` to gains ``(F,)``."""
 
 
-def within(lam: Tensor) -> Tensor:
-    """Frequencies, those that left ``[0, 2]`` by rounding put back."""
+def within(lam: Tensor, width: Tensor) -> Tensor:
+    """Frequencies, those that left ``[0, 2]`` by a few times their rounding ``width`` put back."""
     inside = lam.clamp(0, 2)
-    return torch.where((lam - inside).abs() < _BEYOND, inside, lam)
+    return torch.where((lam - inside).abs() <= 4 * width, inside, lam)
 
 
 def values(g: Response, lam: Tensor) -> Tensor:
     """``g`` at frequencies of any shape, in their data type."""
-    lam = within(lam)
     return g(lam.flatten()).to(lam.dtype).view_as(lam)
 
 
@@ -54,7 +50,8 @@ def values_and_slopes(g: Response, lam: Tensor, width: Tensor, unit: float) -> t
         width: what rounding may have added to them.
         unit: see :func:`rounding`.
     """
-    places = torch.stack([within(lam), *_around(lam, width)])
+    lam = within(lam, width)
+    places = torch.stack([lam, *_around(lam, width)])
     value, slope = _value_and_slope(g, places)
     spread = value.amax(0) - value.amin(0)
     reach = 2 * width * slope.abs().amax(0)
@@ -70,7 +67,7 @@ def _value_and_slope(g: Response, lam: Tensor) -> tuple[Tensor, Tensor]:
         return value, slope
     except RuntimeError:  # no forward-mode derivative of an operation (heaviside), or NumPy
         step = torch.finfo(lam.dtype).eps ** (1 / 3)
-        below, above = within(lam - step), within(lam + step)
+        below, above = _neighbours(lam, step * torch.ones_like(lam))
         return values(g, lam), (values(g, above) - values(g, below)) / (above - below)
 
 
@@ -80,9 +77,10 @@ def at_jumps(g: Response, lam: Tensor) -> Tensor:
     That is ``g`` at the fraction or decimal that lies there, such as 0, 1, 4/3 or 0.35; at a jump elsewhere
     the value below it.
     """
+    width = 4 * torch.finfo(lam.dtype).eps * torch.ones_like(lam)
+    lam = within(lam, width)
     own = values(g, lam)
     with torch.no_grad():
-        width = 4 * torch.finfo(lam.dtype).eps * torch.ones_like(lam)
         below, above, simple = (values(g, place) for place in _around(lam.detach(), width))
         scale = torch.stack([own, below, above, simple]).abs().amax()
         jumps = torch.maximum((above - below).abs(), (simple - own).abs()) > 1e-4 * scale
@@ -91,9 +89,14 @@ def at_jumps(g: Response, lam: Tensor) -> Tensor:
 
 def _around(lam: Tensor, width: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """``λ − w``, ``λ + w``, and a simple number between them if there is one, else ``λ − w``."""
-    below, above = within(lam - width), within(lam + width)
+    below, above = _neighbours(lam, width)
     simple = below
     for grid in _SIMPLE:
         near = (lam * grid).round() / grid
         simple = torch.where(((near - lam).abs() <= width) & (width * grid < _CHANCE), near, simple)
-    return below, above, within(simple)
+    return below, above, simple
+
+
+def _neighbours(lam: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:
+    """``λ − w`` and ``λ + w``, which leave ``[0, 2]`` only where ``λ`` has."""
+    return (lam - width).maximum(lam.clamp(max=0)), (lam + width).minimum(lam.clamp(min=2))

@@ -109,7 +109,8 @@ class SpectralFunction(GraphFilter):
     def _exact(self, shift: ShiftOperator, z: Tensor, mu: Tensor, basis: Tensor, width: Tensor) -> Tensor:
         """``g(L) z`` by the eigenpairs; gradients reach ``S`` through one product with constants."""
         ones, unit = torch.ones_like(mu[:, :1]), rounding(self.gain, 1 - mu)
-        found = [(lam, *values_and_slopes(self.gain, lam, width, unit)) for lam in (within(1 - mu), ones)]
+        frequencies = (within(1 - mu, width), ones)
+        found = [(lam, *values_and_slopes(self.gain, lam, width, unit)) for lam in frequencies]
         self._require_finite(mu, found[0][1])
         shifted = shift(probes(z, basis)) if torch.is_grad_enabled() else basis
         return applied(z, shifted, basis, Gains(unit, *found[0], *found[1]))

@@ -196,6 +196,20 @@ def test_a_fine_grid_of_frequencies_is_cut_at_the_jump_alone(dtype):
     assert torch.equal(gains, (lam <= 0.7 + 1e-6).to(dtype))
 
 
+@pytest.mark.parametrize("beyond", [1e-14, 1e-9, 4e-6, 1e-3])
+def test_a_spectrum_beyond_the_interval_is_put_back_by_its_rounding_alone(beyond):
+    """``√(2 − λ)`` is a number at rounding above 2; ``λ`` itself is no other number elsewhere."""
+    mu = torch.tensor([1.0 + beyond, 0.3, -1.0 - beyond], dtype=torch.float64)
+    basis = torch.linalg.qr(torch.rand(3, 3, generator=torch.manual_seed(0), dtype=torch.float64))[0]
+    shift = DenseShift(basis * mu @ basis.mT, is_symmetric=True)
+    z = basis.mT[None]
+    found = SpectralFunction(lambda lam: lam)(z, shift)
+    expected = (basis * (1 - mu) @ basis.mT @ z[0])[None]
+    assert (found - expected).abs().max() < 1e-13
+    if beyond < 1e-13:
+        assert SpectralFunction(lambda lam: (lam * (2 - lam)).sqrt())(z, shift).isfinite().all()
+
+
 def poisoned(value: float, *place: int) -> Tensor:
     matrix = normalised(path(8)).expand(2, -1, -1).clone()
     matrix[place] = matrix[place[0], place[2], place[1]] = value
