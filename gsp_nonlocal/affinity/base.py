@@ -91,7 +91,7 @@ def require_size(nodes: Tensor, spatial: Sequence[int] | None) -> torch.Size:
 class PairwiseAffinity(Affinity):
     r"""``S = normalise(symmetrise(M))``, ``M_ij = κ(θ_i, φ_j)``, ``θ = X W_θ``, ``φ = X W_φ``.
 
-    A kernel is a subclass that writes :meth:`graph`, and says what its weights allow.
+    A kernel is a subclass that writes :meth:`build_shift`, and says what its weights allow.
 
     Args:
         channels: ``C`` of the node features ``X (B, N, C)``.
@@ -144,7 +144,7 @@ class PairwiseAffinity(Affinity):
         return query, key
 
     @abstractmethod
-    def graph(self, query: Tensor, key: Tensor, spatial: Sequence[int]) -> ShiftOperator:
+    def build_shift(self, query: Tensor, key: Tensor, spatial: Sequence[int]) -> ShiftOperator:
         """The shift of the embeddings, in their data type."""
 
     def normalised(self, weights: ShiftOperator) -> ShiftOperator:
@@ -164,7 +164,7 @@ class PairwiseAffinity(Affinity):
             query = query.to(dtype)
             key = query if same else key.to(dtype)
             if self.sub_sample is None:
-                return self.graph(query, key, spatial)
+                return self.build_shift(query, key, spatial)
             return self.pooled(query, key, Pool(self.sub_sample, tuple(spatial)))
 
     @property
@@ -235,7 +235,7 @@ class FactorAffinity(PairwiseAffinity):
         """``M``; by default ``θ φᵀ``."""
         return LowRankShift(query, key, is_symmetric=False)
 
-    def graph(self, query: Tensor, key: Tensor, spatial: Sequence[int]) -> ShiftOperator:
+    def build_shift(self, query: Tensor, key: Tensor, spatial: Sequence[int]) -> ShiftOperator:
         return self.normalised(self.weights(query, key))
 
 

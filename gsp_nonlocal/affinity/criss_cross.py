@@ -74,7 +74,7 @@ class CrissCross(PairwiseAffinity):
             dtype=dtype,
         )
 
-    def graph(self, query: Tensor, key: Tensor, spatial: Sequence[int]) -> ShiftOperator:
+    def build_shift(self, query: Tensor, key: Tensor, spatial: Sequence[int]) -> ShiftOperator:
         exponents = _exponents(query, key, require_grid(spatial))
         if self.symmetrization == "average":
             exponents = _averaged(*exponents)

@@ -85,7 +85,7 @@ class EmbeddedGaussian(PairwiseAffinity):
             query, key = (part - part.mean(dim=1, keepdim=True) for part in (query, key))
         return query, key
 
-    def graph(self, query: Tensor, key: Tensor, spatial: Sequence[int]) -> ShiftOperator:
+    def build_shift(self, query: Tensor, key: Tensor, spatial: Sequence[int]) -> ShiftOperator:
         return normalise_exponential(self.scale * query, key, self.symmetrization, self.normalization)
 
     def pooled(self, query: Tensor, key: Tensor, pool: Pool) -> ShiftOperator:

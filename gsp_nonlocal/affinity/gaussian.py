@@ -76,7 +76,7 @@ class Gaussian(EmbeddedGaussian):
             nodes = nodes - nodes.mean(dim=1, keepdim=True)
         return nodes, nodes
 
-    def graph(self, query: Tensor, key: Tensor, spatial: Sequence[int]) -> ShiftOperator:
+    def build_shift(self, query: Tensor, key: Tensor, spatial: Sequence[int]) -> ShiftOperator:
         root = self.scale**0.5 * query  # one tensor on both sides: symmetric by itself
         return normalise_exponential(root, root, self.symmetrization, self.normalization)
 

@@ -72,7 +72,7 @@ class RBF(PairwiseAffinity):
     def spectral_bound(self) -> float | None:
         return None if self.normalization == "none" else 1.0
 
-    def graph(self, query: Tensor, key: Tensor, spatial: Sequence[int]) -> ShiftOperator:
+    def build_shift(self, query: Tensor, key: Tensor, spatial: Sequence[int]) -> ShiftOperator:
         query, key = self._as_inner_products(query, key)
         if self.normalization in ("random_walk", "symmetric"):
             return normalise_exponential(query, key, self.symmetrization, self.normalization)

@@ -82,9 +82,9 @@ class ReLUDot(PairwiseAffinity):
             if (self.symmetrization, self.normalization) == ("average", "symmetric"):
                 return relu_dot_shift(embeddings, self.form)
             query, key = embeddings.relu().chunk(2, dim=-1)
-            return self.graph(query, key, ())
+            return self.build_shift(query, key, ())
 
-    def graph(self, query: Tensor, key: Tensor, spatial: Sequence[int]) -> ShiftOperator:
+    def build_shift(self, query: Tensor, key: Tensor, spatial: Sequence[int]) -> ShiftOperator:
         nodes, rank = query.shape[-2:]
         weights: ShiftOperator = LowRankShift(query, key, is_symmetric=False)
         if choose_form(self.form, nodes, rank) == "dense":

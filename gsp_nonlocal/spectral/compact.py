@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gsp_nonlocal.shifts import LowRankShift, ShiftOperator
 
-MAX_NODES = 4096
+DENSE_NODES = 4096
 """Greatest number of nodes of which an ``N × N`` matrix is formed by default: 128 MiB in float64."""
 
 
@@ -47,7 +47,7 @@ def _first(tensor: Tensor) -> list[int]:
     return wrong[0].tolist() if len(wrong) else []
 
 
-def dense_matrix(shift: ShiftOperator, max_nodes: int = MAX_NODES) -> Tensor:
+def dense_matrix(shift: ShiftOperator, max_nodes: int = DENSE_NODES) -> Tensor:
     """``S`` as a tensor ``(B, N, N)``.
 
     Raises:
@@ -77,7 +77,7 @@ def _wide(shift: ShiftOperator) -> Tensor:
 
 
 @torch.no_grad()
-def compact(shift: ShiftOperator, max_nodes: int = MAX_NODES) -> Tensor:
+def compact(shift: ShiftOperator, max_nodes: int = DENSE_NODES) -> Tensor:
     r"""``M = Qᵀ S Q (B, K, K)`` in float64 with orthonormal ``Q (N × K)`` and ``S = Q M Qᵀ``.
 
     What does not change under rotations is that of ``S``, but for zeros: singular values, norms, eigenvalues,

@@ -14,7 +14,7 @@ from filters.checks import require_integer
 from filters.operators.linear import is_symmetric
 from filters.operators.solve import ConvergenceError
 from gsp_nonlocal.shifts import DiagonalShift, LowRankShift, ShiftOperator, as_shift
-from gsp_nonlocal.spectral.compact import MAX_NODES, dense_matrix, require_finite
+from gsp_nonlocal.spectral.compact import DENSE_NODES, dense_matrix, require_finite
 from gsp_nonlocal.spectral.krylov import Found, extreme_eigenpairs
 
 Method = Literal["auto", "factors", "dense", "krylov"]
@@ -88,7 +88,7 @@ def spectrum(
     method: Method = "auto",
     *,
     eigenvectors: bool = False,
-    max_nodes: int = MAX_NODES,
+    max_nodes: int = DENSE_NODES,
 ) -> Spectrum:
     r"""``S u = μ u``, graph by graph, in float64.
 

@@ -9,12 +9,12 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from gsp_nonlocal.shifts import ShiftOperator, as_shift
-from gsp_nonlocal.spectral.compact import MAX_NODES
+from gsp_nonlocal.spectral.compact import DENSE_NODES
 from gsp_nonlocal.spectral.measures.normality import departure, unit_matrices
 
 
 @torch.no_grad()
-def eigenvector_condition(shift: ShiftOperator | Tensor, *, max_nodes: int = MAX_NODES) -> Tensor:
+def eigenvector_condition(shift: ShiftOperator | Tensor, *, max_nodes: int = DENSE_NODES) -> Tensor:
     r"""``κ_2(V) = ‖V‖_2 ‖V⁻¹‖_2`` of the eigenvectors of ``S = V diag(μ) V⁻¹``, columns of length 1.
 
     How much frequencies overlap: a perturbation ``E`` moves eigenvalues by up to ``κ ‖E‖``, and a response

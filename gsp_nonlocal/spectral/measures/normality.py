@@ -10,11 +10,11 @@ from torch import Tensor
 
 from filters.operators.linear import is_symmetric
 from gsp_nonlocal.shifts import ShiftOperator, as_shift
-from gsp_nonlocal.spectral.compact import MAX_NODES, compact
+from gsp_nonlocal.spectral.compact import DENSE_NODES, compact
 
 
 @torch.no_grad()
-def departure_from_normality(shift: ShiftOperator | Tensor, *, max_nodes: int = MAX_NODES) -> Tensor:
+def departure_from_normality(shift: ShiftOperator | Tensor, *, max_nodes: int = DENSE_NODES) -> Tensor:
     r"""``sqrt(‖S‖_F² − Σ|μ|²) / ‖S‖_F``: what the eigenvalues leave unsaid of ``S``.
 
     It is the share of ``S`` above the diagonal in a Schur form, and is computed so: without the
@@ -45,7 +45,7 @@ def departure_from_normality(shift: ShiftOperator | Tensor, *, max_nodes: int = 
 
 
 @torch.no_grad()
-def asymmetry(shift: ShiftOperator | Tensor, *, max_nodes: int = MAX_NODES) -> Tensor:
+def asymmetry(shift: ShiftOperator | Tensor, *, max_nodes: int = DENSE_NODES) -> Tensor:
     r"""``‖S − Sᵀ‖_F / (2 ‖S‖_F)``: the share of ``S`` in its antisymmetric part.
 
     ``S``, ``c S``, ``Sᵀ`` and ``Qᵀ S Q`` with orthogonal ``Q`` have the same.
@@ -70,7 +70,7 @@ def asymmetry(shift: ShiftOperator | Tensor, *, max_nodes: int = MAX_NODES) -> T
 
 
 @torch.no_grad()
-def distance_to_rank_one(shift: ShiftOperator | Tensor, *, max_nodes: int = MAX_NODES) -> Tensor:
+def distance_to_rank_one(shift: ShiftOperator | Tensor, *, max_nodes: int = DENSE_NODES) -> Tensor:
     r"""``min ‖S − u vᵀ‖_F / ‖S‖_F = sqrt(Σ_{i>1} σ_i²) / ‖S‖_F``, over all vectors ``u`` and ``v``.
 
     Near 0, every node collects one and the same mixture: over-smoothing. ``S``, ``c S``, ``Sᵀ`` and ``P S Q``
