@@ -37,7 +37,7 @@ def networks(chosen: Namespace) -> list[Named]:
     ]
 
 
-def run(chosen: Namespace) -> list[Analysis]:
+def analyse(chosen: Namespace) -> list[Analysis]:
     """Analyse every network on the same images.
 
     Raises:
@@ -68,7 +68,7 @@ def main(args: Sequence[str] | None = None) -> int:
     chosen = options.parse_args(args)
     hush()
     with options.refusing():
-        found = run(chosen)
+        found = analyse(chosen)
         page = write_analyses(found, chosen.output, overwrite=chosen.overwrite)
     report(PROGRAM, chosen, sys.argv[1:] if args is None else args, found, page, _say)
     return 0

@@ -17,7 +17,7 @@ from experiments.comparison import BLOCK_BATCH, BLOCK_STEPS, BLOCKS, Data, train
 from experiments.costs import Cost, block_costs
 from experiments.grid import Facts, Grid, grid_parser, no_facts, run_command, score_picture
 
-PLACES = {
+PROTOCOLS = {
     "scenes": "Cue: colour. Small CNN with a block: 1,296 positions, 32 channels; plain residual, cc gated.",
     "digits": "PreResNet-20 with a block in stage 3: 64 positions, 64 channels; a gate that starts at 0.",
 }
@@ -63,7 +63,7 @@ GRID = Grid(
     steps=BLOCK_STEPS,
     networks=tuple(BLOCKS),
     metrics={"scenes": "IoU", "digits": "accuracy"},
-    places={data: f"{place} {{steps}} steps of {BLOCK_BATCH[data]}." for data, place in PLACES.items()},
+    places={data: f"{place} {{steps}} steps of {BLOCK_BATCH[data]}." for data, place in PROTOCOLS.items()},
     train=train,
     facts=measured,
     picture=score_picture,

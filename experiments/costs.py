@@ -76,7 +76,7 @@ def task_step(task: Task, batch: Batch) -> Step:
 def step_peak(data: Data, block: str) -> float:
     """Peak bytes that a training step of a block's network adds to a fresh process."""
     with _large_blocks_given_back():
-        return peak_memory(block_step, data, block)[0]
+        return peak_memory(network_step, data, block)[0]
 
 
 @contextmanager
@@ -95,7 +95,7 @@ def _large_blocks_given_back() -> Iterator[None]:
         os.environ.update({} if before is None else {name: before})
 
 
-def block_step(data: Data, block: str) -> Step:
+def network_step(data: Data, block: str) -> Step:
     """The step of a block's network, from names alone: what a fresh process is given."""
     return task_step(block_task(data, block), example_batch(data))
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 _PLACE = re.compile(r"<!-- table: (\w+) -->\n.*?<!-- end of table -->", re.DOTALL)
 _NUMBER = re.compile(r"−?\d[\d,]*(?:\.\d+)?(?:e−?\d+)?°?")
 _UNTOLD = re.compile(r"```.*?```|`[^`]*`|\]\([^)]*\)|et al\.\s+\(\d{4}\)", re.DOTALL)
-SMALL = 100
+UNMEASURED = 100
 """Whole numbers below it, as in "order 3", are no measurements."""
 
 
@@ -69,7 +69,7 @@ def unfounded(page: str) -> list[str]:
 
 def _is_small(number: str) -> bool:
     digits = number.removeprefix("−")
-    return digits.isdecimal() and int(digits) < SMALL
+    return digits.isdecimal() and int(digits) < UNMEASURED
 
 
 def _rows(place: str) -> list[str]:

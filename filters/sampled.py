@@ -16,7 +16,7 @@ _CHANCE = 0.03
 _NOISE = 64
 """Units of rounding by which the values of a response without a jump may miss its slope."""
 
-Response = Callable[[Tensor], Tensor]
+ScalarResponse = Callable[[Tensor], Tensor]
 """``g``: frequencies ``(F,)`` to gains ``(F,)``."""
 
 
@@ -26,18 +26,18 @@ def within(lam: Tensor, width: Tensor) -> Tensor:
     return torch.where((lam - inside).abs() <= 4 * width, inside, lam)
 
 
-def values(g: Response, lam: Tensor) -> Tensor:
+def values(g: ScalarResponse, lam: Tensor) -> Tensor:
     """``g`` at frequencies of any shape, in their data type."""
     return g(lam.flatten()).to(lam.dtype).view_as(lam)
 
 
-def rounding(g: Response, lam: Tensor) -> float:
+def rounding(g: ScalarResponse, lam: Tensor) -> float:
     """The unit of rounding in which ``g`` computes, given ``lam``; steps of integers have that of ``lam``."""
     dtype = g(lam.flatten()[:1]).dtype
     return torch.finfo(dtype if dtype.is_floating_point else lam.dtype).eps
 
 
-def values_and_slopes(g: Response, lam: Tensor, width: Tensor, unit: float) -> tuple[Tensor, Tensor]:
+def values_and_slopes(g: ScalarResponse, lam: Tensor, width: Tensor, unit: float) -> tuple[Tensor, Tensor]:
     """``g(λ)`` and ``g'(λ)`` at eigenvalues known up to ``width``, all of which broadcast to ``(B, K)``.
 
     Where ``g`` jumps within ``width`` of ``λ``, the eigenvalue counts as one at the jump (:func:`at_jumps`),
@@ -60,7 +60,7 @@ def values_and_slopes(g: Response, lam: Tensor, width: Tensor, unit: float) -> t
     return torch.where(jumps, value[3], value[0]), slope[0]
 
 
-def _value_and_slope(g: Response, lam: Tensor) -> tuple[Tensor, Tensor]:
+def _value_and_slope(g: ScalarResponse, lam: Tensor) -> tuple[Tensor, Tensor]:
     """``g`` and ``g'``: by differentiating ``g``; by central differences where PyTorch cannot."""
     try:
         value, slope, *_ = torch.func.jvp(lambda at: values(g, at), (lam,), (torch.ones_like(lam),))
@@ -71,7 +71,7 @@ def _value_and_slope(g: Response, lam: Tensor) -> tuple[Tensor, Tensor]:
         return values(g, lam), (values(g, above) - values(g, below)) / (above - below)
 
 
-def at_jumps(g: Response, lam: Tensor) -> Tensor:
+def at_jumps(g: ScalarResponse, lam: Tensor) -> Tensor:
     """``g(λ)``, where a jump is as near to ``λ`` as its rounding: the value at the jump.
 
     That is ``g`` at the fraction or decimal that lies there, such as 0, 1, 4/3 or 0.35; at a jump elsewhere

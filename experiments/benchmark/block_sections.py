@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchvision.models.video import r3d_18
 
 from experiments.benchmark.measure import Step, median_ratio, peak_memory, time_in_turns, training_step
-from experiments.benchmark.sections import MIB, Row, Shape, device
+from experiments.benchmark.sections import LARGEST_DENSE, MIB, Row, Shape, device
 from filters import DenseShift, ShiftOperator
 from gsp_nonlocal import NonlocalBlock, insert_blocks
 from gsp_nonlocal.affinity import Affinity
@@ -41,7 +41,6 @@ NL_SHAPES: list[Shape] = [
 NL_GROWTH: list[Shape] = [(1, 64, 32, 32), (1, 64, 64, 64), (1, 64, 128, 128)]
 DENSE_SHAPES: list[Shape] = [(2, 64, 32, 32), (1, 64, 64, 64)]
 LARGE: Shape = (1, 32, 256, 256)
-MOST_DENSE_NODES = 2**13
 MMCV = {
     "theta": "theta.conv",
     "phi": "phi.conv",
@@ -151,7 +150,7 @@ def against_dense(shapes: Iterable[Shape], rounds: int) -> Iterable[Row]:
         for name in BLOCKS:
             row: Row = {"block": name, "map": "×".join(map(str, shape))}
             steps = {"ours": block_step(name, shape)}
-            if _dense_nodes(name, shape) <= MOST_DENSE_NODES:
+            if _dense_nodes(name, shape) <= LARGEST_DENSE:
                 steps["dense"] = block_step(name, shape, dense=True)
             times = time_in_turns(steps, rounds, warm_up=1)
             row |= {f"{kind} ms": 1e3 * statistics.median(values) for kind, values in times.items()}

@@ -28,7 +28,7 @@ from gsp_nonlocal.shifts import AttentionShift, ShiftOperator
 from gsp_nonlocal.spectral import spectral_density, spectrum, symmetric_part
 
 RANK = 128  # r of SNL: the factors have 2 r columns
-LARGEST_DENSE = 2**12
+MOST_MATRIX_NODES = 2**12
 K, WIDTH = 20, 8
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -64,7 +64,7 @@ def all_eigenvalues(exponents: Iterable[int]) -> Iterable[Row]:
         nodes = 2**exponent
         row: Row = {"nodes": float(nodes), "r": float(RANK)}
         for method in ("factors", "dense"):
-            if method == "factors" or nodes <= LARGEST_DENSE:
+            if method == "factors" or nodes <= MOST_MATRIX_NODES:
                 size, seconds = peak_memory(find_all, nodes, method)
                 row |= {f"{method} s": seconds, f"{method} MiB": size / MIB}
         yield row

@@ -20,7 +20,7 @@ PALETTE = np.array(
 )  # red, green, blue, yellow
 
 
-class Layout(NamedTuple):
+class Scene(NamedTuple):
     """What a scene shows: item 0 is the cue, item 1 its match, the others are distractors.
 
     ``samples (K,)`` are rows of the split, ``tints (K,)`` rows of ``PALETTE``, ``corners (K, 2)`` the
@@ -85,14 +85,14 @@ class Scenes(Dataset[tuple[Tensor, Tensor]]):
             raise IndexError(f"scene {index} is out of range: there are {self._length}")
         return self.render(self.layout(index))
 
-    def layout(self, index: int) -> Layout:
+    def layout(self, index: int) -> Scene:
         """Return what scene ``index`` shows and where."""
         rng = np.random.Generator(np.random.Philox(key=self._key, counter=[0, 0, 0, index]))
         samples, tints = self._draw(rng, self._rows, self._objects)
-        return Layout(samples, tints, _scatter(rng, self._objects + 1, self._canvas))
+        return Scene(samples, tints, _scatter(rng, self._objects + 1, self._canvas))
 
-    def render(self, layout: Layout) -> tuple[Tensor, Tensor]:
-        """Paint a layout: ``image (3, H, H)`` and ``mask (H, H)``."""
+    def render(self, layout: Scene) -> tuple[Tensor, Tensor]:
+        """Paint a scene: ``image (3, H, H)`` and ``mask (H, H)``."""
         image = np.zeros((3, self._canvas, self._canvas), dtype=np.float32)
         mask = np.zeros((self._canvas, self._canvas), dtype=np.float32)
         for sample, tint, (top, left) in zip(*layout, strict=True):
@@ -120,18 +120,18 @@ def _scatter(rng: np.random.Generator, items: int, canvas: int) -> NDArray[np.in
     return np.stack(np.divmod(cells, per_side), axis=1) * (canvas // per_side) + offsets
 
 
-Rows = list[NDArray[np.int64]]
+ClassRows = list[NDArray[np.int64]]
 Drawn = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
-def _draw_colour(rng: np.random.Generator, rows: Rows, objects: int) -> Drawn:
+def _draw_colour(rng: np.random.Generator, rows: ClassRows, objects: int) -> Drawn:
     """Any samples; the match shares the cue's tint, the distractors have other tints, all distinct."""
     pool = np.concatenate(rows)
     tints = rng.permutation(len(PALETTE))[:objects]
     return pool[rng.permutation(len(pool))[: objects + 1]], np.concatenate([tints[:1], tints])
 
 
-def _draw_class(rng: np.random.Generator, rows: Rows, objects: int) -> Drawn:
+def _draw_class(rng: np.random.Generator, rows: ClassRows, objects: int) -> Drawn:
     """Cue and match: two samples of one class; distractors: of the other classes; any tints."""
     classes = len(rows)
     label = rng.integers(classes)
@@ -143,7 +143,7 @@ def _draw_class(rng: np.random.Generator, rows: Rows, objects: int) -> Drawn:
     return samples, rng.integers(len(PALETTE), size=objects + 1)
 
 
-_DRAW: dict[str, Callable[[np.random.Generator, Rows, int], Drawn]] = {
+_DRAW: dict[str, Callable[[np.random.Generator, ClassRows, int], Drawn]] = {
     "colour": _draw_colour,
     "class": _draw_class,
 }

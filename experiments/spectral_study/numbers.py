@@ -13,9 +13,9 @@ from gsp_nonlocal.analysis.record import BlockRecord, ResponseRecord
 
 Number = float | None
 Of = Callable[[Applied], Number]
-NOTHING = 1e-5
+SHOWN_AS_ZERO = 1e-5
 """Smaller numbers are shown as 0."""
-PLACES = 1e-3
+ROUNDED = 1e-3
 """Imaginary parts of kept eigenvalues, which have four places, count beyond this."""
 REAL = 1e-6
 """Imaginary parts below this share of the greatest ``|μ|`` are rounding."""
@@ -61,7 +61,7 @@ def imaginary(record: BlockRecord) -> float:
 def strong_angles(record: BlockRecord, share: float) -> list[int]:
     """Return the angles in degrees of complex eigenvalues of at least this share of the greatest ``|μ|``."""
     values = [complex(*value) for graph in record.graphs for value in graph.eigenvalues]
-    strong = [v for v in values if v.imag > PLACES and abs(v) >= share * greatest(record)]
+    strong = [v for v in values if v.imag > ROUNDED and abs(v) >= share * greatest(record)]
     return sorted({round(math.degrees(cmath.phase(value))) for value in strong})
 
 
@@ -89,7 +89,7 @@ def shown(value: Number) -> str:
     if value is None:
         return "–"
     size = float(f"{abs(value):.3g}")
-    if size < NOTHING:
+    if size < SHOWN_AS_ZERO:
         return "0"
     if size >= 1e6 or size < 5e-4:
         digits, exponent = f"{value:.0e}".split("e")

@@ -13,7 +13,7 @@ from gsp_nonlocal.analysis import Snapshot
 from gsp_nonlocal.analysis.record import BlockRecord
 
 DIGITS = 5
-SMALL = 5e-5
+VISIBLE = 5e-5
 Numbers = list[float | None]
 
 
@@ -175,7 +175,7 @@ def _plain(run: Run) -> dict[str, Any]:
 
 def _visible(eigenvalues: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """Those that can be seen in a picture, to four places; the measures are of all."""
-    return [(round(re, 4), round(im, 4)) for re, im in eigenvalues if math.hypot(re, im) > SMALL]
+    return [(round(re, 4), round(im, 4)) for re, im in eigenvalues if math.hypot(re, im) > VISIBLE]
 
 
 def _run(values: dict[str, Any]) -> Run:

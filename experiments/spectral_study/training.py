@@ -20,7 +20,7 @@ from gsp_nonlocal.analysis import Limits, Snapshot, snapshot
 from gsp_nonlocal.probe import SpectralProbe
 from gsp_nonlocal.report.lightning import SpectralCallback
 from gsp_nonlocal.shifts import ShiftOperator
-from gsp_nonlocal.spectral.compact import compact
+from gsp_nonlocal.spectral.matrices import compression
 
 FILTERS = ("chebyshev", "cayley", "arma")
 ORDERS = (1, 3, 5)
@@ -162,7 +162,7 @@ def powers(network: nn.Module, images: Tensor) -> list[Powers]:
 def powers_of(shift: ShiftOperator) -> Powers:
     """The same of one batch of shifts, at most ``WHOLE.graphs`` of them, on small matrices like them."""
     graphs = range(min(shift.shape[0], WHOLE.graphs))
-    found = [list(_power_numbers(compact(shift.graph(index))[0])) for index in graphs]
+    found = [list(_power_numbers(compression(shift.graph(index))[0])) for index in graphs]
     deviation, outside, excess = ([[g[k][n] for g in found] for k in range(len(EXPONENTS))] for n in range(3))
     return Powers(EXPONENTS, deviation, outside, excess)
 

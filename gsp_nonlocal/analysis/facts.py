@@ -6,7 +6,7 @@ import torch
 
 from gsp_nonlocal.probe.trace import Trace
 from gsp_nonlocal.shifts import DenseShift, LowRankShift, ShiftOperator
-from gsp_nonlocal.spectral.compact import stored_tensors
+from gsp_nonlocal.spectral.matrices import stored_tensors
 from gsp_nonlocal.spectral.spectrum import Spectrum
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from gsp_nonlocal.analysis.record import BlockRecord
 
-ROUNDING = 1e-12
+SHOWN_AS_ZERO = 1e-12
 """What is smaller is shown as 0."""
 
 
@@ -41,7 +41,7 @@ def number(value: float | None) -> str:
     """Three digits, with a true minus sign; a dash for what is not known, or infinite."""
     if value is None:
         return "–"
-    return "0" if abs(value) < ROUNDING else f"{value:.3g}".replace("-", "\u2212").replace("e+0", "e")
+    return "0" if abs(value) < SHOWN_AS_ZERO else f"{value:.3g}".replace("-", "\u2212").replace("e+0", "e")
 
 
 def _start(block: BlockRecord) -> list[Finding]:

@@ -52,7 +52,7 @@ class Graph:
     """One graph, as a batch of one: its shift, spectrum, layout, and the signals around its filter."""
 
     shift: ShiftOperator
-    found: Spectrum
+    spectrum: Spectrum
     layout: Layout
     before: Tensor
     after: Tensor
@@ -90,27 +90,27 @@ def _normality(measure: Callable[..., Tensor], graph: Graph, limits: Limits) -> 
 
 
 def _complete(measure: Callable[[Spectrum], Tensor], graph: Graph, _: Limits) -> Tensor | None:
-    return measure(graph.found) if graph.found.is_complete else None
+    return measure(graph.spectrum) if graph.spectrum.is_complete else None
 
 
 def _smallest(graph: Graph, _: Limits) -> Tensor | None:
-    least = graph.found.eigenvalues.real.amin(-1)
-    return least if _is_beyond(-least, graph.found) else None
+    least = graph.spectrum.eigenvalues.real.amin(-1)
+    return least if _is_beyond(-least, graph.spectrum) else None
 
 
 def _gap(graph: Graph, _: Limits) -> Tensor | None:
     try:
-        return measures.spectral_gap(graph.found)
+        return measures.spectral_gap(graph.spectrum)
     except ValueError:  # of the eigenvalues known, the second need not be among the greatest
         return None
 
 
 def _imaginary(graph: Graph, _: Limits) -> Tensor | None:
-    values = graph.found.eigenvalues
+    values = graph.spectrum.eigenvalues
     if not values.is_complex():
         return torch.zeros(1)
     greatest = values.imag.abs().amax(-1)
-    return greatest if _is_beyond(greatest, graph.found) else None
+    return greatest if _is_beyond(greatest, graph.spectrum) else None
 
 
 def _is_beyond(size: Tensor, found: Spectrum) -> bool:
@@ -124,7 +124,7 @@ QUANTITIES = [
     Quantity(
         "spectral_radius",
         "greatest |μ|",
-        lambda g, _: g.found.eigenvalues.abs().amax(-1),
+        lambda g, _: g.spectrum.eigenvalues.abs().amax(-1),
         "1",
         "above 1, repeated shifts grow",
     ),
@@ -231,7 +231,7 @@ QUANTITIES = [
 ]
 
 
-def measure(graph: Graph, limits: Limits) -> dict[str, float | None]:
+def quantities(graph: Graph, limits: Limits) -> dict[str, float | None]:
     """All quantities of a graph by name; ``None`` where it is too large for one, or the value is infinite."""
     found = {quantity.name: quantity.of(graph, limits) for quantity in QUANTITIES}
     return {

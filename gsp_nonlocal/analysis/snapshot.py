@@ -15,7 +15,7 @@ from filters.operators.solve import ConvergenceError
 from gsp_nonlocal.analysis.arrangement import arranged
 from gsp_nonlocal.analysis.facts import facts
 from gsp_nonlocal.analysis.finite import check_numbers, check_weights
-from gsp_nonlocal.analysis.quantities import Graph, Limits, measure
+from gsp_nonlocal.analysis.quantities import Graph, Limits, quantities
 from gsp_nonlocal.analysis.record import BlockRecord, GraphRecord, ResponseRecord, Snapshot
 from gsp_nonlocal.probe import MAX_NODES, SpectralProbe, evaluation
 from gsp_nonlocal.probe.trace import Trace
@@ -71,11 +71,11 @@ def snapshot(
         (36, 1.0)
     """
     check_images(images)
-    probe = run(model, images, paths, max_nodes)
-    return records(model, images, probe, label, limits or Limits())
+    probe = probed(model, images, paths, max_nodes)
+    return measured(model, images, probe, label, limits or Limits())
 
 
-def run(model: nn.Module, images: Tensor, paths: Sequence[str] | None, max_nodes: int) -> SpectralProbe:
+def probed(model: nn.Module, images: Tensor, paths: Sequence[str] | None, max_nodes: int) -> SpectralProbe:
     """One pass in evaluation mode, on the model's device; the probe holds what was caught.
 
     Raises:
@@ -96,7 +96,7 @@ def run(model: nn.Module, images: Tensor, paths: Sequence[str] | None, max_nodes
     return probe
 
 
-def records(model: nn.Module, images: Tensor, probe: SpectralProbe, label: str, limits: Limits) -> Snapshot:
+def measured(model: nn.Module, images: Tensor, probe: SpectralProbe, label: str, limits: Limits) -> Snapshot:
     """The records of all traces, with a bar over the graphs if that takes seconds."""
     size = tuple(images.shape[2:])
     named = [
@@ -158,7 +158,7 @@ def _record(name: str, module: nn.Module, trace: Trace, limits: Limits, bar: tqd
 
 def _block(name: str, module: nn.Module, trace: Trace, limits: Limits, bar: tqdm[Any]) -> BlockRecord:
     graphs = [_graph(trace, index, limits) for index in _chosen(trace, limits)]
-    found = [graph.found for graph in graphs]
+    found = [graph.spectrum for graph in graphs]
     edges = _edges(found)
     return BlockRecord(
         name=name,
@@ -218,33 +218,33 @@ def _edges(found: list[Spectrum]) -> Tensor:
 def _graph_record(
     graph: Graph, index: int, heads: int, edges: Tensor, limits: Limits, bar: tqdm[Any]
 ) -> GraphRecord:
-    values = graph.found.paired[0].cpu().to(torch.complex128)
+    values = graph.spectrum.paired[0].cpu().to(torch.complex128)
     density, before, after = (found.histogram(edges)[0].tolist() for found in _densities(graph, limits))
     bar.update()
     return GraphRecord(
         image=index // heads,
         graph=index % heads,
         eigenvalues=[(value.real, value.imag) for value in values.tolist()],
-        zeros=graph.found.exact_zeros,
-        is_complete=graph.found.is_complete,
+        zeros=graph.spectrum.exact_zeros,
+        is_complete=graph.spectrum.is_complete,
         density=density,
         before=before,
         after=after,
-        measures=measure(graph, limits),
-        is_certified=graph.found.is_certified,
+        measures=quantities(graph, limits),
+        is_certified=graph.spectrum.is_certified,
     )
 
 
 def _densities(graph: Graph, limits: Limits) -> list[Density]:
     """Over ``λ``: of the eigenvalues, and of the energy of the signal before and after the filter."""
     undirected, signals = symmetric_part(graph.shift), [graph.before.double(), graph.after.double()]
-    if not graph.found.is_complete:
+    if not graph.spectrum.is_complete:
         noise = random_signal(undirected, PROBES)
         return quadratures(undirected, [noise, *map(mixed, signals)], limits.steps)
-    found = graph.found
+    found = graph.spectrum
     if found.eigenvectors is None:
         found = spectrum(undirected, eigenvectors=True, max_nodes=limits.nodes)
-    real = graph.found.frequencies.real
+    real = graph.spectrum.frequencies.real
     eigenvalues = Density(real, torch.full_like(real, 1 / real.shape[-1]))
     return [eigenvalues, *(signal_density(z, graph.shift, found=found) for z in signals)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from filters.registry import Registry
 from gsp_nonlocal.blocks import A2, ANL, CC, CGNL, DNL, NL, NS, SNL, UNNORMALISED, NonlocalBlock
 from gsp_nonlocal.interop.translation import (
     Rule,
+    State,
     affine,
     batch_norm,
     load_translated,
@@ -25,8 +26,6 @@ from gsp_nonlocal.interop.translation import (
     vectors,
 )
 from gsp_nonlocal.models import PreResNet
-
-State = Mapping[str, Tensor]
 
 
 def load_block(kind: str, state_dict: State, **options: Any) -> NonlocalBlock:

@@ -17,7 +17,7 @@ from filters.operators.plain import DiagonalShift
 from filters.operators.promises import Promises
 from filters.operators.signal import Signal, materialise
 from gsp_nonlocal.nodes import to_nodes
-from gsp_nonlocal.shifts.edges import Normalization, check_edges, equals_transpose
+from gsp_nonlocal.shifts.edges import LaplacianNormalization, check_edges, equals_transpose
 from gsp_nonlocal.shifts.laplacian import Entries, laplacian_shift
 from gsp_nonlocal.shifts.neighbours import EdgeList, complete_edges, nearest_edges
 from gsp_nonlocal.shifts.sparse import SparseShift
@@ -118,7 +118,7 @@ class SpectralConv(MessagePassing):
     def __init__(
         self,
         filter: GraphFilter,
-        normalization: Normalization = "sym",
+        normalization: LaplacianNormalization = "sym",
         lambda_max: float | None = None,
     ) -> None:
         super().__init__()

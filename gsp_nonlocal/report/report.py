@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from gsp_nonlocal.analysis.record import Snapshot, courses
-from gsp_nonlocal.analysis.snapshot import Limits, check_images, named_traces, records, run
+from gsp_nonlocal.analysis.snapshot import Limits, check_images, measured, named_traces, probed
 from gsp_nonlocal.probe import MAX_NODES
 from gsp_nonlocal.report import figures
 from gsp_nonlocal.report.drawing import PRINT, save
@@ -100,8 +100,8 @@ def analyze(
         ['analysis.json', 'eigenvalues.csv', 'figures', 'index.html', 'measures.csv']
     """
     check_images(images)
-    probe = run(model, images, paths, max_nodes)
-    found = records(model, images, probe, label, limits or Limits())
+    probe = probed(model, images, paths, max_nodes)
+    found = measured(model, images, probe, label, limits or Limits())
     shown = list(range(min(len(images), MOST_IMAGES)))
     traces = {name: trace for name, _, trace in named_traces(probe)}
     rows = all_views(traces, tuple(images.shape[2:]), snapshot=label, images=shown, budget=budget)

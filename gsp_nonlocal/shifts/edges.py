@@ -12,7 +12,7 @@ from filters.checks import require_integer, require_tensor
 from filters.precision import widened
 from gsp_nonlocal.shifts.degrees import added
 
-Normalization = Literal["sym", "rw"] | None
+LaplacianNormalization = Literal["sym", "rw"] | None
 
 
 class Edges(NamedTuple):
@@ -46,7 +46,7 @@ def check_edges(
     edge_index: Tensor,
     edge_weight: Tensor | None,
     num_nodes: int | None,
-    normalization: Normalization,
+    normalization: LaplacianNormalization,
     batch: Tensor | None,
     quiet: bool = False,
 ) -> Edges:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from filters.operators.promises import Promises
 from gsp_nonlocal.shifts.degrees import added, by_rows, by_rows_and_columns, greatest, power_below
-from gsp_nonlocal.shifts.edges import Edges, Normalization, equals_transpose
+from gsp_nonlocal.shifts.edges import Edges, LaplacianNormalization, equals_transpose
 from gsp_nonlocal.shifts.lambda_max import Laplacian, lambda_max_of
 
 
@@ -22,7 +22,9 @@ class Entries(NamedTuple):
     promises: Promises
 
 
-def laplacian_shift(edges: Edges, normalization: Normalization, lambda_max: float | Tensor | None) -> Entries:
+def laplacian_shift(
+    edges: Edges, normalization: LaplacianNormalization, lambda_max: float | Tensor | None
+) -> Entries:
     """The entries of ``S``, one an edge, and then one a node where its diagonal has another; see
     ``SparseShift.from_edge_index``."""
     undirected = equals_transpose(edges)
@@ -42,14 +44,14 @@ def laplacian_shift(edges: Edges, normalization: Normalization, lambda_max: floa
     )
 
 
-def _adjacency(edges: Edges, normalization: Normalization) -> Tensor:
+def _adjacency(edges: Edges, normalization: LaplacianNormalization) -> Tensor:
     """``D⁻¹ A`` or ``D^{-1/2} A D'^{-1/2}``, entry by entry."""
     if normalization == "rw":
         return by_rows(edges.weight, edges.target, edges.num_nodes)
     return by_rows_and_columns(edges.weight, edges.target, edges.source, edges.num_nodes)
 
 
-def _laplacian(edges: Edges, normalization: Normalization) -> Laplacian:
+def _laplacian(edges: Edges, normalization: LaplacianNormalization) -> Laplacian:
     """``L`` of every graph; of ``D − A`` in units of a power of two close to the graph's greatest weight.
 
     The diagonal is formed without self-loops, ``(D − A)_ii = Σ_{j≠i} a_ij``: a difference would lose a small
@@ -70,7 +72,7 @@ def _graphs(edges: Edges) -> int:
     return int(edges.batch[-1]) + 1
 
 
-def _normalised_diagonal(edges: Edges, loop: Tensor, normalization: Normalization) -> Tensor:
+def _normalised_diagonal(edges: Edges, loop: Tensor, normalization: LaplacianNormalization) -> Tensor:
     r"""``L_ii = 1 − S_ii``, 1 at a node without a loop.
 
     With the shares ``p`` of loops in the row's sum and ``p'`` in the column's, and ``o``, ``o'`` of all other

@@ -17,6 +17,7 @@ from gsp_nonlocal.shifts.implicit import ImplicitShift, TransposedShift
 
 PoolKind = Literal["max", "average"]
 Product = Callable[[Tensor], Tensor]
+"""``(…, N, C) -> (…, M, C)``: a matrix times a signal or a block of vectors."""
 
 NOTHING = Promises()
 

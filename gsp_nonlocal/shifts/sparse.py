@@ -15,7 +15,7 @@ from filters.operators.once import differentiable_once
 from filters.operators.promises import Promises, promised
 from filters.operators.shift import ShiftOperator
 from filters.operators.signal import S
-from gsp_nonlocal.shifts.edges import Normalization, check_edges
+from gsp_nonlocal.shifts.edges import LaplacianNormalization, check_edges
 from gsp_nonlocal.shifts.implicit import add
 from gsp_nonlocal.shifts.laplacian import Entries, laplacian_shift
 
@@ -72,7 +72,7 @@ class SparseShift(ShiftOperator):
         edge_index: Tensor,
         edge_weight: Tensor | None = None,
         num_nodes: int | None = None,
-        normalization: Normalization = "sym",
+        normalization: LaplacianNormalization = "sym",
         lambda_max: float | Tensor | None = None,
         batch: Tensor | None = None,
     ) -> SparseShift:

@@ -22,7 +22,6 @@ are still found, with a ``DeprecationWarning``.
 import warnings
 from importlib import import_module
 
-from gsp_nonlocal.spectral.attention import attention_map, attention_rows
 from gsp_nonlocal.spectral.density import Density, signal_density, spectral_density
 from gsp_nonlocal.spectral.design import Fit, fit_response
 from gsp_nonlocal.spectral.fourier import gft, igft
@@ -42,6 +41,7 @@ from gsp_nonlocal.spectral.measures import (
     total_variation,
 )
 from gsp_nonlocal.spectral.response import Response, block_response
+from gsp_nonlocal.spectral.shift_rows import attention_map, attention_rows
 from gsp_nonlocal.spectral.spectrum import Spectrum, spectrum
 from gsp_nonlocal.spectral.symmetric import symmetric_part
 

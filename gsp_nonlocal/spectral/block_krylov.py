@@ -10,7 +10,9 @@ from jaxtyping import Float
 from scipy.linalg import LinAlgError, schur
 from torch import Tensor
 
-BLOCKS = 2000
+from gsp_nonlocal.shifts.pooled import Product
+
+MOST_PRODUCTS = 2000
 """Most products with a block that a search takes."""
 
 ROOM = ((20_000, 10), (200_000, 5), (float("inf"), 3))
@@ -18,9 +20,6 @@ ROOM = ((20_000, 10), (200_000, 5), (float("inf"), 3))
 
 _LOST = 1e-10
 """What is left of a column in the span of others, relative to its length."""
-
-Product = Callable[[Tensor], Tensor]
-"""``(N, b) -> (N, b)``: the matrix times a block, in float64."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +115,7 @@ def search(
     room = next(blocks for most, blocks in ROOM if nodes <= most)
     most = min(goal.count + room * columns, nodes - known.basis.shape[1] - columns)
     space = Subspace(block, product(block))
-    for step in range(BLOCKS):
+    for step in range(MOST_PRODUCTS):
         full = space.basis.shape[1] + columns > most
         if (full or step % 2) and space.basis.shape[1] >= goal.count:
             found = _judged(space, known, goal, symmetric)

@@ -14,8 +14,8 @@ from filters.checks import require_integer
 from filters.operators.linear import require_real_floating
 from filters.operators.plain import recognised
 from gsp_nonlocal.shifts import DenseShift, DiagonalShift, LowRankShift, ShiftOperator, as_shift
-from gsp_nonlocal.spectral.compact import require_finite
 from gsp_nonlocal.spectral.krylov import PATIENCE
+from gsp_nonlocal.spectral.matrices import require_finite
 from gsp_nonlocal.spectral.spectrum import Spectrum, spectrum
 from gsp_nonlocal.spectral.symmetric import symmetric_part
 
@@ -128,7 +128,7 @@ def signal_density(
         tensor([[0.8000, 0.2000]], dtype=torch.float64)
     """
     shift = as_shift(shift)
-    require_signal(z, shift)
+    require_real_signal(z, shift)
     if not z.isfinite().all():
         raise ValueError(
             f"{int((~z.isfinite()).sum())} of {z.numel()} values of the signal are NaN or infinite"
@@ -142,7 +142,7 @@ def signal_density(
     return quadratures(undirected, [mixed(z.double())], steps)[0]
 
 
-def require_signal(z: Tensor, shift: ShiftOperator) -> None:
+def require_real_signal(z: Tensor, shift: ShiftOperator) -> None:
     """Raise unless ``z (B, N, C)`` is real and on the graphs of ``shift``; either may be a batch of one."""
     require_real_floating(z, "a signal")
     if z.dim() != 3 or z.shape[1] != shift.shape[-1]:

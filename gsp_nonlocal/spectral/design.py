@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from filters import DiagonalShift, Filter
 from filters.operators.signal import materialise
 
-Method = Literal["least_squares", "minimax"]
+Criterion = Literal["least_squares", "minimax"]
 Target = Callable[[Tensor], Tensor]
 Array = NDArray[np.float64]
 _FREQUENCIES = 801
@@ -28,7 +28,7 @@ class Fit(NamedTuple):
     rms_error: float
 
 
-def fit_response(filter: Filter, target: Target, method: Method = "least_squares") -> Fit:
+def fit_response(filter: Filter, target: Target, method: Criterion = "least_squares") -> Fit:
     r"""Set the parameters of ``filter`` so that ``H(λ) ≈ target(λ)`` on ``[0, 2]``.
 
     ``"least_squares"`` minimises ``∫ ‖H − target‖²``, ``"minimax"`` the greatest deviation of an entry. The
@@ -105,7 +105,7 @@ def _basis(filter: Filter, lam: Tensor) -> Array:
 class _Solver(NamedTuple):
     """The best weights ``(terms, in · out)`` for a basis ``(F, terms)`` and targets ``(F, in · out)``."""
 
-    method: Method
+    method: Criterion
     nonnegative: bool
     precision: float  # parts of the basis below this share of the greatest would be lost in rounding
 

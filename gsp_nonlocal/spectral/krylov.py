@@ -12,7 +12,8 @@ from tqdm import tqdm
 from filters.operators.plain import recognised
 from filters.operators.solve import ConvergenceError
 from gsp_nonlocal.shifts import DenseShift, ShiftOperator
-from gsp_nonlocal.spectral.block_krylov import Goal, Product, Subspace, empty, ritz, search
+from gsp_nonlocal.shifts.pooled import Product
+from gsp_nonlocal.spectral.block_krylov import Goal, Subspace, empty, ritz, search
 
 PATIENCE = 3.0
 """Seconds after which a bar is shown."""
@@ -25,7 +26,7 @@ ROUNDS = 12
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class ExtremePairs:
     """Eigenvalues ``(k,)`` of one graph, vectors ``(N, k)``, ``‖S u − μ u‖ (k,)``, and whether a search from
     fresh vectors found nothing greater."""
 
@@ -35,7 +36,7 @@ class Found:
     is_certified: bool
 
 
-def extreme_eigenpairs(shift: ShiftOperator, k: int) -> list[Found]:
+def extreme_eigenpairs(shift: ShiftOperator, k: int) -> list[ExtremePairs]:
     """The ``k`` eigenvalues of greatest ``|μ|`` of each graph, with their multiplicities.
 
     One search finds an eigenvalue at most as often as its block has columns. So another starts from fresh
@@ -52,7 +53,7 @@ def extreme_eigenpairs(shift: ShiftOperator, k: int) -> list[Found]:
         return [_of_graph(shift.graph(index), k, bar) for index in range(shift.shape[0])]
 
 
-def _of_graph(shift: ShiftOperator, k: int, bar: tqdm[Any]) -> Found:
+def _of_graph(shift: ShiftOperator, k: int, bar: tqdm[Any]) -> ExtremePairs:
     if isinstance(shift, DenseShift) and not shift.is_symmetric:
         shift = recognised(shift.matrix)
     nodes = shift.shape[-1]
@@ -79,12 +80,12 @@ def _product(shift: ShiftOperator, bar: tqdm[Any]) -> Product:
     return product
 
 
-def _of_matrix(product: Product, nodes: int, k: int, shift: ShiftOperator) -> Found:
+def _of_matrix(product: Product, nodes: int, k: int, shift: ShiftOperator) -> ExtremePairs:
     unit = torch.eye(nodes, dtype=torch.float64, device=shift.device)
     return _greatest(Subspace(unit, product(unit)), k, shift, is_certified=True)
 
 
-def _search(product: Product, columns: int, k: int, shift: ShiftOperator) -> Found:
+def _search(product: Product, columns: int, k: int, shift: ShiftOperator) -> ExtremePairs:
     """Searches from fresh random vectors beside what was found, until one finds nothing greater."""
     nodes, generator = shift.shape[-1], torch.Generator().manual_seed(0)
 
@@ -120,7 +121,7 @@ def _next_goal(sizes: Tensor, columns: int, tolerance: float) -> Goal:
     return Goal(columns, floor + 5 * tolerance * scale, max(tolerance, min(1e-3, distance)), tolerance)
 
 
-def _greatest(space: Subspace, k: int, shift: ShiftOperator, *, is_certified: bool) -> Found:
+def _greatest(space: Subspace, k: int, shift: ShiftOperator, *, is_certified: bool) -> ExtremePairs:
     values, vectors, residuals = ritz(space, shift.is_symmetric)
     order = values.abs().argsort(descending=True, stable=True)[:k]
-    return Found(values[order], vectors[:, order], residuals[order], is_certified)
+    return ExtremePairs(values[order], vectors[:, order], residuals[order], is_certified)

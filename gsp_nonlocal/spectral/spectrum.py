@@ -14,10 +14,10 @@ from filters.checks import require_integer
 from filters.operators.linear import is_symmetric
 from filters.operators.solve import ConvergenceError
 from gsp_nonlocal.shifts import DiagonalShift, LowRankShift, ShiftOperator, as_shift
-from gsp_nonlocal.spectral.compact import DENSE_NODES, dense_matrix, require_finite
-from gsp_nonlocal.spectral.krylov import Found, extreme_eigenpairs
+from gsp_nonlocal.spectral.krylov import ExtremePairs, extreme_eigenpairs
+from gsp_nonlocal.spectral.matrices import DENSE_NODES, dense_matrix, require_finite
 
-Method = Literal["auto", "factors", "dense", "krylov"]
+SpectrumMethod = Literal["auto", "factors", "dense", "krylov"]
 
 DENSE, DENSE_DIRECTED = 2048, 1024
 """Up to so many nodes LAPACK finds all eigenvalues of a matrix in about a second: symmetric, and not."""
@@ -85,7 +85,7 @@ class Spectrum:
 def spectrum(
     shift: ShiftOperator | Tensor,
     k: int | None = None,
-    method: Method = "auto",
+    method: SpectrumMethod = "auto",
     *,
     eigenvectors: bool = False,
     max_nodes: int = DENSE_NODES,
@@ -164,7 +164,7 @@ def spectrum(
     return whole if k is None else _greatest(whole, k)
 
 
-def _by_products(graphs: list[Found], shift: ShiftOperator, eigenvectors: bool) -> Spectrum:
+def _by_products(graphs: list[ExtremePairs], shift: ShiftOperator, eigenvectors: bool) -> Spectrum:
     """The graphs' eigenpairs as one spectrum."""
     values, vectors = _stacked([(graph.values, graph.vectors) for graph in graphs])
     nodes = shift.shape[-1]
@@ -178,8 +178,8 @@ def _by_products(graphs: list[Found], shift: ShiftOperator, eigenvectors: bool) 
 def _choose(shift: ShiftOperator, k: int | None, method: str, max_nodes: int) -> str:
     """The method that is meant, or a ``ValueError``."""
     nodes = shift.shape[-1]
-    if method not in get_args(Method):
-        raise ValueError(f"unknown method {method!r}; choose one of: {', '.join(get_args(Method))}")
+    if method not in get_args(SpectrumMethod):
+        raise ValueError(f"unknown method {method!r}; choose one of: {', '.join(get_args(SpectrumMethod))}")
     if k is not None and not 1 <= require_integer("k", k) <= nodes:
         raise ValueError(f"k must be 1 to {nodes}, the number of nodes, got {k}")
     factored = isinstance(shift, LowRankShift | DiagonalShift)

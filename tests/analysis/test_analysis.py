@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gsp_nonlocal import NL, SNL
 from gsp_nonlocal.analysis import Limits, Snapshot, snapshot
 from gsp_nonlocal.analysis.findings import findings, summary
-from gsp_nonlocal.analysis.quantities import QUANTITIES, Graph, measure
+from gsp_nonlocal.analysis.quantities import QUANTITIES, Graph, quantities
 from gsp_nonlocal.analysis.record import BlockRecord, courses
 from gsp_nonlocal.blocks import CC, CGNL, registry
 from gsp_nonlocal.probe import SpectralProbe
@@ -150,7 +150,7 @@ def test_of_the_greatest_eigenvalues_only_what_they_tell_is_told(mu, known, cert
     shift = DiagonalShift(torch.tensor([mu], dtype=torch.float64))
     found = replace(spectrum(shift, 3), is_certified=certified)
     graph = Graph(shift, found, Layout((5,)), torch.ones(1, 5, 1), torch.ones(1, 5, 1))
-    values = measure(graph, Limits())
+    values = quantities(graph, Limits())
     for name, value in known.items():
         wanted = value if certified or name == "imaginary" else None
         assert values[name] == (wanted if wanted is None else pytest.approx(wanted))

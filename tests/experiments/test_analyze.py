@@ -47,7 +47,7 @@ def changed(source, path, **entries):
 
 
 def analysed(*arguments):
-    return command.run(command.parser().parse_args([*map(str, arguments)]))
+    return command.analyse(command.parser().parse_args([*map(str, arguments)]))
 
 
 def refused(capsys, *arguments):

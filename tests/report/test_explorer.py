@@ -16,7 +16,7 @@ from gsp_nonlocal.analysis.arrangement import arrange, montage, patch_grid
 from gsp_nonlocal.probe import SpectralProbe
 from gsp_nonlocal.probe.trace import Trace
 from gsp_nonlocal.report.explorer import all_views, explorer, script_hash, share_of_budget, views
-from gsp_nonlocal.report.explorer.sampling import averaged, samplings
+from gsp_nonlocal.report.explorer.sampling import cell_means, samplings
 from gsp_nonlocal.report.explorer.view import Picture, View
 from gsp_nonlocal.shifts import AttentionShift, DenseShift, LowRankShift
 from gsp_nonlocal.spectral.layout import Layout
@@ -158,7 +158,7 @@ def test_a_long_signal_is_a_strip_with_fewer_cells():
     assert 50 < view.queries[1] <= view.targets[1] < 1500
     assert view.overlaid
     rows = matrix[0, kept_positions(view)].view(-1, 1, 1500)
-    assert_tiles(view, 0, averaged(rows, view.targets))
+    assert_tiles(view, 0, cell_means(rows, view.targets))
 
 
 def test_negative_weights_are_told_from_positive_ones():
@@ -246,10 +246,10 @@ def test_samplings_go_from_everything_to_one(height, width):
 def test_averages_keep_the_total():
     maps = torch.rand(3, 7, 5)
     for targets in [(7, 5), (4, 3), (2, 5), (1, 1)]:
-        cells = averaged(maps, targets)
+        cells = cell_means(maps, targets)
         assert cells.shape[1:] == targets
         torch.testing.assert_close(cells.mean(dim=(1, 2)), maps.mean(dim=(1, 2)))
-    torch.testing.assert_close(averaged(maps[:, :6, :4], (3, 2)), nn.AvgPool2d(2)(maps[:, :6, :4]))
+    torch.testing.assert_close(cell_means(maps[:, :6, :4], (3, 2)), nn.AvgPool2d(2)(maps[:, :6, :4]))
 
 
 def test_five_blocks_of_a_thousand_nodes_stay_small():

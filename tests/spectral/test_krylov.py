@@ -148,13 +148,13 @@ def test_bad_input_is_named(arguments, message):
 
 
 def test_no_convergence_is_an_error_and_no_number(monkeypatch):
-    monkeypatch.setattr(block_krylov, "BLOCKS", 2)
+    monkeypatch.setattr(block_krylov, "MOST_PRODUCTS", 2)
     with pytest.raises(ConvergenceError, match=r'6 greatest .* of a graph of 300 nodes .* method="dense"'):
         spectrum(larger(torch.float64)["attention"], 6, "krylov")
 
 
 def test_auto_takes_the_matrix_where_products_do_not_converge(monkeypatch):
-    monkeypatch.setattr(block_krylov, "BLOCKS", 2)
+    monkeypatch.setattr(block_krylov, "MOST_PRODUCTS", 2)
     monkeypatch.setattr(spectrum_module, "DENSE_DIRECTED", 100)
     shift = larger(torch.float64)["attention"]
     found = spectrum(shift, 6)

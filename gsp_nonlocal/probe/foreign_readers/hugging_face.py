@@ -61,7 +61,7 @@ HOMES = [
 ]
 
 
-class Form(NamedTuple):
+class Projections(NamedTuple):
     """Where a module keeps its projections, its number of heads, and the scale if it is not ``1/√d``."""
 
     query: str
@@ -73,12 +73,12 @@ class Form(NamedTuple):
 
 
 FORMS = (
-    Form("q_proj", "k_proj", "v_proj", "o_proj", "num_attention_heads", "scaling"),
-    Form("q_proj", "k_proj", "v_proj", "out_proj", "num_heads", "scale"),
-    Form(
+    Projections("q_proj", "k_proj", "v_proj", "o_proj", "num_attention_heads", "scaling"),
+    Projections("q_proj", "k_proj", "v_proj", "out_proj", "num_heads", "scale"),
+    Projections(
         "attention.query", "attention.key", "attention.value", "output.dense", "attention.num_attention_heads"
     ),
-    Form("query", "key", "value", "", "num_attention_heads"),
+    Projections("query", "key", "value", "", "num_attention_heads"),
 )
 """Of transformers 5, of CLIP, and the two of transformers 4: the whole, and its heads alone."""
 
@@ -136,7 +136,7 @@ def _is_eager(module: Any) -> bool:
     return module.config._attn_implementation == "eager"
 
 
-def _matrices(module: nn.Module, form: Form, channels: int) -> Matrices:
+def _matrices(module: nn.Module, form: Projections, channels: int) -> Matrices:
     def matrices() -> tuple[Tensor, Tensor]:
         value = matrix_of(module.get_submodule(form.value), channels)
         if not form.out:

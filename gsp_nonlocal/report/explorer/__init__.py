@@ -15,7 +15,7 @@ A page includes ``explorer.css`` in its style and ``explorer.html`` in its body,
 """
 
 from gsp_nonlocal.report.explorer.build import VIEWS_BYTES, all_views, views
-from gsp_nonlocal.report.explorer.page import Explorer, explorer, script_hash, share_of_budget
+from gsp_nonlocal.report.explorer.embedded import Explorer, explorer, script_hash, share_of_budget
 from gsp_nonlocal.report.explorer.view import Picture, View
 
 __all__ = [

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gsp_nonlocal.report import pictures
 
-ROUNDING = 1e-6
+UNSIGNED = 1e-6
 """Negative weights down to this part of the greatest are rounding, not signs."""
 
 
@@ -35,7 +35,7 @@ def draw_atlas(tiles: Float[Tensor, "m h w"]) -> Atlas:
     """Tiles ``(m, h, w)`` as one picture, about square. A weight that is not finite is drawn as 0."""
     tiles = tiles.detach().float().cpu().nan_to_num(0.0, 0.0, 0.0)
     scale = tiles.abs().amax(dim=(1, 2), keepdim=True)
-    signed = bool((tiles < -ROUNDING * scale).any())
+    signed = bool((tiles < -UNSIGNED * scale).any())
     strength = tiles / scale.where(scale > 0, 1.0)
     levels = 128 + 127 * strength if signed else 255 * strength.clamp(min=0)
     columns = _columns(*tiles.shape)

@@ -10,8 +10,8 @@ from torch import Tensor
 from gsp_nonlocal.analysis.arrangement import Arrangement, arrange
 from gsp_nonlocal.probe.trace import Trace
 from gsp_nonlocal.report.explorer.atlas import draw_atlas
+from gsp_nonlocal.report.explorer.image_rows import Rows, image_rows
 from gsp_nonlocal.report.explorer.plan import Plan, plans
-from gsp_nonlocal.report.explorer.rows import Rows, image_rows
 from gsp_nonlocal.report.explorer.view import Picture, View
 
 VIEWS_BYTES = 3_000_000

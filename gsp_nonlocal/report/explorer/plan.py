@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gsp_nonlocal.analysis.arrangement import Arrangement
-from gsp_nonlocal.report.explorer.rows import count_cells
+from gsp_nonlocal.report.explorer.image_rows import count_cells
 from gsp_nonlocal.report.explorer.sampling import Sampling, samplings
 
 MOST_CELLS = 2**20

@@ -53,7 +53,7 @@ def query_positions(arrangement: Arrangement, sampling: Sampling) -> Tensor:
     return (frames.view(-1, 1, 1) + down.view(-1, 1) * arrangement.width + across).flatten()
 
 
-def averaged(maps: Tensor, targets: tuple[int, int]) -> Tensor:
+def cell_means(maps: Tensor, targets: tuple[int, int]) -> Tensor:
     """Maps ``(*, h, w)`` as means over the cells of a coarser grid ``(*, th, tw)``, by their exact areas."""
     for dim, count in ((-2, targets[0]), (-1, targets[1])):
         if maps.shape[dim] != count:

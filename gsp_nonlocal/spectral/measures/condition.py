@@ -9,7 +9,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from gsp_nonlocal.shifts import ShiftOperator, as_shift
-from gsp_nonlocal.spectral.compact import DENSE_NODES
+from gsp_nonlocal.spectral.matrices import DENSE_NODES
 from gsp_nonlocal.spectral.measures.normality import departure, unit_matrices
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from filters.operators.linear import is_symmetric
 from gsp_nonlocal.shifts import ShiftOperator, as_shift
-from gsp_nonlocal.spectral.compact import DENSE_NODES, compact
+from gsp_nonlocal.spectral.matrices import DENSE_NODES, compression
 
 
 @torch.no_grad()
@@ -102,8 +102,8 @@ def distance_to_rank_one(shift: ShiftOperator | Tensor, *, max_nodes: int = DENS
 
 
 def unit_matrices(shift: ShiftOperator | Tensor, max_nodes: int) -> Tensor:
-    """The small matrices ``(B, K, K)`` of :func:`compact`, each divided by its Frobenius norm; 0 stays 0."""
-    matrices = compact(as_shift(shift), max_nodes)
+    """The matrices ``(B, K, K)`` of :func:`compression`, each divided by its Frobenius norm; 0 stays 0."""
+    matrices = compression(as_shift(shift), max_nodes)
     norm = torch.linalg.matrix_norm(matrices, keepdim=True)
     return matrices / norm.masked_fill(norm == 0, 1.0)
 

@@ -10,15 +10,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gsp_nonlocal.shifts import ShiftOperator, as_shift
-from gsp_nonlocal.spectral.attention import attention_rows
-from gsp_nonlocal.spectral.compact import require_finite
+from gsp_nonlocal.shifts.exponential import CHUNK
 from gsp_nonlocal.spectral.layout import Layout
+from gsp_nonlocal.spectral.matrices import require_finite
+from gsp_nonlocal.spectral.shift_rows import attention_rows
 
 ALL, SAMPLE = 1024, 256
 """Up to how many nodes all rows are taken by default, and how many of more."""
-
-CHUNK = 2**20
-"""Entries of rows that are worked on at a time: 8 MiB, and some 40 MiB with what is made of them."""
 
 
 @torch.no_grad()

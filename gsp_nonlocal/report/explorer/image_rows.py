@@ -9,10 +9,10 @@ from torch import Tensor
 
 from gsp_nonlocal.analysis.arrangement import Arrangement, montage
 from gsp_nonlocal.probe.trace import Trace
-from gsp_nonlocal.report.explorer.sampling import Sampling, averaged, query_positions
-from gsp_nonlocal.spectral.attention import attention_rows
+from gsp_nonlocal.report.explorer.sampling import Sampling, cell_means, query_positions
+from gsp_nonlocal.spectral.shift_rows import attention_rows
 
-CHUNK = 2**22
+WEIGHTS_HELD = 2**22
 """Most weights, over the graphs of an image, that are held at once."""
 
 
@@ -59,7 +59,7 @@ def image_rows(trace: Trace, image: int, arrangement: Arrangement, sampling: Sam
     """
     queries = query_positions(arrangement, sampling)
     nodes = torch.cat([_nodes(queries, arrangement), _extra_nodes(arrangement)])
-    chunk = max(1, CHUNK // (trace.graphs * trace.shift.shape[-1]))
+    chunk = max(1, WEIGHTS_HELD // (trace.graphs * trace.shift.shape[-1]))
     parts = [
         _measured(_folded(trace, image, part, arrangement), arrangement, sampling, heads)
         for part in nodes.split(chunk)
@@ -123,7 +123,7 @@ def _measured(rows: Tensor, arrangement: Arrangement, sampling: Sampling, heads:
 
 def _tiles(positions: Tensor, arrangement: Arrangement, sampling: Sampling) -> Tensor:
     frames = positions.unflatten(-1, (arrangement.frames, arrangement.height, arrangement.width))
-    return montage(averaged(frames, sampling.targets))
+    return montage(cell_means(frames, sampling.targets))
 
 
 def _spread(magnitudes: Tensor, total: Tensor) -> Tensor:

@@ -77,8 +77,8 @@ def _wide(shift: ShiftOperator) -> Tensor:
 
 
 @torch.no_grad()
-def compact(shift: ShiftOperator, max_nodes: int = DENSE_NODES) -> Tensor:
-    r"""``M = Qᵀ S Q (B, K, K)`` in float64 with orthonormal ``Q (N × K)`` and ``S = Q M Qᵀ``.
+def compression(shift: ShiftOperator, max_nodes: int = DENSE_NODES) -> Tensor:
+    r"""``M = Qᵀ S Q (B, K, K)`` in float64 with orthonormal ``Q (N × K)`` and ``S = Q M Qᵀ``: a compression.
 
     What does not change under rotations is that of ``S``, but for zeros: singular values, norms, eigenvalues,
     ``S − Sᵀ``, ``S Sᵀ − Sᵀ S``. Of a low-rank shift ``Q`` spans both factors, ``K = min(N, 2 R)`` (``R``,
