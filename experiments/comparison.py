@@ -15,6 +15,7 @@ from experiments.data import CuedScenes, Digits
 from experiments.data.scenes import Cue
 from experiments.finite import FiniteTraining
 from experiments.tasks import Classification, Segmentation
+from gsp_nonlocal.blocks import registry
 
 MODELS: dict[str, dict[str, Any]] = {
     "no block": {"filter": None, "order": None},
@@ -26,21 +27,17 @@ FAMILIES: dict[str, dict[str, Any]] = {
     for name in filters.registry.names()
 }
 """Every filter family by name, of order 3; the two of a single term as the known blocks have them."""
-BLOCKS: dict[str, dict[str, Any]] = {
-    "no block": {"block": None},
-    "snl": {"block": "snl"},
-    "snl order 3": {"block": "snl", "order": 3},
-    "nl": {"block": "nl"},
-    "ns": {"block": "ns"},
-    "a2": {"block": "a2"},
-    "a2 unnormalised": {"block": "a2_unnormalised"},
-    "cgnl": {"block": "cgnl", "block_options": {"groups": 4}},
-    "cc": {"block": "cc"},
-    "dnl": {"block": "dnl"},
-    "anl": {"block": "anl"},
-    "gc": {"block": "gc"},
+OPTIONS: dict[str, dict[str, Any]] = {"cgnl": {"block_options": {"groups": 4}}}
+"""What a block is compared with beside its defaults."""
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "snl": {"snl order 3": {"block": "snl", "order": 3}},
+    "a2": {"a2 unnormalised": {"block": "a2_unnormalised"}},
 }
-"""The known blocks, as settings of either task; see :func:`block_task` for the width of their projections."""
+"""What is compared beside a block itself."""
+BLOCKS: dict[str, dict[str, Any]] = {"no block": {"block": None}}
+for _name in registry:
+    BLOCKS |= {_name: {"block": _name} | OPTIONS.get(_name, {})} | VARIANTS.get(_name, {})
+"""Every block of the library, as settings of either task; see :func:`block_task` for their widths."""
 Data = Literal["scenes", "digits"]
 Task = Segmentation | Classification
 STEPS: dict[Cue, int] = {"colour": 1000, "class": 3000}

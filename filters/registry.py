@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
@@ -57,7 +57,11 @@ class Registry(Generic[T]):
 
     def names(self) -> list[str]:
         """All names, sorted."""
-        return sorted({*self._entries, *self._offered()})
+        return sorted(self)
+
+    def __iter__(self) -> Iterator[str]:
+        """All names: own ones as they were registered, then what installed packages offer."""
+        return iter(dict.fromkeys([*self._entries, *sorted(self._offered())]))
 
     def _offered(self) -> dict[str, EntryPoint]:
         """What installed packages offer."""

@@ -17,19 +17,13 @@ from experiments.benchmark.sections import LARGEST_DENSE, MIB, Row, Shape, devic
 from filters import DenseShift, ShiftOperator
 from gsp_nonlocal import NonlocalBlock, insert_blocks
 from gsp_nonlocal.affinity import Affinity
-from gsp_nonlocal.blocks import A2, ANL, CC, CGNL, DNL, GC, NL, NS, SNL
+from gsp_nonlocal.blocks import SNL, registry
 from gsp_nonlocal.interop import mmcv
 
+OPTIONS: dict[str, dict[str, int]] = {"cgnl": {"groups": 8}, "cc": {"recurrence": 1}}
+"""What a block is measured with beside its defaults."""
 BLOCKS: dict[str, Callable[[int], NonlocalBlock]] = {
-    "SNL": SNL,
-    "NL": NL,
-    "NS": NS,
-    "A2": A2,
-    "CGNL": partial(CGNL, groups=8),
-    "CC": partial(CC, recurrence=1),
-    "DNL": DNL,
-    "ANL": ANL,
-    "GC": GC,
+    name.upper(): partial(registry.get(name), **OPTIONS.get(name, {})) for name in registry
 }
 NL_SHAPES: list[Shape] = [
     (4, 64, 32, 32),
@@ -162,7 +156,7 @@ def against_dense(shapes: Iterable[Shape], rounds: int) -> Iterable[Row]:
 def _dense_nodes(name: str, shape: Shape) -> int:
     """Nodes of one graph: for CGNL, positions × channels of a group."""
     positions = shape[2] * shape[3]
-    return positions * shape[1] // 2 // 8 if name == "CGNL" else positions
+    return positions * shape[1] // 2 // OPTIONS["cgnl"]["groups"] if name == "CGNL" else positions
 
 
 def largest(shape: Shape) -> Iterable[Row]:

@@ -16,7 +16,7 @@ from gsp_nonlocal.blocks.ns import NS
 from gsp_nonlocal.blocks.snl import SNL
 
 registry: Registry[Callable[..., NonlocalBlock]] = Registry("block")
-for _block in (A2, ANL, CC, CGNL, DNL, GC, NL, NS, SNL):
+for _block in (SNL, NL, NS, A2, CGNL, CC, DNL, ANL, GC):
     registry.register(_block.__name__.lower(), _block)
 
 __all__ = [

@@ -23,7 +23,15 @@ from experiments.spectral_study.tables import (
     stable,
     symmetry,
 )
-from experiments.spectral_study.training import NETWORKS, calibrated, filter_name, powers_of, scenes_of
+from experiments.spectral_study.training import (
+    FILTERS,
+    NETWORKS,
+    ORDERS,
+    calibrated,
+    filter_name,
+    powers_of,
+    scenes_of,
+)
 from gsp_nonlocal.analysis.record import BlockRecord, GraphRecord, ResponseRecord, Snapshot
 from gsp_nonlocal.probe import SpectralProbe
 from gsp_nonlocal.shifts import DenseShift, LowRankShift
@@ -189,8 +197,9 @@ def test_calibrated_norms_see_the_features_that_training_sees():
 
 def test_networks_are_the_known_blocks_and_further_filters_by_one_name_each():
     assert set(BLOCKS) - {"no block"} < set(NETWORKS)
-    assert {filter_name(f, o) for f in ("chebyshev", "cayley", "arma") for o in (1, 3, 5)} <= set(NETWORKS)
-    assert len(NETWORKS) == len(BLOCKS) - 1 + 7
+    assert {filter_name(f, o) for f in FILTERS for o in ORDERS} <= set(NETWORKS)
+    further = len(FILTERS) * len(ORDERS) - len({"snl", "snl order 3"})
+    assert len(NETWORKS) == len(BLOCKS) - len({"no block"}) + further
 
 
 def test_trainings_are_kept_and_the_document_is_written_from_them_alone(tmp_path, monkeypatch, capsys):

@@ -39,6 +39,7 @@ class PyGFilter(GraphFilter):
         ValueError: at the call, for a dense convolution on a graph above the limit.
 
     Example:
+        >>> import torch
         >>> from torch_geometric.nn import GCNConv
         >>> from gsp_nonlocal import NonlocalBlock
         >>> block = NonlocalBlock(8, filter=lambda i, o: PyGFilter(GCNConv(i, o)))
