@@ -32,13 +32,15 @@ test-threads: $(READY) ## the laws of filters and of spectra with two threads: P
 	OMP_NUM_THREADS=2 $(RUN) -m pytest -q tests/filters tests/spectral/test_spectrum.py tests/spectral/test_krylov.py \
 	  tests/spectral/test_fourier.py tests/spectral/test_density.py tests/spectral/test_measures.py
 
-# PyG uses torch-scatter where it finds it; the tests with it run from a folder of its own, beside those without.
+# PyG uses torch-scatter where it finds it, and samples neighbours by torch-sparse: neither has wheels on the package
+# index. The tests with both run from a folder of its own, beside those without.
 SCATTER := $(VENV)/scatter
-test-scatter: $(READY) ## tests of sparse graphs with torch-scatter, which is built from source (minutes, once)
+BUILD   := MAX_JOBS=2 $(RUN) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --target $(SCATTER)
+test-scatter: $(READY) ## tests of sparse graphs with torch-scatter and torch-sparse, built from source (minutes, once)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check setuptools wheel -c constraints.txt
-	@test -d $(SCATTER)/torch_scatter || MAX_JOBS=2 $(RUN) -m pip install --quiet --disable-pip-version-check \
-	  --no-build-isolation --no-deps --target $(SCATTER) 'torch-scatter>=2.1.2'
-	PYTHONPATH=$(SCATTER) $(RUN) -c "import torch_geometric.typing as t; assert t.WITH_TORCH_SCATTER"
+	@test -d $(SCATTER)/torch_scatter || $(BUILD) 'torch-scatter>=2.1.2'
+	@test -d $(SCATTER)/torch_sparse || $(BUILD) 'torch-sparse>=0.6.18'
+	PYTHONPATH=$(SCATTER) $(RUN) -c "import torch_geometric.typing as t; assert t.WITH_TORCH_SCATTER and t.WITH_TORCH_SPARSE"
 	PYTHONPATH=$(SCATTER) OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 -q tests/shifts/test_sparse.py tests/interop/test_pyg.py
 
 # mmcv asks for a desktop's OpenCV and for training tools; its blocks need neither, so it stands in a folder of its own.

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from setuptools import find_packages
 
 from gsp_nonlocal.blocks import describe_all, registry
 from gsp_nonlocal.cli import COMMANDS, main
@@ -134,8 +135,7 @@ def test_the_script_of_the_wheel_is_the_command():
     """Every package of the command is among those that the wheel takes, and the script names ``main``."""
     module, _, name = PROJECT["project"]["scripts"]["gsp-nonlocal"].partition(":")
     assert getattr(import_module(module), name) is main
-    setuptools = pytest.importorskip("setuptools")
-    taken = setuptools.find_packages(str(ROOT), **PROJECT["tool"]["setuptools"]["packages"]["find"])
+    taken = find_packages(str(ROOT), **PROJECT["tool"]["setuptools"]["packages"]["find"])
     folders = {path.parent for path in (ROOT / "gsp_nonlocal").rglob("*.py")}
     assert {".".join(folder.relative_to(ROOT).parts) for folder in folders} <= set(taken)
     assert all(callable(import_module(f"{module}.{command}").main) for command in COMMANDS)

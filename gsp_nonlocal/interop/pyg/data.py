@@ -8,7 +8,7 @@ from torch_geometric.data import Batch, Data
 
 from filters import ShiftOperator, as_shift
 from filters.operators.promises import Promises
-from gsp_nonlocal.interop.pyg.edges import COMPLETE_NODES, edges_of_each
+from gsp_nonlocal.interop.pyg.side_by_side import COMPLETE_NODES, edges_of_each
 from gsp_nonlocal.nodes import to_nodes
 from gsp_nonlocal.shifts.edges import check_edges, equals_transpose
 from gsp_nonlocal.shifts.laplacian import Entries

@@ -10,7 +10,7 @@ from filters import GraphFilter, ShiftOperator
 from filters.checks import require_integer
 from filters.operators.plain import DiagonalShift
 from filters.operators.signal import Signal, materialise
-from gsp_nonlocal.interop.pyg.edges import COMPLETE_NODES, edges_of_each
+from gsp_nonlocal.interop.pyg.side_by_side import COMPLETE_NODES, edges_of_each
 from gsp_nonlocal.shifts.neighbours import EdgeList, complete_edges, nearest_edges
 
 
