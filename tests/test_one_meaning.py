@@ -1,4 +1,4 @@
-"""One name, one meaning: what two files of the library both define at their top is one concept, with its reason."""
+"""One name, one meaning: what two files of the library both define is one concept, and here is why."""
 
 import ast
 from collections import defaultdict
