@@ -20,7 +20,7 @@ from tests.cases.filters import FILTERS
 from tests.cases.shifts import SHIFTS
 from tests.cases.signals import edges, relative, signal
 from tests.interop.golden import load
-from tests.library.test_official import BLOCKS as AUTHORS
+from tests.interop.test_official import BLOCKS as AUTHORS
 
 NARROW = (torch.float32, torch.bfloat16, torch.float16, torch.complex64)
 

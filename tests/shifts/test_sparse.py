@@ -13,7 +13,7 @@ from torch_geometric.utils import to_undirected
 from filters import ARMA, Cayley, Chebyshev, ConvergenceError, Heat, IdealLowPass, Rational
 from filters.operators.solve import iterate_resolvent
 from gsp_nonlocal.shifts import SparseShift
-from gsp_nonlocal.shifts.edges import Normalization
+from gsp_nonlocal.shifts.edges import LaplacianNormalization
 from tests.cases.signals import NODES, edges, relative, signal
 
 build = SparseShift.from_edge_index
@@ -29,7 +29,7 @@ def adjacency(edge_index, weight, nodes=NODES):
     )
 
 
-def laplacian(matrix, normalization: Normalization):
+def laplacian(matrix, normalization: LaplacianNormalization):
     degree = matrix.sum(1)
     inverse = torch.where(degree > 0, 1 / degree, 0)
     if normalization is None:
