@@ -24,6 +24,7 @@ LAYERS = [  # each may import those before it, and itself
     ["gsp_nonlocal.spectral"],
     ["gsp_nonlocal.interop"],
     ["gsp_nonlocal.probe"],
+    ["gsp_nonlocal.testing"],
     ["gsp_nonlocal.analysis"],
     ["gsp_nonlocal.report"],
     ["gsp_nonlocal.cli"],

@@ -1,9 +1,6 @@
 """Laws of every named block: identity at start, live gradients, any dimension, precision, copies."""
 
 import copy
-import inspect
-import io
-import pickle
 from functools import partial
 
 import pytest
@@ -14,55 +11,28 @@ from gsp_nonlocal import NonlocalBlock
 from gsp_nonlocal.affinity import Affinity, CrissCross, EmbeddedGaussian, PyramidAttention, ReLUDot
 from gsp_nonlocal.blocks import A2, ANL, CC, CGNL, DNL, GC, NL, SNL, registry
 from gsp_nonlocal.shifts import DenseShift
-from gsp_nonlocal.spectral import spectrum
+from gsp_nonlocal.testing import check_block
 from tests.cases.affinities import AFFINITIES
 from tests.cases.blocks import BLOCKS, C, made, open_gates
 from tests.cases.signals import relative
-
-SHAPES = [(2, C, 30), (2, C, 6, 5), (2, C, 3, 4, 2)]
-PAIRS = [(n, s) for n, case in BLOCKS.items() for s in SHAPES if not case.on_grid or len(s) == 4]
 
 
 def test_every_block_that_has_a_name_is_in_the_table():
     assert {case.kind for case in BLOCKS.values()} == {registry.get(name) for name in registry.names()}
 
 
-@pytest.mark.parametrize(("name", "shape"), PAIRS)
-def test_a_new_block_is_the_identity_and_every_parameter_learns(name, shape):
-    block, x, target = made(name), torch.randn(shape), torch.randn(shape)
-    assert torch.equal(block(x), x)
-    optimiser = torch.optim.SGD(block.parameters(), lr=0.1)
-    alive = {n: False for n, _ in block.named_parameters()}
-    for _ in range(3):
-        optimiser.zero_grad()
-        (block(x) - target).square().mean().backward()
-        for n, parameter in block.named_parameters():
-            alive[n] |= bool(parameter.grad.abs().max() > 0)
-        optimiser.step()
-    assert all(alive.values()), [n for n, lives in alive.items() if not lives]
-
-
-@pytest.mark.parametrize("name", [n for n, case in BLOCKS.items() if not case.arranged])
-def test_a_block_without_a_grid_does_not_see_the_arrangement(name):
-    block = open_gates(made(name)).double().eval()
-    x = torch.randn(2, C, 6, 5, dtype=torch.float64)
-    order = torch.randperm(30)
-    flat = block(x).flatten(2)
-    assert relative(flat, x.flatten(2)) > 1e-3
-    assert relative(block(x.flatten(2)), flat) < 1e-12
-    assert relative(block(x.flatten(2)[..., order]), flat[..., order]) < 1e-11
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_block_keeps_the_laws(name):
+    case = BLOCKS[name]
+    sizes = [(6, 5)] if case.on_grid else [(30,), (6, 5), (3, 4, 2)]
+    check_block(made(name), sizes, arranged=case.arranged)
 
 
 @pytest.mark.parametrize("name", BLOCKS)
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_memory_layouts_agree(name, layout):
-    x, outcomes = torch.randn(2, C, 6, 5, dtype=torch.float64), []
-    for given in (x, x.to(memory_format=layout)):
-        block, given = open_gates(made(name)).double(), given.detach().requires_grad_()
-        block(given).square().sum().backward()
-        outcomes.append([given.grad, *(p.grad for p in block.parameters())])
-    for value, expected in zip(*outcomes, strict=True):
-        assert (value - expected).norm() <= 1e-9 * max(1.0, expected.norm())
+def test_a_new_block_is_the_identity_and_a_trained_one_is_not(name):
+    x = torch.randn(2, C, 6, 5)
+    assert torch.equal(made(name)(x), x)
+    assert relative(open_gates(made(name))(x), x) > 1e-3
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -78,29 +48,11 @@ def test_autocast_is_finite_and_close(name, dtype):
 
 
 @pytest.mark.parametrize("name", BLOCKS)
-def test_a_block_survives_copy_and_disk(name):
-    block, x = open_gates(made(name)).eval(), torch.randn(1, C, 6, 5)
-    buffer = io.BytesIO()
-    torch.save(block.state_dict(), buffer)
-    buffer.seek(0)
-    loaded = BLOCKS[name].make(C).eval()
-    loaded.load_state_dict(torch.load(buffer, weights_only=True))
-    assert torch.equal(loaded(x), block(x))
-    assert torch.equal(copy.deepcopy(block)(x), block(x))
-
-
-@pytest.mark.parametrize("name", BLOCKS)
 def test_a_named_block_is_a_class_of_its_own(name):
-    block, kind = open_gates(made(name)).eval(), BLOCKS[name].kind
+    block, kind = made(name), BLOCKS[name].kind
     assert type(block) is kind
     assert issubclass(kind, NonlocalBlock)
     assert repr(block).startswith(f"{kind.__name__}(")
-    parameters = inspect.signature(kind).parameters.values()
-    assert not [p for p in parameters if p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
-    x = torch.randn(1, C, 6, 5)
-    for twin in (copy.deepcopy(block), pickle.loads(pickle.dumps(block))):
-        assert type(twin) is kind
-        assert torch.equal(twin(x), block(x))
 
 
 @pytest.mark.parametrize("affinity", AFFINITIES)
@@ -158,21 +110,15 @@ def test_context_is_the_same_everywhere():
     assert relative(update, update.mean(-1, keepdim=True).expand_as(update)) < 1e-12
 
 
-@pytest.mark.parametrize("name", [n for n in BLOCKS if n != "nl, sub-sampled"])
-def test_the_description_of_a_block_is_true(name):
-    """Symmetry and bound, of the shift that the unit sees; growth, of what is named."""
-    block = made(name).double().eval()
-    x = 3 * torch.randn(1, C, 6, 5, dtype=torch.float64)
-    row, shift, unit = block.describe(), block.shift(x), block.units[0]
-    if unit.affinity is not None:
-        shift = shift + unit.affinity(x.flatten(2).mT)
-    dense = shift.to_dense()
-    assert (row.symmetric == "yes") == bool((dense - dense.mT).abs().max() < 1e-12)
-    radius = spectrum(shift).eigenvalues.abs().max()
-    bound = {"|μ| ≤ 1": 1.0, "|μ| ≤ 2": 2.0, "no bound": float("inf")}[row.spectrum]
-    assert radius <= bound + 1e-9
-    assert row.response.startswith(unit.filter.formula)
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_block_that_is_not_called_symmetric_is_not(name):
+    block, x = made(name).double().eval(), 3 * torch.randn(1, C, 6, 5, dtype=torch.float64)
+    row, unit = block.describe(), block.units[0]
     assert len(str(row).splitlines()) == 10
+    if not row.response.startswith("none"):
+        shift = block.shift(x) if unit.affinity is None else block.shift(x) + unit.affinity(x.flatten(2).mT)
+        dense = shift.to_dense()
+        assert (row.symmetric == "yes") == bool((dense - dense.mT).abs().max() < 1e-12)
 
 
 def test_pooling_order_and_repetition_stand_in_the_description():

@@ -35,10 +35,12 @@ NORMALIZATIONS = ("none", "mean", "random_walk", "symmetric")
 
 
 class AffinityCase(NamedTuple):
-    """``make(channels, inner_channels)``, and if it is pairwise its dense ``weights(affinity, nodes)``."""
+    """``make(channels, inner_channels)``, and if it is pairwise its dense ``weights(affinity, nodes)``;
+    ``arranged``: it knows where a position is on the map."""
 
     make: Callable[..., Affinity]
     weights: Callable[..., Tensor] | None = None
+    arranged: bool = False
 
     @property
     def kind(self) -> type[Affinity]:
@@ -117,9 +119,9 @@ AFFINITIES: dict[str, AffinityCase] = {
     "embedded_gaussian": AffinityCase(EmbeddedGaussian, exponential),
     "embedded_gaussian, whitened": AffinityCase(partial(EmbeddedGaussian, whiten=True), exponential),
     "rbf": AffinityCase(RBF, rbf),
-    "criss_cross": AffinityCase(CrissCross, criss_cross),
+    "criss_cross": AffinityCase(CrissCross, criss_cross, arranged=True),
     "global_context": AffinityCase(GlobalContext),
-    "pyramid": AffinityCase(partial(PyramidAttention, sizes=(1, 2))),
+    "pyramid": AffinityCase(partial(PyramidAttention, sizes=(1, 2)), arranged=True),
 }
 PAIRWISE = [name for name, case in AFFINITIES.items() if case.is_pairwise]
 FIXED = [name for name in AFFINITIES if name not in PAIRWISE]

@@ -1,0 +1,134 @@
+"""Laws of affinities."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from math import prod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from gsp_nonlocal.affinity import Affinity
+from gsp_nonlocal.blocks import NonlocalBlock
+from gsp_nonlocal.testing.law import Finding, changed, drawn, gradients, obey, relative
+from gsp_nonlocal.testing.shift import kept
+
+SINGLE = 1e-4
+"""How far float32 may be from float64."""
+
+
+class Case(NamedTuple):
+    """An affinity in float64 and evaluation mode, node features, their grid, and whether it knows the arrangement."""
+
+    affinity: Affinity
+    nodes: Tensor
+    spatial: tuple[int, ...]
+    arranged: bool
+
+
+def check_affinity(
+    affinity: Affinity,
+    channels: int,
+    spatial: Sequence[int] = (3, 4),
+    *,
+    arranged: bool = False,
+    seed: int = 0,
+) -> None:
+    """Hold an affinity to its laws, in float64.
+
+    Args:
+        affinity: called ``affinity(nodes, spatial)``; it is copied, and stays as it is.
+        channels: of the node features that it takes.
+        spatial: size of the map.
+        arranged: whether it knows where a position is on the map, so that no permutation of the positions
+            gives the permuted graph.
+        seed: of the features.
+
+    Raises:
+        AssertionError: names the laws that the affinity breaks.
+
+    Example:
+        >>> from gsp_nonlocal import ReLUDot
+        >>> check_affinity(ReLUDot(4, 2), 4)
+    """
+    nodes = drawn(2, prod(spatial), channels, seed=seed)
+    case = Case(copy.deepcopy(affinity).double().eval(), nodes, tuple(spatial), arranged)
+    obey(affinity, LAWS, case)
+
+
+def _inputs(nodes: Tensor) -> dict[str, Tensor]:
+    """Features of every scale, and those at which degrees vanish or one position outweighs all."""
+    dominant = nodes.clone()
+    dominant[:, -1] *= 1e3
+    scales = {f"{scale:g} x": scale * nodes for scale in (1.0, 1e-4, 1e2, 1e4, 0.0)}
+    return {**scales, "equal nodes": nodes[:, :1].expand_as(nodes), "one dominant node": dominant}
+
+
+def promised(case: Case) -> Iterator[Finding]:
+    """An affinity promises what each of its shifts promises, and keeps."""
+    for name, x in _inputs(case.nodes).items():
+        shift = case.affinity(x, case.spatial)
+        dense = shift.to_dense()
+        yield Finding(f"number of entries of {name} that are not finite", int((~dense.isfinite()).sum()))
+        yield Finding(f"difference of S z of {name}", relative(shift @ x, dense @ x), 1e-10)
+        pairs = zip(shift.promises, case.affinity.promises, strict=True)
+        yield Finding(f"number of other promises of {name}", sum(a != b for a, b in pairs))
+        yield from (finding._replace(what=f"{finding.what} of {name}") for finding in kept(shift))
+
+
+def described(case: Case) -> Iterator[Finding]:
+    """A block describes what its affinity promises."""
+    row = NonlocalBlock(case.nodes.shape[-1], affinity=lambda *_: case.affinity).describe()
+    shift = case.affinity(case.nodes, case.spatial)
+    bound = "no bound" if shift.spectral_bound is None else f"|μ| ≤ {shift.spectral_bound:g}"
+    said = (row.symmetric == "yes", row.spectrum, row.shift)
+    true = (shift.is_symmetric, bound, case.affinity.equation)
+    yield Finding("number of words that differ", sum(a != b for a, b in zip(said, true, strict=True)))
+
+
+def single(case: Case) -> Iterator[Finding]:
+    """An affinity in float32 is close to that in float64."""
+    found = copy.deepcopy(case.affinity).float()(case.nodes.float(), case.spatial)
+    expected = case.affinity(case.nodes, case.spatial).to_dense()
+    yield Finding("difference", relative(found.to_dense().double(), expected), SINGLE)
+
+
+def permuted(case: Case) -> Iterator[Finding]:
+    """An affinity is equivariant to permutations of the positions, unless it knows where they are."""
+    if not case.arranged:
+        order = torch.randperm(case.nodes.shape[1], generator=torch.Generator().manual_seed(0))
+        expected = case.affinity(case.nodes, case.spatial).to_dense()[:, order][:, :, order]
+        found = case.affinity(case.nodes[:, order], case.spatial).to_dense()
+        yield Finding("difference", relative(found, expected), 1e-10)
+
+
+def apart(case: Case) -> Iterator[Finding]:
+    """Samples of a batch do not touch each other in an affinity."""
+    whole, alone = (case.affinity(x, case.spatial).to_dense() for x in (case.nodes, case.nodes[:1]))
+    yield Finding("difference", relative(whole[:1], alone), 1e-11)
+
+
+def differentiable(case: Case) -> Iterator[Finding]:
+    """Gradients of an affinity in features and parameters are those of its values."""
+    z = drawn(1, case.nodes.shape[1], 2, seed=3)
+
+    def run(state: dict[str, Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+        shift = functional_call(case.affinity, state, (x, case.spatial))
+        return shift @ z, shift.T @ z
+
+    yield gradients(case.affinity, run, case.nodes[:1])
+
+
+def repeatable(case: Case) -> Iterator[Finding]:
+    """An affinity gives the same twice and changes none of its inputs."""
+    tensors = [case.nodes, *case.affinity.state_dict().values()]
+    before = [tensor.clone() for tensor in tensors]
+    first, again = (case.affinity(case.nodes, case.spatial).to_dense() for _ in range(2))
+    yield Finding("number of entries that differ", int((first != again).sum()))
+    yield Finding("number of changed inputs", changed(tensors, before))
+
+
+LAWS = (promised, described, single, permuted, apart, differentiable, repeatable)

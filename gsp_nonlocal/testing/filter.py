@@ -1,0 +1,137 @@
+"""Laws of graph filters."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from filters import DenseShift, GraphFilter, ShiftOperator
+from gsp_nonlocal.affinity import relu_dot_shift
+from gsp_nonlocal.shifts import Form
+from gsp_nonlocal.testing.law import Finding, changed, drawn, gradients, obey, relative
+
+NODES = 12
+FORMS: tuple[Form, ...] = ("low_rank", "dense")
+
+
+def check_filter(filter: GraphFilter, shift: ShiftOperator | None = None, *, seed: int = 0) -> None:
+    """Hold a filter to its laws, in float64.
+
+    Args:
+        filter: called ``filter(z, shift)``; it is copied, and stays as it is.
+        shift: laws of a filter on this one graph alone; by default all laws, on a low-rank graph, a dense and,
+            where the filter takes it, a directed one.
+        seed: of signals and graphs.
+
+    Raises:
+        AssertionError: names the laws that the filter breaks.
+
+    Example:
+        >>> from filters import Chebyshev
+        >>> check_filter(Chebyshev(3, 2, order=2))
+    """
+    f = copy.deepcopy(filter).double()
+    shifts = _examples(seed, f.requires_symmetric) if shift is None else [shift.to(torch.float64)]
+    for one in shifts:
+        obey(filter, ON_A_SHIFT, f, one, seed)
+    if shift is None:
+        obey(filter, ALONE, f, seed)
+
+
+def _features(seed: int, batch: int = 2, nodes: int = NODES, rank: int = 6) -> Tensor:
+    return drawn(batch, nodes, rank, seed=seed).relu()
+
+
+def _examples(seed: int, symmetric: bool) -> list[ShiftOperator]:
+    undirected: list[ShiftOperator] = [relu_dot_shift(_features(seed), form) for form in FORMS]
+    directed = DenseShift(drawn(1, NODES, NODES, seed=seed).softmax(-1), is_row_stochastic=True)
+    return undirected if symmetric else [*undirected, directed]
+
+
+def _signal(f: GraphFilter, seed: int, batch: int = 2, nodes: int = NODES) -> Tensor:
+    return drawn(batch, nodes, f.in_channels or 3, seed=seed + 7)
+
+
+def _limit(shift: ShiftOperator) -> float:
+    """Where a graph has no closed resolvent, a filter may iterate to 1e-12 of the residual."""
+    return 1e-9 if type(shift).resolvent is ShiftOperator.resolvent else 1e-11
+
+
+def dense_form(f: GraphFilter, shift: ShiftOperator, seed: int) -> Iterator[Finding]:
+    """A filter does the same on a shift and on its matrix."""
+    z, matrix = _signal(f, seed, nodes=shift.shape[-1]), shift.to_dense()
+    expected = f(z, DenseShift(matrix, is_symmetric=shift.is_symmetric))
+    for layout in (z.contiguous(), z.mT.contiguous().mT):
+        yield Finding("difference", relative(f(layout, shift), expected), _limit(shift))
+
+
+def linear(f: GraphFilter, shift: ShiftOperator, seed: int) -> Iterator[Finding]:
+    """A filter is linear in the signal."""
+    one, other = (_signal(f, seed + i, nodes=shift.shape[-1]) for i in (1, 2))
+    expected = 2 * f(one, shift) - 3 * f(other, shift)
+    yield Finding("difference", relative(f(2 * one - 3 * other, shift), expected), _limit(shift))
+
+
+def eigenbasis(f: GraphFilter, shift: ShiftOperator, seed: int) -> Iterator[Finding]:
+    """A filter is its response in the eigenbasis of a symmetric shift."""
+    if shift.is_symmetric:
+        z = _signal(f, seed, nodes=shift.shape[-1])
+        eigenvalues, basis = torch.linalg.eigh(shift.to_dense())
+        response = torch.stack([f.response(1 - mu) for mu in eigenvalues]).expand(len(z), -1, -1, -1)
+        spectral = basis.mT @ z
+        matrices = response if f.in_channels else response * torch.eye(z.shape[-1]).to(z)
+        filtered = torch.einsum("bnc,bncd->bnd", spectral, matrices)
+        yield Finding("difference", relative(f(z, shift), basis @ filtered), 1e-9)
+
+
+def repeatable(f: GraphFilter, shift: ShiftOperator, seed: int) -> Iterator[Finding]:
+    """A filter gives the same twice and changes none of its inputs."""
+    z = _signal(f, seed, nodes=shift.shape[-1])
+    tensors = [z, shift.to_dense(), *f.state_dict().values()]
+    before = [tensor.clone() for tensor in tensors]
+    first = f(z, shift)
+    yield Finding("number of values that differ", int((f(z, shift) != first).sum()))
+    tensors[1] = shift.to_dense()
+    yield Finding("number of changed inputs", changed(tensors, before))
+
+
+def permuted(f: GraphFilter, seed: int) -> Iterator[Finding]:
+    """A filter is equivariant to permutations of the nodes."""
+    z, features = _signal(f, seed), _features(seed)
+    order = torch.randperm(NODES, generator=torch.Generator().manual_seed(seed))
+    expected = f(z, relu_dot_shift(features, "low_rank"))[:, order]
+    found = f(z[:, order], relu_dot_shift(features[:, order], "low_rank"))
+    yield Finding("difference", relative(found, expected), 1e-12)
+
+
+def apart(f: GraphFilter, seed: int) -> Iterator[Finding]:
+    """Samples of a batch do not touch each other in a filter."""
+    z, features = _signal(f, seed), _features(seed)
+    whole = f(z, relu_dot_shift(features, "low_rank"))
+    alone = f(z[:1], relu_dot_shift(features[:1], "low_rank"))
+    yield Finding("difference", relative(whole[:1], alone), 1e-12)
+
+
+def plain(f: GraphFilter, seed: int) -> Iterator[Finding]:
+    """A filter takes a plain tensor for a shift."""
+    z, shift = _signal(f, seed), relu_dot_shift(_features(seed), "dense")
+    yield Finding("difference", relative(f(z, shift.to_dense()), f(z, shift)), 1e-12)
+
+
+def differentiable(f: GraphFilter, seed: int) -> Iterator[Finding]:
+    """Gradients of a filter in signal, graph and parameters are those of its values."""
+    z, edges = _signal(f, seed, 1, 5), _features(seed, 1, 5, 4) + 0.3
+    for form in FORMS:
+
+        def run(state: dict[str, Tensor], z: Tensor, edges: Tensor, form: Form = form) -> object:
+            return functional_call(f, state, (z, relu_dot_shift(edges, form)))
+
+        yield gradients(f, run, z, edges)
+
+
+ON_A_SHIFT = (dense_form, linear, eigenbasis, repeatable)
+ALONE = (permuted, apart, plain, differentiable)
