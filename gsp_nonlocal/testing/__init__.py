@@ -11,9 +11,9 @@ function                           holds to its laws
 ``check_promises(shift)``          what a shift says of itself: symmetry, sums of rows, bound
 =================================  ==========================================================================
 
-Each works on copies in float64, and raises an ``AssertionError`` that names the part, every law it breaks, and
-the number that was found. They are for small parts: shifts are compared with matrices. PyTorch alone is
-needed, no framework of tests.
+Each works on copies in float64, and raises an ``AssertionError`` that names the part, every law it breaks,
+and the number that was found. They are for small parts: shifts are compared with matrices. No framework of
+tests is needed.
 """
 
 from gsp_nonlocal.testing.affinity import check_affinity

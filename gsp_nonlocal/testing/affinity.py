@@ -21,7 +21,7 @@ SINGLE = 1e-4
 
 
 class Case(NamedTuple):
-    """An affinity in float64 and evaluation mode, node features, their grid, and whether it knows the arrangement."""
+    """An affinity in float64 and evaluation mode, features, their grid; whether it knows the grid."""
 
     affinity: Affinity
     nodes: Tensor

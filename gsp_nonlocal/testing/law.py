@@ -28,21 +28,26 @@ def obey(part: object, laws: Sequence[Law], *case: object) -> None:
     Raises:
         AssertionError: with a line for each law that is broken, by a number or by an exception.
     """
-    broken = [line for law in laws if (line := violation(law, *case))]
+    require([violation(part, law, *case) for law in laws])
+
+
+def require(lines: Sequence[str]) -> None:
+    """Raise an ``AssertionError`` of the lines that are not empty, each once."""
+    broken = dict.fromkeys(filter(None, lines))
     if broken:
-        name = str(part).partition("\n")[0].rstrip("(")
-        raise AssertionError("\n".join(f"{name} breaks the law {line}" for line in broken))
+        raise AssertionError("\n".join(broken))
 
 
-def violation(law: Law, *case: object) -> str:
-    """How a case breaks the law, or an empty text."""
-    text = (law.__doc__ or law.__name__).partition("\n")[0]
+def violation(part: object, law: Law, *case: object) -> str:
+    """How a part breaks the law in a case, or an empty text."""
+    name = str(part).partition("\n")[0].rstrip("(")
+    text = f"{name} breaks the law '{(law.__doc__ or law.__name__).partition(chr(10))[0]}'"
     try:
         for what, number, limit in law(*case):
             if not number <= limit:  # nor is NaN
-                return f"'{text}': {what} is {number:.3g}, and may be {limit:.3g}"
+                return f"{text}: {what} is {number:.3g}, and may be {limit:.3g}"
     except Exception as error:
-        return f"'{text}': {type(error).__name__}: {error}"
+        return f"{text}: {type(error).__name__}: {error}"
     return ""
 
 

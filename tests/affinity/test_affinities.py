@@ -42,7 +42,6 @@ from tests.cases.affinities import (
 )
 from tests.cases.signals import relative
 
-
 table = pytest.mark.parametrize(
     ("name", "symmetrization", "normalization"), [row for row in combinations() if row[0] in PAIRWISE]
 )
@@ -76,7 +75,7 @@ def test_an_affinity_is_its_equation(name, symmetrization, normalization):
     assert relative(shift.T @ z, expected.mT @ z) < 1e-10
 
 
-@pytest.mark.parametrize(("name", "symmetrization", "normalization"), combinations())
+@pytest.mark.parametrize(("name", "symmetrization", "normalization"), [*combinations()])
 def test_an_affinity_keeps_the_laws(name, symmetrization, normalization):
     affinity = build(name, symmetrization, normalization)
     check_affinity(affinity, CHANNELS, GRID, arranged=AFFINITIES[name].arranged)

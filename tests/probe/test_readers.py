@@ -16,8 +16,11 @@ from gsp_nonlocal.affinity import GlobalContext, PyramidAttention
 from gsp_nonlocal.blocks import NonlocalBlock
 from gsp_nonlocal.interop import mmcv, timm
 from gsp_nonlocal.probe import SpectralProbe
+from gsp_nonlocal.probe.foreign_readers import FOREIGN_READERS
 from gsp_nonlocal.probe.foreign_readers.hugging_face import CLIP_LIKE, VIT_LIKE
 from gsp_nonlocal.spectral import Layout, block_response
+from gsp_nonlocal.testing import check_reader
+from tests.cases.readers import READERS, joined
 from tests.cases.signals import relative
 
 CHANNELS, HEADS, NODES, BATCH = 12, 3, 7, 2
@@ -68,11 +71,6 @@ def reason(module, *args, **kwargs):
     return text
 
 
-def joined(trace):
-    """What the heads give, side by side: ``(B, N, G·d)``."""
-    return trace.filtered.unflatten(0, (-1, trace.graphs)).transpose(1, 2).flatten(2)
-
-
 def check_heads(trace, affinity, heads=HEADS, tolerance=1e-10):
     """The shift is the module's own affinity ``(B, G, N, N)``, and the graphs are counted and laid out."""
     assert relative(trace.shift.to_dense(), affinity.flatten(0, 1)) < tolerance
@@ -95,6 +93,19 @@ def check_responses(trace, run):
     part = responses[0].within(0.0, 0.5), trace.respond(None)[0].within(0.5, 1.0)
     assert part[0] is responses[0]  # two frequencies are too few
     torch.testing.assert_close(part[1].matrices[0], 0.5 * responses[0].matrices[0])
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_reader_keeps_the_laws(kind):
+    torch.manual_seed(0)
+    case = READERS[kind]
+    check_reader(randomised(case.make()), *case.inputs(), output=case.output)
+
+
+def test_every_reader_has_a_row():
+    """Those of packages that may be missing have tests of their own below."""
+    kinds = {kind if isinstance(kind, str) else f"torch.{kind.__name__}" for kind in FOREIGN_READERS}
+    assert {k for k in kinds if k.partition(".")[0] not in ("mmcv", "transformers")} == set(READERS)
 
 
 # torch
