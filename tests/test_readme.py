@@ -20,7 +20,8 @@ README = TEXTS["README.md"]
 REPOSITORY = "https://github.com/gsp-nonlocal/gsp-nonlocal"
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^```.*?^```", flags=re.DOTALL | re.MULTILINE)
-PAGES = ["CONTRIBUTING.md", "docs/parts.md", "docs/training.md", "docs/analysis.md"]
+PAGES = ["docs/parts.md", "docs/training.md", "docs/analysis.md"]
+PAGES += [name for name in TEXTS if name.startswith("docs/extend/")]
 
 
 def blocks(*names: str) -> list[object]:
