@@ -3,7 +3,9 @@
 import code
 import re
 import subprocess
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import matplotlib
 import pytest
@@ -59,8 +61,10 @@ def test_a_block_of_the_readme_runs_by_itself_at_the_prompt(block, folder):
 
 
 @pytest.mark.parametrize("block", blocks(*PAGES))
-def test_a_block_of_another_page_runs_by_itself(block, folder):
-    exec(compile(block, "page", "exec"), {"__name__": "pasted"})  # our own text
+def test_a_block_of_another_page_runs_by_itself(block, folder, monkeypatch):
+    module = ModuleType("pasted")
+    monkeypatch.setitem(sys.modules, "pasted", module)  # as classes need that are pickled
+    exec(compile(block, "page", "exec"), vars(module))  # our own text
 
 
 def test_the_prompt_of_these_tests_ends_at_an_error():

@@ -106,7 +106,7 @@ def test_the_filter_and_affinity_do_not_overflow_in_half_precision(dtype):
         (
             lambda: blocks.get("snnl"),
             ValueError,
-            "unknown block 'snnl'; choose one of: a2, anl, cc, cgnl, dnl, gc, nl, ns, snl",
+            f"unknown block 'snnl'; choose one of: {', '.join(blocks.names())}",
         ),
         (lambda: affinities.get("dot"), ValueError, "unknown affinity 'dot'; choose one of: concatenation"),
     ],
