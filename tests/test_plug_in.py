@@ -121,7 +121,7 @@ class Cos(NonlocalBlock):
             "from gsp_nonlocal.blocks.cosine import Cos\n",
         ),
         ("gsp_nonlocal/blocks/__init__.py", '    "Description",\n', '    "Cos",\n'),
-        ("gsp_nonlocal/blocks/__init__.py", "DNL, GC, NL, NS, SNL):", "Cos, "),
+        ("gsp_nonlocal/blocks/__init__.py", "GC):\n    registry", "Cos, "),
         ("tests/cases/blocks.py", "DNL, GC, NL, NS, SNL, UNNORMALISED", "Cos, "),
         ("tests/cases/blocks.py", '    "dnl": ', '    "cos": BlockCase(Cos),\n'),
     ],
@@ -166,7 +166,7 @@ def read_average(module, call):
         (
             "tests/cases/readers.py",
             '    "timm.Attention": ',
-            '    "tests.Average": ReaderCase(Average, lambda: (tokens(),), lambda _, trace: trace.filtered),\n',
+            '    "tests.Average": ReaderCase(Average, lambda: (tokens(),), lambda _, t: t.filtered),\n',
         ),
     ],
 )
@@ -176,6 +176,7 @@ GENERATED = """
 import json
 import filters
 from experiments import comparison
+from experiments.benchmark import block_sections
 from experiments.tasks.blocks import block_names
 from gsp_nonlocal import affinity, blocks, cli
 from gsp_nonlocal.cli import describe
@@ -188,6 +189,8 @@ print(json.dumps({
     "block": blocks.registry.names(),
     "reader": known_kinds(),
     "families": [*comparison.FAMILIES],
+    "compared": [*comparison.BLOCKS],
+    "measured": [name.lower() for name in block_sections.BLOCKS],
     "block names": block_names(),
     "compiled": [name for name, _, _ in compile_program.cases("aot_eager")],
 }))
@@ -200,6 +203,8 @@ NAMES = {
     "reader": "tests.Average",
     "families": "nested",
     "block names": "cos",
+    "compared": "cos",
+    "measured": "cos",
 }
 
 

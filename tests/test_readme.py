@@ -91,11 +91,6 @@ def test_the_table_of_blocks_is_the_generated_one():
     assert table in TEXTS["docs/parts.md"]
 
 
-def test_every_named_block_stands_in_the_readme():
-    for name in registry.names():
-        assert f"`{name.upper()}`" in README
-
-
 def test_the_measured_tables_are_the_generated_ones():
     """To renew them: ``python -m experiments.benchmark.document``."""
     text, results = TEXTS["docs/benchmarks.md"], ROOT / "experiments/results/benchmark.json"

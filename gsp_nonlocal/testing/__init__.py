@@ -16,11 +16,11 @@ and the number that was found. They are for small parts: shifts are compared wit
 tests is needed.
 """
 
-from gsp_nonlocal.testing.affinity import check_affinity
-from gsp_nonlocal.testing.block import check_block
-from gsp_nonlocal.testing.filter import check_filter
-from gsp_nonlocal.testing.reader import check_reader
-from gsp_nonlocal.testing.shift import check_promises, check_shift
+from gsp_nonlocal.testing.affinity_laws import check_affinity
+from gsp_nonlocal.testing.block_laws import check_block
+from gsp_nonlocal.testing.filter_laws import check_filter
+from gsp_nonlocal.testing.reader_laws import check_reader
+from gsp_nonlocal.testing.shift_laws import check_promises, check_shift
 
 __all__ = [
     "check_affinity",

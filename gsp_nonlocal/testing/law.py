@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.autograd import gradcheck
 
 
-class Finding(NamedTuple):
+class Measured(NamedTuple):
     """A ``number`` that a law found, and its ``limit``."""
 
     what: str
@@ -18,7 +18,7 @@ class Finding(NamedTuple):
     limit: float = 0.0
 
 
-Law = Callable[..., Iterable[Finding]]
+Law = Callable[..., Iterable[Measured]]
 """Yields findings of a part; the first line of its docstring is the law."""
 
 
@@ -66,13 +66,13 @@ def changed(tensors: Iterable[Tensor], before: Iterable[Tensor]) -> int:
     return sum(not torch.equal(one, other) for one, other in zip(tensors, before, strict=True))
 
 
-def gradients(module: nn.Module, run: Callable[..., object], *given: Tensor) -> Finding:
+def gradients(module: nn.Module, run: Callable[..., Tensor | Sequence[Tensor]], *given: Tensor) -> Measured:
     """Gradients of ``run(state, *given)`` in ``given`` and in the parameters that ``state`` holds."""
     names = list(dict(module.named_parameters()))
     inputs = [t.detach().clone().requires_grad_() for t in (*given, *module.parameters())]
 
-    def function(*values: Tensor) -> object:
+    def function(*values: Tensor) -> Tensor | Sequence[Tensor]:
         return run(dict(zip(names, values[len(given) :], strict=True)), *values[: len(given)])
 
     gradcheck(function, inputs, fast_mode=True)  # raises, with the numbers
-    return Finding("number of wrong gradients", 0)
+    return Measured("number of wrong gradients", 0)

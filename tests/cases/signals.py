@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from gsp_nonlocal.testing.law import relative as relative
+
 NODES, IN, OUT, BATCH = 12, 4, 5, 2
 GRID = (3, 4)
 
@@ -49,8 +51,3 @@ def signal(channels: int = IN, nodes: int = NODES, batch: int = BATCH, seed: int
     """A random node signal ``(B, N, C)`` in float64."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(batch, nodes, channels, generator=generator, dtype=torch.float64)
-
-
-def relative(value: Tensor, reference: Tensor) -> float:
-    """``‖value − reference‖ / ‖reference‖``."""
-    return ((value - reference).norm() / reference.norm().clamp_min(1e-30)).item()

@@ -11,9 +11,9 @@ from filters import ShiftOperator, mix
 from filters.operators.promises import Promises
 from filters.operators.signal import Signal, materialise
 from gsp_nonlocal.shifts import DenseShift, DiagonalShift, scaled
-from gsp_nonlocal.testing.law import Finding, changed, drawn, obey, relative
+from gsp_nonlocal.testing.law import Measured, changed, drawn, obey, relative
 
-SYSTEMS = ((1.0, 0.5), (2.0, -0.9), (1j, 0.3 + 0.2j), (1.5 - 1j, 0.7))
+_SYSTEMS = ((1.0, 0.5), (2.0, -0.9), (1j, 0.3 + 0.2j), (1.5 - 1j, 0.7))
 """``a`` and ``b`` of ``a I + b S``, where ``|μ| ≤ 1``."""
 
 
@@ -29,7 +29,7 @@ def check_shift(shift: ShiftOperator) -> None:
     Example:
         >>> check_shift(DenseShift(torch.eye(3), is_symmetric=True, spectral_bound=1.0))
     """
-    obey(shift, LAWS, shift.to(torch.float64))
+    obey(shift, SHIFT_LAWS, shift.to(torch.float64))
 
 
 def check_promises(shift: ShiftOperator) -> None:
@@ -41,23 +41,23 @@ def check_promises(shift: ShiftOperator) -> None:
     Example:
         >>> check_promises(DenseShift(torch.ones(2, 2), is_symmetric=True, spectral_bound=2.0))
     """
-    obey(shift, (kept,), shift)
+    obey(shift, (promises_kept,), shift)
 
 
-def kept(shift: ShiftOperator) -> Iterator[Finding]:
+def promises_kept(shift: ShiftOperator) -> Iterator[Measured]:
     """What a shift promises is true."""
     dense = shift.to_dense().detach().double()
     rounding = 1e3 * torch.finfo(shift.dtype).eps
     if shift.is_symmetric:
         greatest = float(dense.abs().max().clamp_min(1e-30))
-        yield Finding("asymmetry", float((dense - dense.mT).abs().max()), rounding * greatest)
+        yield Measured("asymmetry", float((dense - dense.mT).abs().max()), rounding * greatest)
     if shift.is_row_stochastic:
         sums = dense.sum(-1)
-        yield Finding("number of negative entries", int((dense < 0).sum()))
+        yield Measured("number of negative entries", int((dense < 0).sum()))
         off = float((sums - 1).abs().where(sums != 0, 0.0).max())
-        yield Finding("distance of a row's sum from 0 and 1", off, max(1e-9, rounding))
+        yield Measured("distance of a row's sum from 0 and 1", off, max(1e-9, rounding))
     if shift.spectral_bound is not None:
-        yield Finding("greatest |μ|", _radius(dense), shift.spectral_bound + max(1e-6, rounding))
+        yield Measured("greatest |μ|", _radius(dense), shift.spectral_bound + max(1e-6, rounding))
 
 
 def _radius(dense: Tensor) -> float:
@@ -70,7 +70,7 @@ def _signal(shift: ShiftOperator, channels: int = 4, seed: int = 7) -> Tensor:
     return drawn(max(2, shift.shape[0]), shift.shape[-1], channels, seed=seed)
 
 
-def applied(shift: ShiftOperator) -> Iterator[Finding]:
+def _applied(shift: ShiftOperator) -> Iterator[Measured]:
     """A shift, its transpose and its prepared form apply its matrix."""
     z, dense = _signal(shift), shift.to_dense()
     pairs = {
@@ -80,21 +80,21 @@ def applied(shift: ShiftOperator) -> Iterator[Finding]:
         "S z, prepared": (shift.prepared(), dense),
     }
     for name, (operator, matrix) in pairs.items():
-        yield Finding(f"difference of {name}", relative(operator @ z, matrix @ z), 1e-12)
-        yield Finding(f"difference of the matrix of {name}", relative(operator.to_dense(), matrix), 1e-12)
+        yield Measured(f"difference of {name}", relative(operator @ z, matrix @ z), 1e-12)
+        yield Measured(f"difference of the matrix of {name}", relative(operator.to_dense(), matrix), 1e-12)
 
 
-def solved(shift: ShiftOperator) -> Iterator[Finding]:
+def _solved(shift: ShiftOperator) -> Iterator[Measured]:
     """The resolvent of a shift is the inverse of a I + b S."""
     z, size = _signal(shift), max(1.0, _radius(shift.to_dense()))
     one = torch.tensor(1.2).double(), torch.tensor(0.4j, dtype=torch.complex128)
-    for a, b in (*SYSTEMS, one):
+    for a, b in (*_SYSTEMS, one):
         y = shift.solve(z, a, b / size)
         back = a * y + b / size * (shift @ y)
-        yield Finding(f"residual of a = {a}, b = {b}", relative(back, z.to(back.dtype)), 1e-11)
+        yield Measured(f"residual of a = {a}, b = {b}", relative(back, z.to(back.dtype)), 1e-11)
 
 
-def lazy(shift: ShiftOperator) -> Iterator[Finding]:
+def _lazy(shift: ShiftOperator) -> Iterator[Measured]:
     """The signals of a shift have the arithmetic of tensors."""
     z, weight, size = _signal(shift), drawn(4, 3), max(1.0, _radius(shift.to_dense()))
 
@@ -105,31 +105,31 @@ def lazy(shift: ShiftOperator) -> Iterator[Finding]:
 
     for found, exact in zip(program(shift.signal(z)), program(z), strict=True):
         plain = materialise(exact)
-        yield Finding("difference", relative(materialise(found), plain), 1e-11)
+        yield Measured("difference", relative(materialise(found), plain), 1e-11)
         parts = [(s.real, s.imag) for s in (found, exact)] if plain.is_complex() else [(found,), (exact,)]
         for one, other in zip(*parts, strict=True):
             mixed = materialise(mix(one, weight))
-            yield Finding("difference, mixed", relative(mixed, materialise(other) @ weight), 1e-11)
+            yield Measured("difference, mixed", relative(mixed, materialise(other) @ weight), 1e-11)
 
 
-def graphs(shift: ShiftOperator) -> Iterator[Finding]:
+def _graphs(shift: ShiftOperator) -> Iterator[Measured]:
     """Graph i of a batch is that graph, and no other exists."""
     dense = shift.to_dense()
     for index in range(shift.shape[0]):
         one = shift.graph(index)
-        yield Finding("number of graphs in it", one.shape[0], 1)
+        yield Measured("number of graphs in it", one.shape[0], 1)
         difference = relative(one.to_dense(), dense[index : index + 1])
-        yield Finding(f"difference of graph {index}", difference, 1e-14)
+        yield Measured(f"difference of graph {index}", difference, 1e-14)
     try:
         shift.graph(shift.shape[0])
     except IndexError as error:
         missing = f"graph {shift.shape[0]} is out of range" not in str(error)
-        yield Finding("number of messages that do not say so", int(missing))
+        yield Measured("number of messages that do not say so", int(missing))
     else:
-        yield Finding("number of graphs out of range", 1)
+        yield Measured("number of graphs out of range", 1)
 
 
-COPIES: dict[str, Callable[[ShiftOperator], ShiftOperator]] = {
+_COPIES: dict[str, Callable[[ShiftOperator], ShiftOperator]] = {
     "itself": lambda s: s,
     "float32": lambda s: s.to(torch.float32),
     "detached": lambda s: s.detach(),
@@ -140,19 +140,19 @@ COPIES: dict[str, Callable[[ShiftOperator], ShiftOperator]] = {
 }
 
 
-def copied(shift: ShiftOperator) -> Iterator[Finding]:
+def _copied(shift: ShiftOperator) -> Iterator[Measured]:
     """Copies of a shift are that shift, with its promises."""
-    for name, copy in COPIES.items():
+    for name, copy in _COPIES.items():
         twin = copy(shift)
         expected, limit = shift.to_dense()[: twin.shape[0]], 1e-14 if twin.dtype == shift.dtype else 1e-5
-        yield Finding(f"difference of '{name}'", relative(twin.to_dense().double(), expected), limit)
-        yield Finding(f"number of other promises of '{name}'", _others(twin.promises, shift.promises))
-        yield from (finding._replace(what=f"{finding.what} of '{name}'") for finding in kept(twin))
-    single = COPIES["float32"](shift)
+        yield Measured(f"difference of '{name}'", relative(twin.to_dense().double(), expected), limit)
+        yield Measured(f"number of other promises of '{name}'", _others(twin.promises, shift.promises))
+        yield from (finding._replace(what=f"{finding.what} of '{name}'") for finding in promises_kept(twin))
+    single = _COPIES["float32"](shift)
     types = {single.dtype, single.to_dense().dtype, torch.float32}
-    yield Finding("number of data types of a copy in float32", len(types), 1)
-    yield Finding("number of copies without need", int(shift.to(torch.float64) is not shift))
-    yield Finding("number of gradients of '.detach()'", int(shift.detach().to_dense().requires_grad))
+    yield Measured("number of data types of a copy in float32", len(types), 1)
+    yield Measured("number of copies without need", int(shift.to(torch.float64) is not shift))
+    yield Measured("number of gradients of '.detach()'", int(shift.detach().to_dense().requires_grad))
 
 
 def _others(one: Promises, other: Promises) -> int:
@@ -179,29 +179,29 @@ def _made(s: ShiftOperator) -> dict[str, tuple[ShiftOperator, Tensor]]:
     }
 
 
-def derived(shift: ShiftOperator) -> Iterator[Finding]:
+def _derived(shift: ShiftOperator) -> Iterator[Measured]:
     """What is made of a shift is what it should be, and promises what is true."""
     for name, (operator, dense) in _made(shift).items():
-        yield Finding(f"difference of {name}", relative(operator.to_dense(), dense), 1e-12)
-        yield from (finding._replace(what=f"{finding.what} of {name}") for finding in kept(operator))
-    yield Finding("number of other promises of Sᵀ", _others(shift.T.promises, shift.promises.transposed))
+        yield Measured(f"difference of {name}", relative(operator.to_dense(), dense), 1e-12)
+        yield from (finding._replace(what=f"{finding.what} of {name}") for finding in promises_kept(operator))
+    yield Measured("number of other promises of Sᵀ", _others(shift.T.promises, shift.promises.transposed))
 
 
-def decomposed(shift: ShiftOperator) -> Iterator[Finding]:
+def _decomposed(shift: ShiftOperator) -> Iterator[Measured]:
     """The eigenpairs of a symmetric shift are its matrix."""
     pairs = shift.eigenpairs() if shift.is_symmetric else None
     if pairs is not None:
         eigenvalues, basis = pairs
         found = basis * eigenvalues.unsqueeze(-2) @ basis.mT
-        yield Finding("difference", relative(found, shift.to_dense()), 1e-10)
+        yield Measured("difference", relative(found, shift.to_dense()), 1e-10)
 
 
-def repeatable(shift: ShiftOperator) -> Iterator[Finding]:
+def _repeatable(shift: ShiftOperator) -> Iterator[Measured]:
     """A shift gives the same twice, and changes neither itself nor the signal."""
     z, before = _signal(shift), [_signal(shift), shift.to_dense().clone()]
     first = shift @ z
-    yield Finding("number of values that differ", int((shift @ z != first).sum()))
-    yield Finding("number of changed inputs", changed([z, shift.to_dense()], before))
+    yield Measured("number of values that differ", int((shift @ z != first).sum()))
+    yield Measured("number of changed inputs", changed([z, shift.to_dense()], before))
 
 
-LAWS = (kept, applied, solved, lazy, graphs, copied, derived, decomposed, repeatable)
+SHIFT_LAWS = (promises_kept, _applied, _solved, _lazy, _graphs, _copied, _derived, _decomposed, _repeatable)

@@ -13,15 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from gsp_nonlocal.blocks import NonlocalBlock
-from gsp_nonlocal.testing.law import Finding, changed, drawn, obey, relative
-from gsp_nonlocal.testing.shift import kept
+from gsp_nonlocal.testing.law import Measured, changed, drawn, obey, relative
+from gsp_nonlocal.testing.shift_laws import promises_kept
 
-SINGLE = 1e-4
+_SINGLE = 1e-4
 """How far float32 may be from float64."""
-SPATIAL = ((7,), (6, 5), (3, 4, 2))
+_SPATIAL = ((7,), (6, 5), (3, 4, 2))
 
 
-class Case(NamedTuple):
+class _Case(NamedTuple):
     """A block in float64 and evaluation mode, with open gates; maps; whether it knows where a position is."""
 
     block: NonlocalBlock
@@ -31,7 +31,7 @@ class Case(NamedTuple):
 
 def check_block(
     block: NonlocalBlock,
-    spatial: Sequence[Sequence[int]] = SPATIAL,
+    spatial: Sequence[Sequence[int]] = _SPATIAL,
     *,
     arranged: bool = False,
     seed: int = 0,
@@ -53,7 +53,7 @@ def check_block(
         >>> check_block(SNL(4))
     """
     maps = [drawn(2, block.channels, *size, seed=seed) for size in spatial]
-    obey(block, LAWS, Case(with_gates(copy.deepcopy(block).double().eval(), 0.7), maps, arranged))
+    obey(block, BLOCK_LAWS, _Case(with_gates(copy.deepcopy(block).double().eval(), 0.7), maps, arranged))
 
 
 def with_gates(block: NonlocalBlock, value: float) -> NonlocalBlock:
@@ -68,23 +68,23 @@ def _gates(block: nn.Module) -> list[nn.Parameter]:
     return [parameter for name, parameter in block.named_parameters() if name.endswith("gate")]
 
 
-def shaped(case: Case) -> Iterator[Finding]:
+def _shaped(case: _Case) -> Iterator[Measured]:
     """A block keeps the shape of a map, and is finite."""
     for x in case.maps:
         y, shape = case.block(x), tuple(x.shape)
-        yield Finding(f"number of other shapes than {shape}", int(y.shape != x.shape))
-        yield Finding(f"number of values of {shape} that are not finite", int((~y.isfinite()).sum()))
+        yield Measured(f"number of other shapes than {shape}", int(y.shape != x.shape))
+        yield Measured(f"number of values of {shape} that are not finite", int((~y.isfinite()).sum()))
 
 
-def closed(case: Case) -> Iterator[Finding]:
+def _closed(case: _Case) -> Iterator[Measured]:
     """A block with closed gates is the identity."""
     block = with_gates(copy.deepcopy(case.block), 0.0)
     if _gates(block):
         for x in case.maps:
-            yield Finding("number of values that differ", int((block(x) != x).sum()))
+            yield Measured("number of values that differ", int((block(x) != x).sum()))
 
 
-def learning(case: Case) -> Iterator[Finding]:
+def _learning(case: _Case) -> Iterator[Measured]:
     """Gradients reach every parameter of a block within three steps from its closed gates."""
     for x in case.maps:
         block, target = with_gates(copy.deepcopy(case.block).train(), 0.0), drawn(*x.shape, seed=5)
@@ -96,26 +96,26 @@ def learning(case: Case) -> Iterator[Finding]:
             alive |= {n for n, p in block.named_parameters() if p.grad is not None and bool(p.grad.any())}
             optimiser.step()
         dead = {name for name, _ in block.named_parameters()} - alive
-        yield Finding(f"number of parameters without gradient ({', '.join(sorted(dead))})", len(dead))
+        yield Measured(f"number of parameters without gradient ({', '.join(sorted(dead))})", len(dead))
 
 
-def apart(case: Case) -> Iterator[Finding]:
+def _apart(case: _Case) -> Iterator[Measured]:
     """Samples of a batch do not touch each other in a block that is not trained."""
     x = case.maps[0]
-    yield Finding("difference", relative(case.block(x)[:1], case.block(x[:1])), 1e-11)
+    yield Measured("difference", relative(case.block(x)[:1], case.block(x[:1])), 1e-11)
 
 
-def anywhere(case: Case) -> Iterator[Finding]:
+def _anywhere(case: _Case) -> Iterator[Measured]:
     """A block sees positions and not their arrangement, unless it says so."""
     for x in [] if case.arranged else case.maps:
         order = torch.randperm(x[0, 0].numel(), generator=torch.Generator().manual_seed(0))
         flat = case.block(x).flatten(2)
-        yield Finding("difference of a flat map", relative(case.block(x.flatten(2)), flat), 1e-12)
+        yield Measured("difference of a flat map", relative(case.block(x.flatten(2)), flat), 1e-12)
         moved = case.block(x.flatten(2)[..., order])
-        yield Finding("difference of a permuted map", relative(moved, flat[..., order]), 1e-11)
+        yield Measured("difference of a permuted map", relative(moved, flat[..., order]), 1e-11)
 
 
-def layouts(case: Case) -> Iterator[Finding]:
+def _layouts(case: _Case) -> Iterator[Measured]:
     """Values and gradients of a block are the same in every memory layout."""
     for x in (x for x in case.maps if x.dim() == 4):
         outcomes = []
@@ -125,11 +125,11 @@ def layouts(case: Case) -> Iterator[Finding]:
             y.square().sum().backward()
             outcomes.append([y, given.grad, *(p.grad for p in block.parameters())])
         for value, expected in zip(*outcomes, strict=True):
-            found = float((value - expected).norm() / expected.norm().clamp_min(1.0))
-            yield Finding("difference", found, 1e-9)
+            found = ((value - expected).norm() / expected.norm().clamp_min(1.0)).item()
+            yield Measured("difference", found, 1e-9)
 
 
-def described(case: Case) -> Iterator[Finding]:
+def _described(case: _Case) -> Iterator[Measured]:
     """The description of a block is that of its shift, and true."""
     said, unit, x = case.block.describe(), case.block.units[0], 3 * case.maps[0]
     if said.response.startswith("none"):
@@ -140,11 +140,11 @@ def described(case: Case) -> Iterator[Finding]:
     bound = "no bound" if shift.spectral_bound is None else f"|μ| ≤ {shift.spectral_bound:g}"
     true = ("yes" if shift.is_symmetric else "no", bound, unit.filter.formula)
     words = (said.symmetric, said.spectrum, said.response[: len(unit.filter.formula)])
-    yield Finding("number of words that differ", sum(a != b for a, b in zip(words, true, strict=True)))
-    yield from kept(shift)
+    yield Measured("number of words that differ", sum(a != b for a, b in zip(words, true, strict=True)))
+    yield from promises_kept(shift)
 
 
-def copied(case: Case) -> Iterator[Finding]:
+def _copied(case: _Case) -> Iterator[Measured]:
     """A block survives copies, pickles and the disk."""
     buffer, x = io.BytesIO(), case.maps[0]
     torch.save(case.block.state_dict(), buffer)
@@ -157,31 +157,42 @@ def copied(case: Case) -> Iterator[Finding]:
         "a pickle": case.block,
     }.items():
         twin = pickle.loads(pickle.dumps(twin)) if name == "a pickle" else twin
-        yield Finding(f"number of other classes of {name}", int(type(twin) is not type(case.block)))
-        yield Finding(f"number of values of {name} that differ", int((twin(x) != case.block(x)).sum()))
+        yield Measured(f"number of other classes of {name}", int(type(twin) is not type(case.block)))
+        yield Measured(f"number of values of {name} that differ", int((twin(x) != case.block(x)).sum()))
 
 
-def repeatable(case: Case) -> Iterator[Finding]:
+def _repeatable(case: _Case) -> Iterator[Measured]:
     """A block gives the same twice, changing none of its inputs, and close to it in float32."""
     tensors = [*case.maps, *case.block.state_dict().values()]
     before = [tensor.clone() for tensor in tensors]
     for x in case.maps:
         y = case.block(x)
-        yield Finding("number of values that differ", int((case.block(x) != y).sum()))
+        yield Measured("number of values that differ", int((case.block(x) != y).sum()))
         found = copy.deepcopy(case.block).float()(x.float())
-        yield Finding("difference in float32", relative(found.double(), y), SINGLE)
-    yield Finding("number of changed inputs", changed(tensors, before))
+        yield Measured("difference in float32", relative(found.double(), y), _SINGLE)
+    yield Measured("number of changed inputs", changed(tensors, before))
 
 
-def placed(case: Case) -> Iterator[Finding]:
+def _placed(case: _Case) -> Iterator[Measured]:
     """A block is made on the device and of the data type that it is asked for."""
     kind = type(case.block)
     parameters = inspect.signature(kind).parameters.values()
     swallowing = [p for p in parameters if p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
-    yield Finding("number of arguments that swallow misspelt names", len(swallowing))
+    yield Measured("number of arguments that swallow misspelt names", len(swallowing))
     made = kind(case.block.channels, device=torch.device("meta"), dtype=torch.float64)
     other = [p for p in made.parameters() if (p.device.type, p.dtype) != ("meta", torch.float64)]
-    yield Finding("number of parameters elsewhere or of another type", len(other))
+    yield Measured("number of parameters elsewhere or of another type", len(other))
 
 
-LAWS = (shaped, closed, learning, apart, anywhere, layouts, described, copied, repeatable, placed)
+BLOCK_LAWS = (
+    _shaped,
+    _closed,
+    _learning,
+    _apart,
+    _anywhere,
+    _layouts,
+    _described,
+    _copied,
+    _repeatable,
+    _placed,
+)

@@ -10,23 +10,23 @@ import torch
 from torch import Tensor, nn
 
 from gsp_nonlocal.probe import SpectralProbe, Trace
-from gsp_nonlocal.testing.law import Finding, changed, obey, relative
-from gsp_nonlocal.testing.shift import kept
+from gsp_nonlocal.testing.law import Measured, changed, obey, relative
+from gsp_nonlocal.testing.shift_laws import promises_kept
 
-FREQUENCIES = (0.0, 0.25, 1.5)
-Output = Callable[[nn.Module, Trace], Tensor]
+_FREQUENCIES = (0.0, 0.25, 1.5)
+_Output = Callable[[nn.Module, Trace], Tensor]
 """The module's output, from the module and its trace."""
 
 
-class Case(NamedTuple):
+class _Case(NamedTuple):
     """A module in float64 and evaluation mode, the arguments of a call, and its output from a trace."""
 
     module: nn.Module
     args: tuple[Any, ...]
-    output: Output
+    output: _Output
 
 
-def check_reader(module: nn.Module, *args: Any, output: Output) -> None:
+def check_reader(module: nn.Module, *args: Any, output: _Output) -> None:
     """Hold the registered reader of a kind of module to its laws, in float64, on one call.
 
     Args:
@@ -47,14 +47,14 @@ def check_reader(module: nn.Module, *args: Any, output: Output) -> None:
         >>> check_reader(block, x, output=output)
     """
     given = tuple(a.double() if isinstance(a, Tensor) and a.is_floating_point() else a for a in args)
-    obey(module, LAWS, Case(copy.deepcopy(module).double().eval(), given, output))
+    obey(module, READER_LAWS, _Case(copy.deepcopy(module).double().eval(), given, output))
 
 
 def _first(output: Any) -> Any:
     return output[0] if isinstance(output, tuple) else output
 
 
-def _traces(case: Case) -> list[Trace]:
+def _traces(case: _Case) -> list[Trace]:
     with SpectralProbe(case.module) as probe:
         case.module(*case.args)
     if probe.skipped:
@@ -62,7 +62,7 @@ def _traces(case: Case) -> list[Trace]:
     return [trace for found in probe.traces.values() for trace in found]
 
 
-def unseen(case: Case) -> Iterator[Finding]:
+def _unseen(case: _Case) -> Iterator[Measured]:
     """A reader leaves output, random numbers and statistics of a module as they are."""
     outcomes = []
     for watched in (False, True):
@@ -75,36 +75,36 @@ def unseen(case: Case) -> Iterator[Finding]:
             else:
                 y = _first(module(*case.args))
             outcomes.append([y, torch.get_rng_state(), *module.state_dict().values()])
-    yield Finding("number of outputs, random states and buffers that differ", changed(*outcomes))
+    yield Measured("number of outputs, random states and buffers that differ", changed(*outcomes))
 
 
-def true(case: Case) -> Iterator[Finding]:
+def _true(case: _Case) -> Iterator[Measured]:
     """A trace is the module's own graph: its output follows from it."""
     (trace,) = _traces(case)
     with torch.no_grad():
         expected = _first(case.module(*case.args))
-        yield Finding("difference of the output", relative(case.output(case.module, trace), expected), 1e-10)
-    yield from kept(trace.shift)
+        yield Measured("difference of the output", relative(case.output(case.module, trace), expected), 1e-10)
+    yield from promises_kept(trace.shift)
 
 
-def sound(case: Case) -> Iterator[Finding]:
+def _sound(case: _Case) -> Iterator[Measured]:
     """A trace has no gradient, and layout, signal and responses fit its shift."""
     for trace in _traces(case):
         nodes = trace.shift.shape[-1]
         carried = (trace.signal, trace.shift.to_dense(), trace.filtered)
-        yield Finding("number of tensors with a gradient", sum(t.requires_grad for t in carried))
-        yield Finding("number of nodes of the layout", abs(_laid_out(trace) - nodes))
-        yield Finding("number of nodes of the signal", abs(trace.signal.shape[1] - nodes))
-        yield Finding("number of graphs that are no whole images", trace.shift.shape[0] % trace.graphs)
+        yield Measured("number of tensors with a gradient", sum(t.requires_grad for t in carried))
+        yield Measured("number of nodes of the layout", abs(_laid_out(trace) - nodes))
+        yield Measured("number of nodes of the signal", abs(trace.signal.shape[1] - nodes))
+        yield Measured("number of graphs that are no whole images", trace.shift.shape[0] % trace.graphs)
         if trace.respond is not None:
-            responses = trace.respond(torch.tensor(FREQUENCIES))
-            yield Finding("number of responses without a graph", abs(len(responses) - trace.graphs))
-            short = sum(len(response.matrices) != len(FREQUENCIES) for response in responses)
-            yield Finding("number of responses of other frequencies", short)
+            responses = trace.respond(torch.tensor(_FREQUENCIES))
+            yield Measured("number of responses without a graph", abs(len(responses) - trace.graphs))
+            short = sum(len(response.matrices) != len(_FREQUENCIES) for response in responses)
+            yield Measured("number of responses of other frequencies", short)
 
 
 def _laid_out(trace: Trace) -> int:
     return trace.layout.extra + trace.layout.channels * trace.layout.positions
 
 
-LAWS = (unseen, true, sound)
+READER_LAWS = (_unseen, _true, _sound)

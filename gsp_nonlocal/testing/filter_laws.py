@@ -12,10 +12,10 @@ from torch.func import functional_call
 from filters import DenseShift, GraphFilter, ShiftOperator
 from gsp_nonlocal.affinity import relu_dot_shift
 from gsp_nonlocal.shifts import Form
-from gsp_nonlocal.testing.law import Finding, changed, drawn, gradients, relative, require, violation
+from gsp_nonlocal.testing.law import Measured, changed, drawn, gradients, relative, require, violation
 
-NODES = 12
-FORMS: tuple[Form, ...] = ("low_rank", "dense")
+_NODES = 12
+_FORMS: tuple[Form, ...] = ("low_rank", "dense")
 
 
 def check_filter(filter: GraphFilter, shift: ShiftOperator | None = None, *, seed: int = 0) -> None:
@@ -36,21 +36,23 @@ def check_filter(filter: GraphFilter, shift: ShiftOperator | None = None, *, see
     """
     f = copy.deepcopy(filter).double()
     shifts = _examples(seed, f.requires_symmetric) if shift is None else [shift.to(torch.float64)]
-    alone = [violation(filter, law, f, seed) for law in (ALONE if shift is None else ())]
-    require([*alone, *(violation(filter, law, f, one, seed) for law in ON_A_SHIFT for one in shifts)])
+    alone = [violation(filter, law, f, seed) for law in (FILTER_LAWS if shift is None else ())]
+    require(
+        [*alone, *(violation(filter, law, f, one, seed) for law in FILTER_LAWS_ON_A_SHIFT for one in shifts)]
+    )
 
 
-def _features(seed: int, batch: int = 2, nodes: int = NODES, rank: int = 6) -> Tensor:
+def _features(seed: int, batch: int = 2, nodes: int = _NODES, rank: int = 6) -> Tensor:
     return drawn(batch, nodes, rank, seed=seed).relu()
 
 
 def _examples(seed: int, symmetric: bool) -> list[ShiftOperator]:
-    undirected: list[ShiftOperator] = [relu_dot_shift(_features(seed), form) for form in FORMS]
-    directed = DenseShift(drawn(1, NODES, NODES, seed=seed).softmax(-1), is_row_stochastic=True)
+    undirected: list[ShiftOperator] = [relu_dot_shift(_features(seed), form) for form in _FORMS]
+    directed = DenseShift(drawn(1, _NODES, _NODES, seed=seed).softmax(-1), is_row_stochastic=True)
     return undirected if symmetric else [*undirected, directed]
 
 
-def _signal(f: GraphFilter, seed: int, batch: int = 2, nodes: int = NODES) -> Tensor:
+def _signal(f: GraphFilter, seed: int, batch: int = 2, nodes: int = _NODES) -> Tensor:
     return drawn(batch, nodes, f.in_channels or 3, seed=seed + 7)
 
 
@@ -59,22 +61,22 @@ def _limit(shift: ShiftOperator) -> float:
     return 1e-9 if type(shift).resolvent is ShiftOperator.resolvent else 1e-11
 
 
-def dense_form(f: GraphFilter, shift: ShiftOperator, seed: int) -> Iterator[Finding]:
+def _dense_form(f: GraphFilter, shift: ShiftOperator, seed: int) -> Iterator[Measured]:
     """A filter does the same on a shift and on its matrix."""
     z, matrix = _signal(f, seed, nodes=shift.shape[-1]), shift.to_dense()
     expected = f(z, DenseShift(matrix, is_symmetric=shift.is_symmetric))
     for layout in (z.contiguous(), z.mT.contiguous().mT):
-        yield Finding("difference", relative(f(layout, shift), expected), _limit(shift))
+        yield Measured("difference", relative(f(layout, shift), expected), _limit(shift))
 
 
-def linear(f: GraphFilter, shift: ShiftOperator, seed: int) -> Iterator[Finding]:
+def _linear(f: GraphFilter, shift: ShiftOperator, seed: int) -> Iterator[Measured]:
     """A filter is linear in the signal."""
     one, other = (_signal(f, seed + i, nodes=shift.shape[-1]) for i in (1, 2))
     expected = 2 * f(one, shift) - 3 * f(other, shift)
-    yield Finding("difference", relative(f(2 * one - 3 * other, shift), expected), _limit(shift))
+    yield Measured("difference", relative(f(2 * one - 3 * other, shift), expected), _limit(shift))
 
 
-def eigenbasis(f: GraphFilter, shift: ShiftOperator, seed: int) -> Iterator[Finding]:
+def _eigenbasis(f: GraphFilter, shift: ShiftOperator, seed: int) -> Iterator[Measured]:
     """A filter is its response in the eigenbasis of a symmetric shift."""
     if shift.is_symmetric:
         z = _signal(f, seed, nodes=shift.shape[-1])
@@ -83,53 +85,53 @@ def eigenbasis(f: GraphFilter, shift: ShiftOperator, seed: int) -> Iterator[Find
         spectral = basis.mT @ z
         matrices = response if f.in_channels else response * torch.eye(z.shape[-1]).to(z)
         filtered = torch.einsum("bnc,bncd->bnd", spectral, matrices)
-        yield Finding("difference", relative(f(z, shift), basis @ filtered), 1e-9)
+        yield Measured("difference", relative(f(z, shift), basis @ filtered), 1e-9)
 
 
-def repeatable(f: GraphFilter, seed: int) -> Iterator[Finding]:
+def _repeatable(f: GraphFilter, seed: int) -> Iterator[Measured]:
     """A filter gives the same twice and changes none of its inputs."""
     z, shift = _signal(f, seed), relu_dot_shift(_features(seed), "low_rank")
     tensors = [z, shift.to_dense(), *f.state_dict().values()]
     before = [tensor.clone() for tensor in tensors]
     first = f(z, shift)
-    yield Finding("number of values that differ", int((f(z, shift) != first).sum()))
+    yield Measured("number of values that differ", int((f(z, shift) != first).sum()))
     tensors[1] = shift.to_dense()
-    yield Finding("number of changed inputs", changed(tensors, before))
+    yield Measured("number of changed inputs", changed(tensors, before))
 
 
-def permuted(f: GraphFilter, seed: int) -> Iterator[Finding]:
+def _permuted(f: GraphFilter, seed: int) -> Iterator[Measured]:
     """A filter is equivariant to permutations of the nodes."""
     z, features = _signal(f, seed), _features(seed)
-    order = torch.randperm(NODES, generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(_NODES, generator=torch.Generator().manual_seed(seed))
     expected = f(z, relu_dot_shift(features, "low_rank"))[:, order]
     found = f(z[:, order], relu_dot_shift(features[:, order], "low_rank"))
-    yield Finding("difference", relative(found, expected), 1e-12)
+    yield Measured("difference", relative(found, expected), 1e-12)
 
 
-def apart(f: GraphFilter, seed: int) -> Iterator[Finding]:
+def _apart(f: GraphFilter, seed: int) -> Iterator[Measured]:
     """Samples of a batch do not touch each other in a filter."""
     z, features = _signal(f, seed), _features(seed)
     whole = f(z, relu_dot_shift(features, "low_rank"))
     alone = f(z[:1], relu_dot_shift(features[:1], "low_rank"))
-    yield Finding("difference", relative(whole[:1], alone), 1e-12)
+    yield Measured("difference", relative(whole[:1], alone), 1e-12)
 
 
-def plain(f: GraphFilter, seed: int) -> Iterator[Finding]:
+def _plain(f: GraphFilter, seed: int) -> Iterator[Measured]:
     """A filter takes a plain tensor for a shift."""
     z, shift = _signal(f, seed), relu_dot_shift(_features(seed), "dense")
-    yield Finding("difference", relative(f(z, shift.to_dense()), f(z, shift)), 1e-12)
+    yield Measured("difference", relative(f(z, shift.to_dense()), f(z, shift)), 1e-12)
 
 
-def differentiable(f: GraphFilter, seed: int) -> Iterator[Finding]:
+def _differentiable(f: GraphFilter, seed: int) -> Iterator[Measured]:
     """Gradients of a filter in signal, graph and parameters are those of its values."""
     z, edges = _signal(f, seed, 1, 5), _features(seed, 1, 5, 4) + 0.3
-    for form in FORMS:
+    for form in _FORMS:
 
-        def run(state: dict[str, Tensor], z: Tensor, edges: Tensor, form: Form = form) -> object:
+        def run(state: dict[str, Tensor], z: Tensor, edges: Tensor, form: Form = form) -> Tensor:
             return functional_call(f, state, (z, relu_dot_shift(edges, form)))
 
         yield gradients(f, run, z, edges)
 
 
-ON_A_SHIFT = (dense_form, linear, eigenbasis)
-ALONE = (permuted, apart, plain, differentiable, repeatable)
+FILTER_LAWS_ON_A_SHIFT = (_dense_form, _linear, _eigenbasis)
+FILTER_LAWS = (_permuted, _apart, _plain, _differentiable, _repeatable)

@@ -13,14 +13,14 @@ from torch.func import functional_call
 
 from gsp_nonlocal.affinity import Affinity
 from gsp_nonlocal.blocks import NonlocalBlock
-from gsp_nonlocal.testing.law import Finding, changed, drawn, gradients, obey, relative
-from gsp_nonlocal.testing.shift import kept
+from gsp_nonlocal.testing.law import Measured, changed, drawn, gradients, obey, relative
+from gsp_nonlocal.testing.shift_laws import promises_kept
 
-SINGLE = 1e-4
+_SINGLE = 1e-4
 """How far float32 may be from float64."""
 
 
-class Case(NamedTuple):
+class _Case(NamedTuple):
     """An affinity in float64 and evaluation mode, features, their grid; whether it knows the grid."""
 
     affinity: Affinity
@@ -55,8 +55,8 @@ def check_affinity(
         >>> check_affinity(ReLUDot(4, 2), 4)
     """
     nodes = drawn(2, prod(spatial), channels, seed=seed)
-    case = Case(copy.deepcopy(affinity).double().eval(), nodes, tuple(spatial), arranged)
-    obey(affinity, LAWS, case)
+    case = _Case(copy.deepcopy(affinity).double().eval(), nodes, tuple(spatial), arranged)
+    obey(affinity, AFFINITY_LAWS, case)
 
 
 def _inputs(nodes: Tensor) -> dict[str, Tensor]:
@@ -67,51 +67,51 @@ def _inputs(nodes: Tensor) -> dict[str, Tensor]:
     return {**scales, "equal nodes": nodes[:, :1].expand_as(nodes), "one dominant node": dominant}
 
 
-def promised(case: Case) -> Iterator[Finding]:
+def _promised(case: _Case) -> Iterator[Measured]:
     """An affinity promises what each of its shifts promises, and keeps."""
     for name, x in _inputs(case.nodes).items():
         shift = case.affinity(x, case.spatial)
         dense = shift.to_dense()
-        yield Finding(f"number of entries of {name} that are not finite", int((~dense.isfinite()).sum()))
-        yield Finding(f"difference of S z of {name}", relative(shift @ x, dense @ x), 1e-10)
+        yield Measured(f"number of entries of {name} that are not finite", int((~dense.isfinite()).sum()))
+        yield Measured(f"difference of S z of {name}", relative(shift @ x, dense @ x), 1e-10)
         pairs = zip(shift.promises, case.affinity.promises, strict=True)
-        yield Finding(f"number of other promises of {name}", sum(a != b for a, b in pairs))
-        yield from (finding._replace(what=f"{finding.what} of {name}") for finding in kept(shift))
+        yield Measured(f"number of other promises of {name}", sum(a != b for a, b in pairs))
+        yield from (finding._replace(what=f"{finding.what} of {name}") for finding in promises_kept(shift))
 
 
-def described(case: Case) -> Iterator[Finding]:
+def _described(case: _Case) -> Iterator[Measured]:
     """A block describes what its affinity promises."""
     row = NonlocalBlock(case.nodes.shape[-1], affinity=lambda *_: case.affinity).describe()
     shift = case.affinity(case.nodes, case.spatial)
     bound = "no bound" if shift.spectral_bound is None else f"|μ| ≤ {shift.spectral_bound:g}"
     said = (row.symmetric == "yes", row.spectrum, row.shift)
     true = (shift.is_symmetric, bound, case.affinity.equation)
-    yield Finding("number of words that differ", sum(a != b for a, b in zip(said, true, strict=True)))
+    yield Measured("number of words that differ", sum(a != b for a, b in zip(said, true, strict=True)))
 
 
-def single(case: Case) -> Iterator[Finding]:
+def _single(case: _Case) -> Iterator[Measured]:
     """An affinity in float32 is close to that in float64."""
     found = copy.deepcopy(case.affinity).float()(case.nodes.float(), case.spatial)
     expected = case.affinity(case.nodes, case.spatial).to_dense()
-    yield Finding("difference", relative(found.to_dense().double(), expected), SINGLE)
+    yield Measured("difference", relative(found.to_dense().double(), expected), _SINGLE)
 
 
-def permuted(case: Case) -> Iterator[Finding]:
+def _permuted(case: _Case) -> Iterator[Measured]:
     """An affinity is equivariant to permutations of the positions, unless it knows where they are."""
     if not case.arranged:
         order = torch.randperm(case.nodes.shape[1], generator=torch.Generator().manual_seed(0))
         expected = case.affinity(case.nodes, case.spatial).to_dense()[:, order][:, :, order]
         found = case.affinity(case.nodes[:, order], case.spatial).to_dense()
-        yield Finding("difference", relative(found, expected), 1e-10)
+        yield Measured("difference", relative(found, expected), 1e-10)
 
 
-def apart(case: Case) -> Iterator[Finding]:
+def _apart(case: _Case) -> Iterator[Measured]:
     """Samples of a batch do not touch each other in an affinity."""
     whole, alone = (case.affinity(x, case.spatial).to_dense() for x in (case.nodes, case.nodes[:1]))
-    yield Finding("difference", relative(whole[:1], alone), 1e-11)
+    yield Measured("difference", relative(whole[:1], alone), 1e-11)
 
 
-def differentiable(case: Case) -> Iterator[Finding]:
+def _differentiable(case: _Case) -> Iterator[Measured]:
     """Gradients of an affinity in features and parameters are those of its values."""
     z = drawn(1, case.nodes.shape[1], 2, seed=3)
 
@@ -122,13 +122,13 @@ def differentiable(case: Case) -> Iterator[Finding]:
     yield gradients(case.affinity, run, case.nodes[:1])
 
 
-def repeatable(case: Case) -> Iterator[Finding]:
+def _repeatable(case: _Case) -> Iterator[Measured]:
     """An affinity gives the same twice and changes none of its inputs."""
     tensors = [case.nodes, *case.affinity.state_dict().values()]
     before = [tensor.clone() for tensor in tensors]
     first, again = (case.affinity(case.nodes, case.spatial).to_dense() for _ in range(2))
-    yield Finding("number of entries that differ", int((first != again).sum()))
-    yield Finding("number of changed inputs", changed(tensors, before))
+    yield Measured("number of entries that differ", int((first != again).sum()))
+    yield Measured("number of changed inputs", changed(tensors, before))
 
 
-LAWS = (promised, described, single, permuted, apart, differentiable, repeatable)
+AFFINITY_LAWS = (_promised, _described, _single, _permuted, _apart, _differentiable, _repeatable)
