@@ -21,7 +21,7 @@ demo: $(READY)  ## train, compare, analyse: results in runs/demo
 	$(RUN) -m experiments.demo $(DEMO)
 
 test: $(READY)  ## all tests and doctests
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist loadfile -q
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q
 
 N    ?= 10000
 SEED ?= 0

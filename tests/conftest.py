@@ -1,5 +1,14 @@
-"""Shape annotations of the library are checked while the tests run."""
+"""Shape annotations of the library are checked while the tests run; what tests of several folders share."""
+
+import pytest
 
 from tests.shape_checks import install
 
 install(["filters", "gsp_nonlocal"])
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures of an analysis are empty files, where it is the folder that is tested: seconds each."""
+    monkeypatch.setattr("gsp_nonlocal.report.report.save", lambda figure, target, **_: target.touch())
+    monkeypatch.setattr("gsp_nonlocal.report.page._plots", lambda *_: [])

@@ -336,6 +336,7 @@ def small():
     return analyze(CC(3, recurrence=1), ONE)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_existing_folder_is_replaced_only_on_request_and_only_if_it_is_ours(small, tmp_path):
     target = tmp_path / "analysis"
     page = small.write(target)
@@ -355,6 +356,7 @@ def test_an_existing_folder_is_replaced_only_on_request_and_only_if_it_is_ours(s
     assert sorted(path.name for path in tmp_path.iterdir()) == ["analysis", "empty", "mine"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_failure_leaves_the_old_folder_whole(small, tmp_path, monkeypatch):
     page = small.write(tmp_path / "analysis")
     before = page.read_bytes()

@@ -59,7 +59,7 @@ HALF = ("snl", "cgnl, groups")
 """Blocks of bfloat16 as well, whose norms run in float32."""
 LARGE = ("nl, in chunks",)
 """On a map with more weights than exist at once."""
-WITH_INDUCTOR = ("filter chebyshev", "filter cayley", "filter rational", "nl", "cc", "dnl")
+WITH_INDUCTOR = ("filter chebyshev", "filter rational", "nl", "dnl")
 TOLERANCES = {torch.bfloat16: 1e-2, torch.float32: 1e-5, torch.float64: 1e-11}
 Case = tuple[str, Callable[[int], nn.Module], tuple[int, ...]]
 

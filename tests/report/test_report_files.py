@@ -43,6 +43,7 @@ def directed():
     return analyze(nn.Sequential(NL(4)), torch.randn(2, 4, 6, 6), budget=20_000)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_figures_are_these_and_no_others(directed, tmp_path):
     write_analyses([renamed(directed, "now", "0"), renamed(directed, "then", "0")], tmp_path / "a")
     stems = {f"{label}_0_{kind}" for label in ("now", "then") for kind in KINDS}
@@ -52,10 +53,8 @@ def test_the_figures_are_these_and_no_others(directed, tmp_path):
     assert {path.name for path in (tmp_path / "a").iterdir()} == FILES
 
 
-def test_names_that_clean_alike_have_files_of_their_own(directed, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "gsp_nonlocal.report.report.save", lambda figure, target, *args, **options: target.touch()
-    )
+@pytest.mark.usefixtures("undrawn")
+def test_names_that_clean_alike_have_files_of_their_own(directed, tmp_path):
     names = ("a b", "a_b", "a/b", "A b", "x" * 300, "x" * 301, "层" * 200)
     labels = ("a", "a ")
     write_analyses([renamed(directed, label, *names) for label in labels], tmp_path / "a")
@@ -116,6 +115,7 @@ def steps(path: str) -> list[tuple[str, str]]:
     return found
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_only_an_analysis_and_nothing_else_is_replaced(small, tmp_path):
     target = tmp_path / "mine"
     target.mkdir()
@@ -168,6 +168,7 @@ def test_of_two_writers_without_overwrite_one_is_refused(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_swap_that_fails_restores_the_old(small, tmp_path, monkeypatch):
     page = small.write(tmp_path / "a")
     before = page.read_bytes()
@@ -188,6 +189,7 @@ def test_the_working_directory_is_refused_before_the_work(tmp_path, monkeypatch,
         check_folder(form, overwrite)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_links_are_followed_and_stay(small, tmp_path):
     small.write(tmp_path / "real")
     (tmp_path / "link").symlink_to(tmp_path / "real")
@@ -203,6 +205,7 @@ def test_links_are_followed_and_stay(small, tmp_path):
         check_folder(tmp_path / "loop", True)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_relative_folder_and_a_long_name(small, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("plain", os.path.join("new", "x" * 250)):  # noqa: PTH118

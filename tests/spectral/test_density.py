@@ -63,7 +63,7 @@ LARGE = {
 
 @pytest.mark.parametrize("make", LARGE.values(), ids=LARGE.keys())
 def test_the_density_is_close_to_the_exact_histogram(make):
-    shift = make(draw(1, 1500, 4))
+    shift = make(draw(1, 700, 4))
     assert distance(spectral_density(shift), frequencies(shift)) < 0.02
 
 

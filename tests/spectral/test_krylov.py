@@ -192,9 +192,15 @@ REPEATED = {
 """Graphs whose greatest eigenvalues repeat, more often than a block has columns too."""
 
 
-@pytest.mark.parametrize("method", ["auto", "krylov"])
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-@pytest.mark.parametrize("k", [1, 4, 5, 12])
+@pytest.mark.parametrize(
+    ("k", "dtype", "method"),
+    [
+        *((k, torch.float64, "krylov") for k in (1, 4, 5, 12)),
+        *((k, torch.float32, "krylov") for k in (4, 12)),
+        (4, torch.float64, "auto"),
+        (5, torch.float32, "auto"),
+    ],
+)
 @pytest.mark.parametrize("name", REPEATED)
 def test_eigenvalues_come_with_their_multiplicities(name, k, dtype, method):
     matrix = REPEATED[name].to(dtype).double()
