@@ -15,7 +15,6 @@ from filters.composition import GraphFilter
 from filters.contract import is_built
 from filters.interpolant import Interpolant
 from filters.matrix_function import Gains, applied, probes
-from filters.operators.plain import DiagonalShift
 from filters.operators.shift import ShiftOperator
 from filters.operators.signal import Signal, materialise
 from filters.polynomial import three_terms
@@ -97,8 +96,8 @@ class SpectralFunction(GraphFilter):
 
     def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
         _require_finite(shift)
-        if isinstance(shift, DiagonalShift):
-            return at_jumps(self.gain, 1 - shift.eigenvalues).unsqueeze(-1) * z
+        if shift.diagonal is not None:
+            return at_jumps(self.gain, 1 - shift.diagonal).unsqueeze(-1) * z
         exact = shift.to(torch.float64)
         pairs = _eigenpairs(exact)
         if pairs is None:

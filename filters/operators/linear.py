@@ -128,6 +128,11 @@ def _factorised_as_real(system: Tensor) -> Callable[[Tensor], Tensor]:
     return solve
 
 
+def symmetrised(matrix: Tensor) -> Tensor:
+    """``½ (M + Mᵀ)`` for ``(…, N, N)``."""
+    return 0.5 * (matrix + matrix.mT)
+
+
 def is_symmetric(matrix: Tensor) -> bool:
     """Whether ``matrix = matrixᵀ``, up to some units of rounding of the largest entries of row and column."""
     if matrix.numel() == 0:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from filters.checks import require_some_node
-from filters.operators.linear import factorised, is_symmetric, on_parts, require_real_floating
+from filters.operators.linear import factorised, is_symmetric, on_parts, require_real_floating, symmetrised
 from filters.operators.mixing import is_channel_first
 from filters.operators.promises import Promises, promised
 from filters.operators.shift import ShiftOperator, require_same_nodes
@@ -76,8 +76,7 @@ class DenseShift(ShiftOperator):
         return map_of_tensors(factorised(a * eye + b * self.matrix))
 
     def eigenpairs(self) -> tuple[Tensor, Tensor]:
-        matrix = self.matrix.detach()
-        eigenvalues, vectors = torch.linalg.eigh(0.5 * (matrix + matrix.mT))
+        eigenvalues, vectors = torch.linalg.eigh(symmetrised(self.matrix.detach()))
         return eigenvalues, vectors
 
     def to_dense(self) -> Tensor:
@@ -139,6 +138,10 @@ class DiagonalShift(ShiftOperator):
     @property
     def T(self) -> DiagonalShift:  # noqa: N802
         return self
+
+    @property
+    def diagonal(self) -> Tensor:
+        return self.eigenvalues
 
     def resolvent(self, a: Scalar, b: Scalar) -> SignalMap:
         divisor = a + b * self.eigenvalues.unsqueeze(-1)

@@ -31,7 +31,7 @@ class ShiftOperator(ABC):
 
     Subclasses give :attr:`shape`, :attr:`dtype`, :attr:`device`, :meth:`__call__`, :attr:`T`,
     :meth:`to_dense`, :meth:`mapped` and :meth:`__add__`; and, where they know a closed form,
-    :meth:`resolvent` and :meth:`eigenpairs`.
+    :meth:`resolvent`, :meth:`eigenpairs` and :attr:`diagonal`.
 
     Attributes:
         promises: what is known of ``S`` by construction. It is set once, when the shift is made, and handed
@@ -54,6 +54,11 @@ class ShiftOperator(ABC):
     def spectral_bound(self) -> float | None:
         """A proven upper bound of ``|μ|`` over the eigenvalues ``μ`` of ``S``, or ``None``."""
         return self.promises.bound
+
+    @property
+    def diagonal(self) -> Tensor | None:
+        """``μ (B, N)`` where ``S = diag(μ)`` is known as such; ``None`` for a graph with edges."""
+        return None
 
     @property
     @abstractmethod

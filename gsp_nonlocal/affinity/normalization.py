@@ -8,21 +8,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from filters.operators.plain import DenseShift
 from filters.operators.promises import Promises
 from filters.operators.shift import ShiftOperator
-from gsp_nonlocal.shifts import (
-    AttentionShift,
-    ExponentialShift,
-    HingeShift,
-    LowRankShift,
-    SumShift,
-    scaled,
-)
+from gsp_nonlocal.shifts import AttentionShift, ExponentialShift, SumShift, scaled
 from gsp_nonlocal.shifts.attention import SOFTMAX
-from gsp_nonlocal.shifts.degrees import inverse_degree, inverse_sqrt_degree, to_unit_scale
+from gsp_nonlocal.shifts.degrees import inverse_degree, inverse_sqrt_degree
 from gsp_nonlocal.shifts.derived import DerivedShift
 from gsp_nonlocal.shifts.exponential import exponential_product
+from gsp_nonlocal.shifts.structure import at_unit_scale, symmetric_part
 
 Symmetrization = Literal["none", "average"]
 """``M`` as it is, or ``½ (M + Mᵀ)``."""
@@ -33,6 +26,9 @@ Normalization = Literal["none", "mean", "random_walk", "symmetric"]
 The last two need weights ``≥ 0``, and have a spectrum in the unit disk: ``D⁻¹ M`` is row-stochastic, and the
 greatest singular value of ``D^{-1/2} M D'^{-1/2}`` is 1. A node without edges stays without.
 """
+
+averaged = symmetric_part
+"""``½ (M + Mᵀ)``, under the name that it has among the symmetrisations."""
 
 SCALE_FREE = ("random_walk", "symmetric")
 """Normalisations by degrees: the shift does not depend on the scale of the weights."""
@@ -50,27 +46,13 @@ def normalise(
     first: neither products nor sums of them overflow or vanish.
     """
     if normalization in SCALE_FREE:
-        weights = to_unit_weights(weights)
+        weights = at_unit_scale(weights)
     if symmetrization == "average":
-        weights = averaged(weights)
+        weights = symmetric_part(weights)
     if normalization == "none":
         return weights.promising(promises)
     left, right = _diagonals(weights, normalization)
     return scaled(weights, left, right, **promises.keywords())
-
-
-def to_unit_weights(weights: ShiftOperator) -> ShiftOperator:
-    """``M`` times a power of two for each sample, so that what it is made of is close to 1.
-
-    Factors are scaled each by itself, the two parts of a hinge, which add up, together. Softmax and
-    exponential weights are of that size as they are made.
-    """
-    if isinstance(weights, HingeShift):
-        row, column = to_unit_scale(weights.row, weights.column)
-        return HingeShift(row, column, **weights.promises.keywords())
-    if isinstance(weights, DenseShift | LowRankShift):
-        return weights.mapped(lambda part: to_unit_scale(part)[0])
-    return weights
 
 
 def _diagonals(weights: ShiftOperator, normalization: Normalization) -> tuple[Tensor, Tensor]:
@@ -82,19 +64,6 @@ def _diagonals(weights: ShiftOperator, normalization: Normalization) -> tuple[Te
         return inverse_degree(rows), ones
     columns = rows if weights.is_symmetric else weights.T(ones)
     return inverse_sqrt_degree(rows), inverse_sqrt_degree(columns)
-
-
-def averaged(weights: ShiftOperator) -> ShiftOperator:
-    """``½ (M + Mᵀ)``, dense or low-rank where ``M`` is."""
-    if isinstance(weights, DenseShift):
-        half = 0.5 * (weights.matrix + weights.matrix.mT)
-        return DenseShift(half, **weights.promises.averaged.keywords())
-    if isinstance(weights, LowRankShift):
-        halved = LowRankShift(0.5 * weights.left, weights.right, weights.core)
-        return (halved + halved.T).promising(weights.promises.averaged)
-    half = torch.full((1, weights.shape[-1], 1), 0.5, dtype=weights.dtype, device=weights.device)
-    both = SumShift([weights, weights.T], is_symmetric=True)
-    return scaled(both, half, torch.ones_like(half), **weights.promises.averaged.keywords())
 
 
 def normalise_exponential(

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from filters.operators.linear import symmetrised
 from filters.operators.once import differentiable_once
 from gsp_nonlocal.shifts import DenseShift, Form, LowRankShift, ShiftOperator, choose_form
 from gsp_nonlocal.shifts.degrees import inverse_sqrt_degree, power_below, root_below
@@ -49,8 +50,7 @@ def swap_halves(features: Float[Tensor, "B N R"]) -> Float[Tensor, "R R"]:
 def _dense_affinity(features: Float[Tensor, "B N R"]) -> Float[Tensor, "B N N"]:
     column, root = _scales(features)
     query, key = (features * column / root.square()).chunk(2, dim=-1)
-    product = query @ key.mT
-    symmetric = 0.5 * (product + product.mT)
+    symmetric = symmetrised(query @ key.mT)
     scale = root * inverse_sqrt_degree(symmetric @ root.square())
     return scale * symmetric * scale.mT
 

@@ -10,7 +10,8 @@ from math import isfinite
 import torch
 from torch import Tensor
 
-from gsp_nonlocal.shifts import LowRankShift, ShiftOperator
+from gsp_nonlocal.shifts import ShiftOperator
+from gsp_nonlocal.shifts.structure import factored
 from gsp_nonlocal.spectral import measures
 from gsp_nonlocal.spectral.layout import Layout
 from gsp_nonlocal.spectral.spectrum import Spectrum
@@ -59,7 +60,7 @@ class Graph:
 
     def fits(self, nodes: int) -> bool:
         """Whether measures of the whole matrix may be taken that are allowed up to so many ``nodes``."""
-        return isinstance(self.shift, LowRankShift) or self.shift.shape[-1] <= nodes
+        return factored(self.shift) is not None or self.shift.shape[-1] <= nodes
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from gsp_nonlocal.analysis.quantities import Graph, Limits, quantities
 from gsp_nonlocal.analysis.record import BlockRecord, GraphRecord, ResponseRecord, Snapshot
 from gsp_nonlocal.probe import MAX_NODES, SpectralProbe, evaluation
 from gsp_nonlocal.probe.trace import Trace
-from gsp_nonlocal.shifts import DenseShift, LowRankShift, ShiftOperator
+from gsp_nonlocal.shifts import DenseShift, ShiftOperator
+from gsp_nonlocal.shifts.structure import factored, symmetric_part
 from gsp_nonlocal.spectral.density import (
     Density,
     mixed,
@@ -30,7 +31,6 @@ from gsp_nonlocal.spectral.density import (
 from gsp_nonlocal.spectral.krylov import PATIENCE
 from gsp_nonlocal.spectral.response import Response
 from gsp_nonlocal.spectral.spectrum import Spectrum, spectrum
-from gsp_nonlocal.spectral.symmetric import symmetric_part
 
 BINS = 80
 FREQUENCIES = 41
@@ -192,13 +192,13 @@ def _chosen(trace: Trace, limits: Limits) -> list[int]:
 
 def _is_whole(shift: ShiftOperator, limits: Limits) -> bool:
     """Whether all eigenvalues are found."""
-    return isinstance(shift, LowRankShift) or shift.shape[-1] <= limits.nodes
+    return factored(shift) is not None or shift.shape[-1] <= limits.nodes
 
 
 def _graph(trace: Trace, index: int, limits: Limits) -> Graph:
     shift, before = trace.shift.graph(index), trace.signal[index : index + 1]
     after = trace.filter(before, shift)
-    if not isinstance(shift, LowRankShift) and shift.shape[-1] <= limits.matrix:
+    if factored(shift) is None and shift.shape[-1] <= limits.matrix:
         matrix, bound = shift.to_dense(), shift.spectral_bound
         shift = DenseShift(matrix, is_symmetric=shift.is_symmetric, spectral_bound=bound)
     whole = _is_whole(shift, limits)

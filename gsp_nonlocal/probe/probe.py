@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from gsp_nonlocal.probe.readers import Call, Entry, NotAGraphError, entry_of, known_kinds
 from gsp_nonlocal.probe.trace import Trace
-from gsp_nonlocal.shifts import DenseShift, ShiftOperator
+from gsp_nonlocal.shifts import ShiftOperator
+from gsp_nonlocal.shifts.structure import stored_matrix
 from gsp_nonlocal.spectral.response import Response
 
 MAX_NODES = 2**20
@@ -139,8 +140,8 @@ class SpectralProbe:
 
 def _size(trace: Trace) -> int:
     """Nodes of a trace; of a graph that is kept as a matrix, every 64 numbers count as one."""
-    nodes = trace.signal.shape[:2].numel()
-    return max(nodes, trace.shift.matrix.numel() // 64) if isinstance(trace.shift, DenseShift) else nodes
+    nodes, matrix = trace.signal.shape[:2].numel(), stored_matrix(trace.shift)
+    return nodes if matrix is None else max(nodes, matrix.numel() // 64)
 
 
 def _eagerly() -> AbstractContextManager[object]:

@@ -27,8 +27,9 @@ from gsp_nonlocal.shifts.hinge import HingeShift
 from gsp_nonlocal.shifts.implicit import SumShift
 from gsp_nonlocal.shifts.low_rank import LowRankShift
 from gsp_nonlocal.shifts.pooled import Pool, PooledShift
-from gsp_nonlocal.shifts.scaled import ScaledShift, scaled
+from gsp_nonlocal.shifts.scaled import ScaledShift
 from gsp_nonlocal.shifts.sparse import SparseShift
+from gsp_nonlocal.shifts.structure import scaled
 
 __all__ = [
     "AttentionShift",

@@ -10,7 +10,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from filters.checks import common_batch, require_some_node
-from filters.operators.linear import factorised, matmul_real, on_parts, require_real_floating
+from filters.operators.linear import factorised, matmul_real, on_parts, require_real_floating, symmetrised
 from filters.operators.promises import Promises, promised
 from filters.operators.shift import ShiftOperator, require_same_nodes
 from filters.operators.signal import S, Scalar, SignalMap, on_tensor
@@ -137,7 +137,7 @@ class LowRankShift(ShiftOperator):
     def eigenpairs(self) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
             basis, small = self.compressed()
-            eigenvalues, vectors = torch.linalg.eigh(0.5 * (small + small.mT))
+            eigenvalues, vectors = torch.linalg.eigh(symmetrised(small))
             return eigenvalues, basis @ vectors
 
     def compressed(self) -> tuple[Float[Tensor, "B N K"], Float[Tensor, "B K K"]]:
@@ -146,13 +146,21 @@ class LowRankShift(ShiftOperator):
         Every eigenvector of ``S`` with ``μ ≠ 0`` is ``Q v`` with an eigenvector ``v`` of the small matrix.
         """
         basis, factor = torch.linalg.qr(self.left)
-        if self.core is not None:
-            factor = factor @ self.core
-        return basis, factor @ (self.right.mT @ basis)
+        return basis, self.times_core(factor) @ (self.right.mT @ basis)
+
+    def rotated(self) -> Float[Tensor, "B K K"]:
+        """``M = Qᵀ S Q`` with ``S = Q M Qᵀ``, ``Q`` orthonormal, ``K = min(N, 2 R)``; ``R`` of one factor."""
+        same = self.right is self.left
+        both = self.left if same else torch.cat([self.left, self.right], dim=-1)
+        basis = torch.linalg.qr(both).Q
+        return self.times_core(basis.mT @ self.left) @ (basis.mT @ self.right).mT
+
+    def times_core(self, left: Shaped[Tensor, "#B M R"]) -> Shaped[Tensor, "_ M R"]:
+        """``left · core``, of the left factor or of what stands in its place."""
+        return left if self.core is None else left @ self.core
 
     def to_dense(self) -> Tensor:
-        left = self.left if self.core is None else self.left @ self.core
-        return left @ self.right.mT
+        return self.times_core(self.left) @ self.right.mT
 
     def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> LowRankShift:
         left = function(self.left)
@@ -164,9 +172,9 @@ class LowRankShift(ShiftOperator):
         if not isinstance(other, LowRankShift):
             return add(self, other)
         require_same_nodes(self, other)
-        factors = zip(_plain_factors(self), _plain_factors(other), strict=True)
-        batch = common_batch(self, other)
-        left, right = (torch.cat([f.expand(batch, -1, -1) for f in pair], dim=-1) for pair in factors)
+        batch, parts = common_batch(self, other), (self, other)
+        left = torch.cat([part.times_core(part.left).expand(batch, -1, -1) for part in parts], dim=-1)
+        right = torch.cat([part.right.expand(batch, -1, -1) for part in parts], dim=-1)
         return LowRankShift(left, right, **Promises.of_sum([self.promises, other.promises]).keywords())
 
     def _through_core(self, y: Tensor) -> Tensor:
@@ -203,8 +211,3 @@ def _gram(factor: Float[Tensor, "B N R"]) -> Float[Tensor, "B R R"]:
     top = torch.cat([first.mT @ first, cross], dim=-1)
     bottom = torch.cat([cross.mT, second.mT @ second], dim=-1)
     return torch.cat([top, bottom], dim=-2)
-
-
-def _plain_factors(shift: LowRankShift) -> tuple[Tensor, Tensor]:
-    left = shift.left if shift.core is None else shift.left @ shift.core
-    return left, shift.right

@@ -7,11 +7,9 @@ from collections.abc import Callable
 from torch import Tensor
 
 from filters.checks import common_batch, require_alike, require_tensor
-from filters.operators.plain import DenseShift
 from filters.operators.promises import Promises, promised
 from filters.operators.shift import ShiftOperator
 from gsp_nonlocal.shifts.implicit import ImplicitShift
-from gsp_nonlocal.shifts.low_rank import LowRankShift
 
 
 class ScaledShift(ImplicitShift):
@@ -31,6 +29,7 @@ class ScaledShift(ImplicitShift):
 
     Example:
         >>> import torch
+        >>> from filters import DenseShift
         >>> S = ScaledShift(DenseShift(torch.ones(2, 2)), torch.full((1, 2, 1), 0.5), torch.ones(1, 2, 1))
         >>> S @ torch.ones(1, 2, 1)
         tensor([[[1.],
@@ -75,23 +74,3 @@ class ScaledShift(ImplicitShift):
     def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> ScaledShift:
         left, right = function(self.left), function(self.right)
         return ScaledShift(self.inner.mapped(function), left, right, **(promises or self.promises).keywords())
-
-
-def scaled(
-    shift: ShiftOperator,
-    left: Tensor,
-    right: Tensor,
-    *,
-    is_symmetric: bool = False,
-    is_row_stochastic: bool = False,
-    spectral_bound: float | None = None,
-) -> ShiftOperator:
-    """``diag(l) S diag(r)`` for ``l, r (B, N, 1)``; the diagonals go into a matrix or factors that are
-    there."""
-    require_alike("a scaled shift", inner=shift, left=left, right=right)
-    promises = promised(is_symmetric, is_row_stochastic, spectral_bound).keywords()
-    if isinstance(shift, DenseShift):
-        return DenseShift(left * shift.matrix * right.mT, **promises)
-    if isinstance(shift, LowRankShift):
-        return LowRankShift(left * shift.left, right * shift.right, shift.core, **promises)
-    return ScaledShift(shift, left, right, **promises)

@@ -22,6 +22,7 @@ are still found, with a ``DeprecationWarning``.
 import warnings
 from importlib import import_module
 
+from gsp_nonlocal.shifts.structure import symmetric_part
 from gsp_nonlocal.spectral.density import Density, signal_density, spectral_density
 from gsp_nonlocal.spectral.design import Fit, fit_response
 from gsp_nonlocal.spectral.fourier import gft, igft
@@ -43,7 +44,6 @@ from gsp_nonlocal.spectral.measures import (
 from gsp_nonlocal.spectral.response import Response, block_response
 from gsp_nonlocal.spectral.shift_rows import attention_map, attention_rows
 from gsp_nonlocal.spectral.spectrum import Spectrum, spectrum
-from gsp_nonlocal.spectral.symmetric import symmetric_part
 
 __all__ = [
     "Density",

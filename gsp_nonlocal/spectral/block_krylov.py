@@ -10,6 +10,7 @@ from jaxtyping import Float
 from scipy.linalg import LinAlgError, schur
 from torch import Tensor
 
+from filters.operators.linear import symmetrised
 from gsp_nonlocal.shifts.pooled import Product
 
 MOST_PRODUCTS = 2000
@@ -40,7 +41,7 @@ class Subspace:
     def small(self, symmetric: bool) -> Float[Tensor, "M M"]:
         """``Qᵀ S Q``."""
         small = self.basis.mT @ self.image
-        return 0.5 * (small + small.mT) if symmetric else small
+        return symmetrised(small) if symmetric else small
 
 
 @dataclass(frozen=True)

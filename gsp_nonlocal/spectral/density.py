@@ -12,12 +12,11 @@ from tqdm import tqdm
 
 from filters.checks import require_integer
 from filters.operators.linear import require_real_floating
-from filters.operators.plain import recognised
-from gsp_nonlocal.shifts import DenseShift, DiagonalShift, LowRankShift, ShiftOperator, as_shift
+from gsp_nonlocal.shifts import ShiftOperator, as_shift
+from gsp_nonlocal.shifts.structure import factored, has_closed_spectrum, recognise_symmetry, symmetric_part
 from gsp_nonlocal.spectral.krylov import PATIENCE
 from gsp_nonlocal.spectral.matrices import require_finite
 from gsp_nonlocal.spectral.spectrum import Spectrum, spectrum
-from gsp_nonlocal.spectral.symmetric import symmetric_part
 
 EXACT_NODES = 1024
 """Up to so many nodes the energy of a signal is found by all eigenvectors."""
@@ -85,7 +84,7 @@ def spectral_density(
     probes, steps = require_integer("probes", probes), require_integer("steps", steps)
     shift = as_shift(shift)
     require_finite(shift)
-    if isinstance(shift, LowRankShift | DiagonalShift):
+    if has_closed_spectrum(shift):
         return _of_eigenvalues(_require_symmetric(shift))
     return quadratures(_require_symmetric(shift), [random_signal(shift, probes, seed)], steps)[0]
 
@@ -137,7 +136,7 @@ def signal_density(
     if found is not None:
         return _by_eigenvectors(z.double(), found)
     undirected = symmetric_part(shift)
-    if shift.shape[-1] <= max_nodes or isinstance(undirected, LowRankShift):
+    if shift.shape[-1] <= max_nodes or factored(undirected) is not None:
         return _by_eigenvectors(z.double(), spectrum(undirected, eigenvectors=True, max_nodes=max_nodes))
     return quadratures(undirected, [mixed(z.double())], steps)[0]
 
@@ -222,8 +221,7 @@ def _normalised(vectors: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _require_symmetric(shift: ShiftOperator) -> ShiftOperator:
-    if isinstance(shift, DenseShift) and not shift.is_symmetric:
-        shift = recognised(shift.matrix)
+    shift = recognise_symmetry(shift)
     if shift.is_symmetric:
         return shift
     raise ValueError(

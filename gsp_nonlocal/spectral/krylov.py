@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from filters.operators.plain import recognised
 from filters.operators.solve import ConvergenceError
-from gsp_nonlocal.shifts import DenseShift, ShiftOperator
+from gsp_nonlocal.shifts import ShiftOperator
 from gsp_nonlocal.shifts.pooled import Product
+from gsp_nonlocal.shifts.structure import recognise_symmetry
 from gsp_nonlocal.spectral.block_krylov import Goal, Subspace, empty, ritz, search
 
 PATIENCE = 3.0
@@ -54,8 +54,7 @@ def extreme_eigenpairs(shift: ShiftOperator, k: int) -> list[ExtremePairs]:
 
 
 def _of_graph(shift: ShiftOperator, k: int, bar: tqdm[Any]) -> ExtremePairs:
-    if isinstance(shift, DenseShift) and not shift.is_symmetric:
-        shift = recognised(shift.matrix)
+    shift = recognise_symmetry(shift)
     nodes = shift.shape[-1]
     columns = min(24, max(8, k + 4)) if nodes <= 10**5 else 8
     product = _product(shift.prepared(), bar)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gsp_nonlocal.shifts import LowRankShift, ShiftOperator
+from gsp_nonlocal.shifts import ShiftOperator
+from gsp_nonlocal.shifts.structure import factored
 
 DENSE_NODES = 4096
 """Greatest number of nodes of which an ``N × N`` matrix is formed by default: 128 MiB in float64."""
@@ -89,11 +90,7 @@ def compression(shift: ShiftOperator, max_nodes: int = DENSE_NODES) -> Tensor:
             finite.
     """
     require_finite(shift)
-    if not isinstance(shift, LowRankShift):
+    factors = factored(shift)
+    if factors is None:
         return dense_matrix(shift, max_nodes).double()
-    exact = shift.mapped(Tensor.double)
-    same = exact.right is exact.left
-    both = exact.left if same else torch.cat([exact.left, exact.right], dim=-1)
-    basis = torch.linalg.qr(both).Q
-    left, right = basis.mT @ exact.left, basis.mT @ exact.right
-    return (left if exact.core is None else left @ exact.core) @ right.mT
+    return factors.mapped(Tensor.double).rotated()

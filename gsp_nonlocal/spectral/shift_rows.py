@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-from functools import singledispatch
 from math import prod
 from typing import SupportsIndex
 
@@ -11,7 +10,8 @@ import torch
 from torch import Tensor
 
 from filters.checks import require_tensor
-from gsp_nonlocal.shifts import AttentionShift, DenseShift, LowRankShift, ShiftOperator, as_shift
+from gsp_nonlocal.shifts import ShiftOperator, as_shift
+from gsp_nonlocal.shifts.structure import rows
 
 
 @torch.no_grad()
@@ -84,30 +84,7 @@ def attention_rows(shift: ShiftOperator | Tensor, nodes: Tensor) -> Tensor:
         raise TypeError(f"nodes are integers of shape (m,), got {nodes.dtype} of shape {tuple(nodes.shape)}")
     if nodes.numel() and not 0 <= int(nodes.min()) <= int(nodes.max()) < count:
         raise IndexError(f"nodes {int(nodes.min())} to {int(nodes.max())} are not among 0 to {count - 1}")
-    return _rows(shift, nodes.to(shift.device))
-
-
-@singledispatch
-def _rows(shift: ShiftOperator, nodes: Tensor) -> Tensor:
-    units = torch.zeros(shift.shape[0], shift.shape[-1], len(nodes), dtype=shift.dtype, device=shift.device)
-    units[:, nodes, torch.arange(len(nodes), device=nodes.device)] = 1
-    return (shift.T @ units).mT
-
-
-@_rows.register
-def _(shift: DenseShift, nodes: Tensor) -> Tensor:
-    return shift.matrix[:, nodes]
-
-
-@_rows.register
-def _(shift: LowRankShift, nodes: Tensor) -> Tensor:
-    left = shift.left[:, nodes]
-    return (left if shift.core is None else left @ shift.core) @ shift.right.mT
-
-
-@_rows.register
-def _(shift: AttentionShift, nodes: Tensor) -> Tensor:
-    return torch.softmax(shift.scale * shift.query[:, nodes] @ shift.key.mT, dim=-1)
+    return rows(shift, nodes.to(shift.device))
 
 
 def _flat_index(node: int | tuple[int, ...], nodes: int, grid: tuple[int, ...] | None) -> int:

@@ -11,9 +11,10 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from filters.checks import require_integer
-from filters.operators.linear import is_symmetric
+from filters.operators.linear import is_symmetric, symmetrised
 from filters.operators.solve import ConvergenceError
-from gsp_nonlocal.shifts import DiagonalShift, LowRankShift, ShiftOperator, as_shift
+from gsp_nonlocal.shifts import LowRankShift, ShiftOperator, as_shift
+from gsp_nonlocal.shifts.structure import factored, has_closed_spectrum
 from gsp_nonlocal.spectral.krylov import ExtremePairs, extreme_eigenpairs
 from gsp_nonlocal.spectral.matrices import DENSE_NODES, dense_matrix, require_finite
 
@@ -182,25 +183,25 @@ def _choose(shift: ShiftOperator, k: int | None, method: str, max_nodes: int) ->
         raise ValueError(f"unknown method {method!r}; choose one of: {', '.join(get_args(SpectrumMethod))}")
     if k is not None and not 1 <= require_integer("k", k) <= nodes:
         raise ValueError(f"k must be 1 to {nodes}, the number of nodes, got {k}")
-    factored = isinstance(shift, LowRankShift | DiagonalShift)
-    if method == "factors" and not factored:
+    closed = has_closed_spectrum(shift)
+    if method == "factors" and not closed:
         raise ValueError(f'{type(shift).__name__} has no factors; use method="auto", "dense" or "krylov"')
     if method == "krylov" and k is None:
         raise ValueError('method="krylov" finds some eigenvalues: say how many with k, for example k=20')
     if method != "auto":
         return method
-    if factored:
+    if closed:
         return "factors"
     most = min(max_nodes, DENSE if shift.is_symmetric else DENSE_DIRECTED)
     return "krylov" if k is not None and nodes > most else "dense"
 
 
 def _exact(shift: ShiftOperator, method: str, eigenvectors: bool, max_nodes: int) -> Eigenpairs:
-    if method == "factors" and isinstance(shift, DiagonalShift):
-        values = shift.eigenvalues.double()
+    if method == "factors" and shift.diagonal is not None:
+        values = shift.diagonal.double()
         return values, torch.diag_embed(torch.ones_like(values)) if eigenvectors else None
-    if method == "factors" and isinstance(shift, LowRankShift):
-        return _from_factors(shift, eigenvectors)
+    if method == "factors" and (factors := factored(shift)) is not None:
+        return _from_factors(factors, eigenvectors)
     matrix = dense_matrix(shift, max_nodes)
     return _stacked(
         [_solve(one.double(), shift.is_symmetric or is_symmetric(one), eigenvectors) for one in matrix]
@@ -218,7 +219,7 @@ def _from_factors(shift: LowRankShift, eigenvectors: bool) -> Eigenpairs:
 
 def _solve(matrix: Shaped[Tensor, "K K"], symmetric: bool, eigenvectors: bool) -> Eigenpairs:
     if symmetric:
-        matrix = 0.5 * (matrix + matrix.mT)
+        matrix = symmetrised(matrix)
         return torch.linalg.eigh(matrix) if eigenvectors else (torch.linalg.eigvalsh(matrix), None)
     return torch.linalg.eig(matrix) if eigenvectors else (torch.linalg.eigvals(matrix), None)
 

@@ -14,6 +14,7 @@ from gsp_nonlocal.shifts.edges import check_edges, equals_transpose
 from gsp_nonlocal.shifts.laplacian import Entries
 from gsp_nonlocal.shifts.neighbours import EdgeList, complete_edges, nearest_edges
 from gsp_nonlocal.shifts.sparse import SparseShift
+from gsp_nonlocal.shifts.structure import stored_edges
 
 
 def to_data(shift: ShiftOperator | Tensor, x: Tensor, *, neighbours: int | None = None) -> Data | Batch:
@@ -88,7 +89,7 @@ def _edges(shift: ShiftOperator, neighbours: int | None) -> EdgeList:
     nodes = shift.shape[-1]
     if neighbours is not None:
         return nearest_edges(shift, neighbours)
-    if nodes > COMPLETE_NODES and not isinstance(shift, SparseShift):
+    if nodes > COMPLETE_NODES and stored_edges(shift) is None:
         raise ValueError(
             f"all edges of a graph of {nodes} nodes are {nodes**2:,}, and the limit is {COMPLETE_NODES} "
             "nodes; pass neighbours=… to keep the strongest of every node"

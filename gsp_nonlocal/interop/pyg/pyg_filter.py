@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from filters import GraphFilter, ShiftOperator
 from filters.checks import require_integer
-from filters.operators.plain import DiagonalShift
 from filters.operators.signal import Signal, materialise
 from gsp_nonlocal.interop.pyg.side_by_side import COMPLETE_NODES, edges_of_each
 from gsp_nonlocal.shifts.neighbours import EdgeList, complete_edges, nearest_edges
@@ -64,7 +63,7 @@ class PyGFilter(GraphFilter):
 
     def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
         """``conv(z, edges of S)``."""
-        if isinstance(shift, DiagonalShift):
+        if shift.diagonal is not None:
             raise TypeError(
                 f"{self} is no function of S alone, so it has no response and needs a graph with edges"
             )

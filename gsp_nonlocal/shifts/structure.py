@@ -1,0 +1,206 @@
+"""The one place that knows kinds of shifts: one function a question, answered by each kind in its own way.
+
+============================  =========================================================================
+question                      answer
+============================  =========================================================================
+``stored_matrix(shift)``      the matrix, where ``S`` is kept as one
+``stored_edges(shift)``       the edges, where ``S`` is kept as a list of them
+``factored(shift)``           the factors, where ``S`` is known by them
+``has_closed_spectrum``       whether all eigenvalues are found without the matrix
+``rows(shift, nodes)``        rows of ``S``, without ``S``
+``entries(shift, sources)``   some entries of every row
+``recognise_symmetry``        a matrix as symmetric where it equals its transpose
+``symmetric_part(shift)``     ``½ (S + Sᵀ)``
+``scaled(shift, l, r)``       ``diag(l) S diag(r)``
+``at_unit_scale(shift)``      ``S`` times a power of two, close to 1
+============================  =========================================================================
+
+A shift of another package is served by the general answers; it gives one of its own by ``@rows.register``.
+"""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from filters.checks import require_alike
+from filters.operators.linear import symmetrised
+from filters.operators.plain import DenseShift, as_shift, recognised
+from filters.operators.promises import Promises, promised
+from filters.operators.shift import ShiftOperator
+from gsp_nonlocal.shifts.attention import AttentionShift
+from gsp_nonlocal.shifts.degrees import to_unit_scale
+from gsp_nonlocal.shifts.hinge import HingeShift
+from gsp_nonlocal.shifts.implicit import SumShift
+from gsp_nonlocal.shifts.low_rank import LowRankShift
+from gsp_nonlocal.shifts.scaled import ScaledShift
+from gsp_nonlocal.shifts.sparse import SparseShift
+
+
+def stored_matrix(shift: ShiftOperator) -> Tensor | None:
+    """``S (B, N, N)`` where the shift is kept as its matrix."""
+    return shift.matrix if isinstance(shift, DenseShift) else None
+
+
+def stored_edges(shift: ShiftOperator) -> tuple[Tensor, Tensor] | None:
+    """Sources and targets ``(2, E)`` and weights ``(E,)`` where the shift is kept as its edges."""
+    return (shift.edge_index, shift.values) if isinstance(shift, SparseShift) else None
+
+
+def factored(shift: ShiftOperator) -> LowRankShift | None:
+    """``S = left core rightᵀ`` where it is known by factors: of any size, what is asked of it is small."""
+    return shift if isinstance(shift, LowRankShift) else None
+
+
+def has_closed_spectrum(shift: ShiftOperator) -> bool:
+    """Whether all eigenvalues are found without the matrix: by factors, or as they stand on the diagonal."""
+    return shift.diagonal is not None or factored(shift) is not None
+
+
+@singledispatch
+def rows(shift: ShiftOperator, nodes: Int[Tensor, " M"]) -> Float[Tensor, "B M N"]:
+    """``e_iᵀ S`` for all ``i`` of ``nodes``; by default by one product with ``M`` unit vectors.
+
+    Example:
+        >>> rows(DenseShift(torch.eye(3)), torch.tensor([2]))
+        tensor([[[0., 0., 1.]]])
+    """
+    units = torch.zeros(shift.shape[0], shift.shape[-1], len(nodes), dtype=shift.dtype, device=shift.device)
+    units[:, nodes, torch.arange(len(nodes), device=nodes.device)] = 1
+    return (shift.T @ units).mT
+
+
+@rows.register
+def _(shift: DenseShift, nodes: Tensor) -> Tensor:
+    return shift.matrix[:, nodes]
+
+
+@rows.register
+def _(shift: LowRankShift, nodes: Tensor) -> Tensor:
+    return shift.times_core(shift.left[:, nodes]) @ shift.right.mT
+
+
+@rows.register
+def _(shift: AttentionShift, nodes: Tensor) -> Tensor:
+    return torch.softmax(shift.scale * shift.query[:, nodes] @ shift.key.mT, dim=-1)
+
+
+@singledispatch
+def entries(shift: ShiftOperator, sources: Int[Tensor, "B N K"]) -> Float[Tensor, "B N K"]:
+    """``S_ij`` for the ``K`` sources ``j`` of every node ``i``, differentiable."""
+    return shift.to_dense().gather(-1, sources)
+
+
+@entries.register
+def _(shift: LowRankShift, sources: Tensor) -> Tensor:
+    left = shift.times_core(shift.left)
+    batch, nodes, width = sources.shape
+    index = sources.reshape(batch, nodes * width, 1).expand(-1, -1, shift.rank)
+    right = shift.right.gather(1, index).view(batch, nodes, width, shift.rank)
+    return (right @ left.unsqueeze(-1)).squeeze(-1)
+
+
+def recognise_symmetry(shift: ShiftOperator) -> ShiftOperator:
+    """A matrix that promises nothing as symmetric where it equals its transpose up to rounding."""
+    matrix = stored_matrix(shift)
+    return shift if shift.is_symmetric or matrix is None else recognised(matrix)
+
+
+def symmetric_part(shift: ShiftOperator | Tensor) -> ShiftOperator:
+    r"""``½ (S + Sᵀ)``: the undirected graph of a directed one; ``S`` itself where it is symmetric.
+
+    It has the Dirichlet energies of ``S``, ``zᵀ S z = zᵀ ½(S + Sᵀ) z``, and real frequencies. Of factors of
+    rank ``R`` it has factors of rank ``2 R``.
+
+    Args:
+        shift: any shift, or a plain tensor ``(B, N, N)`` or ``(N, N)``.
+
+    Returns:
+        A shift that is symmetric by construction. ``|μ|`` is not bounded by a bound of ``S``.
+
+    Raises:
+        TypeError: if ``shift`` is neither.
+
+    References:
+        Horn, Johnson (2013), *Matrix Analysis*, 4.1, on the Hermitian part.
+
+    Example:
+        >>> symmetric_part(DenseShift(torch.tensor([[0.0, 1.0], [0.0, 0.0]]))).to_dense()
+        tensor([[[0.0000, 0.5000],
+                 [0.5000, 0.0000]]])
+    """
+    shift = as_shift(shift)
+    return shift if shift.is_symmetric else _averaged(shift)
+
+
+@singledispatch
+def _averaged(shift: ShiftOperator) -> ShiftOperator:
+    both = SumShift([shift, shift.T], is_symmetric=True)
+    ones = torch.ones(1, shift.shape[-1], 1, dtype=shift.dtype, device=shift.device)
+    return ScaledShift(both, 0.5 * ones, ones, is_symmetric=True)
+
+
+@_averaged.register
+def _(shift: DenseShift) -> ShiftOperator:
+    return DenseShift(symmetrised(shift.matrix), is_symmetric=True)
+
+
+@_averaged.register
+def _(shift: LowRankShift) -> ShiftOperator:
+    halved = LowRankShift(0.5 * shift.left, shift.right, shift.core)
+    return (halved + halved.T).promising(Promises(symmetric=True))
+
+
+def scaled(
+    shift: ShiftOperator,
+    left: Tensor,
+    right: Tensor,
+    *,
+    is_symmetric: bool = False,
+    is_row_stochastic: bool = False,
+    spectral_bound: float | None = None,
+) -> ShiftOperator:
+    """``diag(l) S diag(r)`` for ``l, r (B, N, 1)``; the diagonals go into a matrix or factors that are
+    there."""
+    require_alike("a scaled shift", inner=shift, left=left, right=right)
+    return _between(shift, left, right, promised(is_symmetric, is_row_stochastic, spectral_bound))
+
+
+@singledispatch
+def _between(shift: ShiftOperator, left: Tensor, right: Tensor, promises: Promises) -> ShiftOperator:
+    return ScaledShift(shift, left, right, **promises.keywords())
+
+
+@_between.register
+def _(shift: DenseShift, left: Tensor, right: Tensor, promises: Promises) -> ShiftOperator:
+    return DenseShift(left * shift.matrix * right.mT, **promises.keywords())
+
+
+@_between.register
+def _(shift: LowRankShift, left: Tensor, right: Tensor, promises: Promises) -> ShiftOperator:
+    return LowRankShift(left * shift.left, right * shift.right, shift.core, **promises.keywords())
+
+
+@singledispatch
+def at_unit_scale(shift: ShiftOperator) -> ShiftOperator:
+    """``S`` times a power of two for each sample, so that what it is made of is close to 1.
+
+    Factors are scaled each by itself, the two parts of a hinge, which add up, together. By default ``S``
+    itself: softmax and exponential weights are of that size as they are made.
+    """
+    return shift
+
+
+@at_unit_scale.register(DenseShift)
+@at_unit_scale.register(LowRankShift)
+def _(shift: ShiftOperator) -> ShiftOperator:
+    return shift.mapped(lambda part: to_unit_scale(part)[0])
+
+
+@at_unit_scale.register
+def _(shift: HingeShift) -> ShiftOperator:
+    row, column = to_unit_scale(shift.row, shift.column)
+    return HingeShift(row, column, **shift.promises.keywords())
