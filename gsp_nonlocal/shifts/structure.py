@@ -15,7 +15,8 @@ question                      answer
 ``at_unit_scale(shift)``      ``S`` times a power of two, close to 1
 ============================  =========================================================================
 
-A shift of another package is served by the general answers; it gives one of its own by ``@rows.register``.
+A shift of another package is served by the general answers; for rows and entries it may register its own,
+``@rows.register``. What blocks ask has no such register: ``torch.compile`` does not trace one.
 """
 
 from __future__ import annotations
@@ -133,25 +134,16 @@ def symmetric_part(shift: ShiftOperator | Tensor) -> ShiftOperator:
                  [0.5000, 0.0000]]])
     """
     shift = as_shift(shift)
-    return shift if shift.is_symmetric else _averaged(shift)
-
-
-@singledispatch
-def _averaged(shift: ShiftOperator) -> ShiftOperator:
+    if shift.is_symmetric:
+        return shift
+    if isinstance(shift, DenseShift):
+        return DenseShift(symmetrised(shift.matrix), is_symmetric=True)
+    if isinstance(shift, LowRankShift):
+        halved = LowRankShift(0.5 * shift.left, shift.right, shift.core)
+        return (halved + halved.T).promising(Promises(symmetric=True))
     both = SumShift([shift, shift.T], is_symmetric=True)
     ones = torch.ones(1, shift.shape[-1], 1, dtype=shift.dtype, device=shift.device)
     return ScaledShift(both, 0.5 * ones, ones, is_symmetric=True)
-
-
-@_averaged.register
-def _(shift: DenseShift) -> ShiftOperator:
-    return DenseShift(symmetrised(shift.matrix), is_symmetric=True)
-
-
-@_averaged.register
-def _(shift: LowRankShift) -> ShiftOperator:
-    halved = LowRankShift(0.5 * shift.left, shift.right, shift.core)
-    return (halved + halved.T).promising(Promises(symmetric=True))
 
 
 def scaled(
@@ -166,41 +158,23 @@ def scaled(
     """``diag(l) S diag(r)`` for ``l, r (B, N, 1)``; the diagonals go into a matrix or factors that are
     there."""
     require_alike("a scaled shift", inner=shift, left=left, right=right)
-    return _between(shift, left, right, promised(is_symmetric, is_row_stochastic, spectral_bound))
+    promises = promised(is_symmetric, is_row_stochastic, spectral_bound).keywords()
+    if isinstance(shift, DenseShift):
+        return DenseShift(left * shift.matrix * right.mT, **promises)
+    if isinstance(shift, LowRankShift):
+        return LowRankShift(left * shift.left, right * shift.right, shift.core, **promises)
+    return ScaledShift(shift, left, right, **promises)
 
 
-@singledispatch
-def _between(shift: ShiftOperator, left: Tensor, right: Tensor, promises: Promises) -> ShiftOperator:
-    return ScaledShift(shift, left, right, **promises.keywords())
-
-
-@_between.register
-def _(shift: DenseShift, left: Tensor, right: Tensor, promises: Promises) -> ShiftOperator:
-    return DenseShift(left * shift.matrix * right.mT, **promises.keywords())
-
-
-@_between.register
-def _(shift: LowRankShift, left: Tensor, right: Tensor, promises: Promises) -> ShiftOperator:
-    return LowRankShift(left * shift.left, right * shift.right, shift.core, **promises.keywords())
-
-
-@singledispatch
 def at_unit_scale(shift: ShiftOperator) -> ShiftOperator:
     """``S`` times a power of two for each sample, so that what it is made of is close to 1.
 
-    Factors are scaled each by itself, the two parts of a hinge, which add up, together. By default ``S``
-    itself: softmax and exponential weights are of that size as they are made.
+    Factors are scaled each by itself, the two parts of a hinge, which add up, together. Others stay: softmax
+    and exponential weights are of that size as they are made.
     """
+    if isinstance(shift, HingeShift):
+        row, column = to_unit_scale(shift.row, shift.column)
+        return HingeShift(row, column, **shift.promises.keywords())
+    if isinstance(shift, DenseShift | LowRankShift):
+        return shift.mapped(lambda part: to_unit_scale(part)[0])
     return shift
-
-
-@at_unit_scale.register(DenseShift)
-@at_unit_scale.register(LowRankShift)
-def _(shift: ShiftOperator) -> ShiftOperator:
-    return shift.mapped(lambda part: to_unit_scale(part)[0])
-
-
-@at_unit_scale.register
-def _(shift: HingeShift) -> ShiftOperator:
-    row, column = to_unit_scale(shift.row, shift.column)
-    return HingeShift(row, column, **shift.promises.keywords())
