@@ -47,7 +47,7 @@ def snapshot(
     limits: Limits | None = None,
     max_nodes: int = MAX_NODES,
 ) -> Snapshot:
-    """The numbers of :func:`~gsp_nonlocal.spectral.analyze` alone: what a training can afford each epoch.
+    """The numbers of :func:`~gsp_nonlocal.report.analyze` alone: what a training can afford each epoch.
 
     Args:
         model: see ``analyze``.

@@ -66,7 +66,7 @@ def analyses(
         chosen: The options of :func:`add_options`.
         found: The networks.
         say: Prints.
-        analyze: :func:`gsp_nonlocal.spectral.analyze`.
+        analyze: :func:`gsp_nonlocal.report.analyze`.
 
     Raises:
         ValueError: If something does not fit.

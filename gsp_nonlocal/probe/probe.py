@@ -196,7 +196,7 @@ def find_readable(model: nn.Module) -> list[Watched]:
             f"{type(model).__name__} has no nonlocal block and no attention that is known, only modules "
             f"of the kinds {', '.join(sorted({type(module).__name__ for module in model.modules()}))}. "
             f"Known are {', '.join(known_kinds())}; tell of another with "
-            "gsp_nonlocal.spectral.register_reader(kind, reader), or put a block in with "
+            "gsp_nonlocal.probe.register_reader(kind, reader), or put a block in with "
             'gsp_nonlocal.insert_blocks(model, {"path.of.a.module": SNL})'
         )
     return found

@@ -91,7 +91,7 @@ class SpectralCallback(Callback):
         if isinstance(trainer.strategy, DeepSpeedStrategy | FSDPStrategy | ModelParallelStrategy):
             raise ValueError(
                 f"{type(trainer.strategy).__name__} splits the weights among processes, and SpectralCallback "
-                "runs the network in one; leave it out, and call gsp_nonlocal.spectral.analyze afterwards"
+                "runs the network in one; leave it out, and call gsp_nonlocal.report.analyze afterwards"
             )
         if self.folder is not None and trainer.is_global_zero:
             check_folder(self.folder, self.overwrite)

@@ -120,5 +120,5 @@ def require_forward_of(module: nn.Module, homes: Container[str]) -> None:
     if home not in homes:
         raise NotAGraphError(
             f"{home} has a forward of its own, and what it computes is not known; tell of it with "
-            f"gsp_nonlocal.spectral.register_reader({type(module).__name__}, reader)"
+            f"gsp_nonlocal.probe.register_reader({type(module).__name__}, reader)"
         )
