@@ -28,9 +28,7 @@ def run(program, *folders):
     "first",
     [
         "import gsp_nonlocal.filters",
-        "import gsp_nonlocal",
         "import filters",
-        "import filters.spectral_function",
         "from gsp_nonlocal.filters.wavelets import itersine",
         "from gsp_nonlocal import blocks",
     ],

@@ -94,7 +94,6 @@ def test_bad_input_ends_in_one_line(arguments, part, files, tmp_path, capsys):
     ("package", "extra", "arguments"),
     [
         ("matplotlib", "report", []),
-        ("jinja2", "report", []),
         ("PIL", "report", []),
         ("timm", "models", ["--model", "timm.vit_tiny_patch16_224"]),
         ("torchvision.models", "models", ["--model", "torchvision.resnet18"]),

@@ -6,11 +6,11 @@ from itertools import product
 import pytest
 import torch
 
+from filters import DenseShift
 from tests.cases.filters import FAMILIES, FIXED
 from tests.cases.own import Clenshaw, Horner, Learned
 from tests.cases.shifts import CLOSED, SHIFTS
 from tests.cases.signals import IN, OUT, relative, signal
-from tests.filters.test_filter_laws import dense, tolerance
 
 MIDDLE = 3
 """Channels between two filters, other than those at their ends: a zero of the wrong shape does not fit."""
@@ -26,6 +26,16 @@ FIXED_AFTER = {name: f for name, (f, _) in FIXED.items() if name in ("heat", "fu
 
 WHOLE = ("low-rank", "low-rank, odd rank, no core", "dense", "diagonal")
 """One graph of each kind of closed arithmetic: all pairs run there."""
+
+
+def dense(shift):
+    """The same graph as a matrix, with the same promise."""
+    return DenseShift(shift.to_dense(), is_symmetric=shift.is_symmetric)
+
+
+def tolerance(graph):
+    """Where a graph has no closed resolvent, a filter may iterate to 1e-12 of the residual."""
+    return 1e-11 if graph.startswith(CLOSED) else 1e-9
 
 
 def pairs(graph):

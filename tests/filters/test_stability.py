@@ -33,11 +33,18 @@ def edge_of_stability() -> ARMA:
 
 
 HARD["arma, poles at the edge"] = edge_of_stability
+SLOW = ("cayley-64", "rational-64", "arma-64")
+"""Up to 128 iterated resolvents on a sparse graph: once is enough."""
+CASES = [
+    (name, graph, dtype)
+    for name in HARD
+    for graph in GRAPHS
+    for dtype in (torch.float64, torch.float32)
+    if name not in SLOW or not graph.startswith("sparse") or (graph, dtype) == ("sparse", torch.float32)
+]
 
 
-@pytest.mark.parametrize("name", HARD)
-@pytest.mark.parametrize("graph", GRAPHS)
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize(("name", "graph", "dtype"), CASES)
 def test_values_are_bounded_by_the_response_and_gradients_finite(name, graph, dtype):
     torch.manual_seed(0)
     f, shift, z = HARD[name]().to(dtype), SHIFTS[graph]().to(dtype), signal().to(dtype).requires_grad_()

@@ -35,7 +35,8 @@ NAMES = registry.names()
 TRIOS = [" ".join(islice(cycle(NAMES), start, start + 3)) for start in range(0, len(NAMES), 3)]
 """All blocks, one at each path."""
 ON_GRIDS = {case.kind for case in BLOCKS.values() if case.on_grid}
-PAIRS = [(name, trio) for name in MODELS for trio in TRIOS]
+PAIRS = list(zip(MODELS, cycle(TRIOS), strict=False))
+"""Every model, and every block in several of them."""
 
 
 @cache
@@ -101,7 +102,7 @@ def test_pretrained_weights_load_before_insertion_and_after(name, trio):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize(("name", "trio"), list(zip(MODELS, cycle(TRIOS), strict=False)))
+@pytest.mark.parametrize(("name", "trio"), PAIRS)
 def test_the_result_survives_copy_and_disk(name, trio):
     network, x = open_gates(inserted(copy.deepcopy(plain(name)), name, trio)), image(name)
     buffer = io.BytesIO()

@@ -63,7 +63,14 @@ def written(tmp_path_factory) -> Path:
         for parameter in model[3].parameters():
             parameter.mul_(3)
     end = analyze(model, images, label="end", budget=500_000)
-    return write_analyses([start, end], tmp_path_factory.mktemp("page") / "analysis", title="A & B <c>")
+    return page_of([start, end], tmp_path_factory.mktemp("page"), title="A & B <c>")
+
+
+def page_of(found, folder: Path, title: str) -> Path:
+    """The page of analyses, whose figures beside it are empty files."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gsp_nonlocal.report.report.save", lambda figure, target, **_: target.touch())
+        return write_analyses(found, folder / "analysis", title=title)
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +160,7 @@ def test_a_chart_is_named_by_its_title_alone(page):
     assert not any("bad sign" in name for name in names)
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("model", ["1-D", "3-D", "one node", "no edges"])
 def test_maps_of_other_kinds(model, tmp_path):
     torch.manual_seed(0)
@@ -198,9 +206,9 @@ def strange(tmp_path_factory) -> Path:
     model = nn.ModuleDict({name: NL(4) for name in names})
     model.forward = lambda x: nn.Sequential(*model.values())(x)
     images = torch.zeros(2, 4, 6, 6)
-    labels = ("$\\bad$ #030303", f"-->{HOSTILE}", "x" * 120)
+    labels = ("$\\bad$ #030303", f"-->{HOSTILE}{'x' * 120}")
     found = [analyze(model, images, label=label, budget=100_000) for label in labels]
-    return write_analyses(found, tmp_path_factory.mktemp("strange") / "analysis", title=HOSTILE)
+    return page_of(found, tmp_path_factory.mktemp("strange"), title=HOSTILE)
 
 
 @pytest.mark.parametrize("width", [360, 1280])
