@@ -192,7 +192,7 @@ print(json.dumps({
     "compared": [*comparison.BLOCKS],
     "measured": [name.lower() for name in block_sections.BLOCKS],
     "block names": block_names(),
-    "compiled": [name for name, _, _ in compile_program.cases("aot_eager")],
+    "compiled": [name for backend in ("eager", "aot_eager") for name, _, _ in compile_program.cases(backend)],
 }))
 describe.main(["--format", "markdown"])
 """

@@ -29,7 +29,14 @@ def accepts(name, graph):
     return (SHIFTS[graph]().is_symmetric or not needs_symmetry) and not approximated
 
 
-PAIRS = [(name, graph) for name in FILTERS for graph in SHIFTS if accepts(name, graph)]
+WHOLE = ("low-rank", "dense")
+PAIRS = [
+    (name, graph)
+    for i, name in enumerate(FILTERS)
+    for j, graph in enumerate(SHIFTS)
+    if ((i + j) % 2 == 0 or graph in WHOLE) and accepts(name, graph)
+]
+"""Every filter on every other shift, in turns: the orders of one family meet all of them."""
 
 
 @pytest.mark.parametrize(("name", "graph"), PAIRS)

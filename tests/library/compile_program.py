@@ -59,6 +59,15 @@ HALF = ("snl", "cgnl, groups")
 """Blocks of bfloat16 as well, whose norms run in float32."""
 LARGE = ("nl, in chunks",)
 """On a map with more weights than exist at once."""
+WITH_AOT = (
+    *(f"filter {name}" for name in ("chebyshev", "cayley", "arma", "rational", "fixed", "composed")),
+    *(name for name in BLOCKS if "," not in name),
+    *(name for name in KNOWN if name.startswith("affinity") and "," not in name),
+    "nl, in chunks",
+    "cgnl, groups, half",
+)
+"""Every backward pass that is written by hand, and every kind of arithmetic in one graph with its gradients;
+the others are traced forward, which finds what breaks a graph in a third of the time."""
 WITH_INDUCTOR = ("filter chebyshev", "filter rational", "nl", "dnl")
 TOLERANCES = {torch.bfloat16: 1e-2, torch.float32: 1e-5, torch.float64: 1e-11}
 Case = tuple[str, Callable[[int], nn.Module], tuple[int, ...]]
@@ -66,7 +75,16 @@ Case = tuple[str, Callable[[int], nn.Module], tuple[int, ...]]
 
 def cases(backend: str) -> list[Case]:
     """Names, makers of a block, and shapes of its input."""
-    return [case for case in _cases() if backend != "inductor" or case[0] in WITH_INDUCTOR]
+    chosen = {
+        "inductor": lambda name, shape: name in WITH_INDUCTOR,
+        "aot_eager": lambda name, shape: _with_aot(name, shape),
+        "eager": lambda name, shape: not _with_aot(name, shape),
+    }[backend]
+    return [case for case in _cases() if chosen(case[0], case[2])]
+
+
+def _with_aot(name: str, shape: tuple[int, ...]) -> bool:
+    return name in WITH_AOT and shape != SHAPES["dense"]
 
 
 def _cases() -> Iterator[Case]:

@@ -12,7 +12,7 @@ from tests.library import compile_program
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
+@pytest.mark.parametrize("backend", ["eager", "aot_eager", "inductor"])
 def test_blocks_compile_without_graph_breaks(backend):
     program = Path(compile_program.__file__)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
