@@ -177,6 +177,10 @@ def _values(p: Problem, where: str) -> Outcome:
     exponents = (100 * float(p.x.abs().max())) ** 2 < 1e-4 * torch.finfo(compute).max
     if p.block.affinity.__class__.__name__ not in ("ReLUDot",) and not exponents:
         return Outcome("not judged", "exponents overflow")
+    if type(p.block.affinity).__name__ == "RBF":
+        rounded = affinity_rounding(p.exact.affinity, p.x.double().flatten(2).mT)
+        if rounded * p.eps > 0.1:
+            return Outcome("not judged", "rounding moves exponents")
     rounding = 4 * p.eps * size(p.x.double().flatten(2).mT)  # of the residual's sum
     found = type(found)(found.value, found.allowed + rounding, found.judged, found.magnitude)
     return compare((y.double() - p.x.double()).flatten(2).mT, found, where)

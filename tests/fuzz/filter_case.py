@@ -102,12 +102,17 @@ class Problem:
             s = noise.of_solve(s) if any(name in self.case.filter for name in FAMILIES["rational"]) else s
             s = s.expand(max(len(s), len(inputs[count])), -1, -1)
             exponent = self.graph.exponent(inputs[:count])
-            if not s.isfinite().all() or self.overflows(s) or exponent > 1e-4 * torch.finfo(self.compute).max:
+            lost = self.graph.is_lost(inputs[:count], self.eps)
+            if lost or not s.isfinite().all() or self.overflows(s) or exponent > self.largest():
                 out = self.exact.out_channels or self.case.channels
                 return s.new_full((*s.shape[:2], out), torch.inf), s.new_full((len(s),), torch.inf)
             y, magnitude = apply(self.exact, s, inputs[count])
             own = 2e-16 / self.eps * cancellation(self.exact, s, inputs[count])
             return y, magnitude + own
+
+    def largest(self) -> float:
+        """What numbers of the data type in which the library computes stay below, by far."""
+        return 1e-4 * torch.finfo(self.compute).max
 
     def overflows(self, s: Tensor) -> bool:
         """Whether powers of the matrix leave the data type in which the library computes."""
@@ -147,7 +152,10 @@ class Problem:
         if not cutoffs:
             return False
         s = self.graph.matrix([one.double() for one in self.numbers])
-        lam = 1 - torch.linalg.eigvalsh(0.5 * (s + s.mT))
+        try:
+            lam = 1 - torch.linalg.eigvalsh(0.5 * (s + s.mT))
+        except torch.linalg.LinAlgError:  # LAPACK gives up on entries of very different size
+            return True
         near = self.near_jump()
         return any(bool(((lam - c).abs() <= near).any()) for c in cutoffs)
 

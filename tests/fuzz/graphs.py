@@ -91,6 +91,13 @@ class Graph:
             found.append(affinity_rounding(affinity, inputs[0], state))
         return max(found, default=1.0)
 
+    def is_lost(self, inputs: Inputs, eps: float) -> bool:
+        """Whether rounding moves exponents of distances by more than 0.1, as documented."""
+        parts, _ = self.split(inputs)
+        if any(part.is_lost(one, eps) for part, one in zip(self.parts, parts, strict=True)):
+            return True
+        return self.kind == "affinity" and self.option.startswith("RBF") and self.rounding(inputs) * eps > 0.1
+
     def split(self, inputs: Inputs) -> tuple[list[Inputs], Inputs]:
         """The numbers of each part, and its own."""
         found, start = [], 0
