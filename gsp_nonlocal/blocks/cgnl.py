@@ -26,6 +26,10 @@ class CGNL(NonlocalBlock):
         gamma: of the RBF.
         gate, device, dtype: see :class:`NonlocalBlock`.
 
+    The series grows with the features, to the power ``2 · order``. Where the filter's result exceeds 10¹⁸,
+    the variance of the group norm overflows float32, in PyTorch without a word: keep ``γ ‖features‖²`` below
+    about 10⁶ (10³ at order 3), or use float64.
+
     References:
         Yue et al. (2018), *Compact Generalized Non-local Network*.
 

@@ -74,6 +74,10 @@ class Problem:
         """The map and the parameters, in float64."""
         return [self.x.double(), *(p.detach().double() for p in self.block.parameters())]
 
+    def normable(self) -> float:
+        """What a norm takes: the square of more overflows, as PyTorch's norms do, and CGNL documents."""
+        return 1e-2 * torch.finfo(torch.promote_types(self.dtype, torch.float32)).max ** 0.5
+
     def formula(self, inputs: list[Tensor], noise: Noise) -> tuple[Tensor, Tensor]:
         """``y − x``, as ``(B, N, C)``, and its size."""
         exact = copy.deepcopy(self.exact)
@@ -81,21 +85,23 @@ class Problem:
             for parameter, value in zip(exact.parameters(), inputs[1:], strict=True):
                 parameter.copy_(value)
             x = inputs[0].flatten(2).mT
-            y = textbook_block(exact, x, self.case.spatial, noise)
+            y = textbook_block(exact, x, self.case.spatial, noise, self.normable())
         return y - x, size(y - x) + size(x) * 0.1
 
 
-def textbook_block(block: NonlocalBlock, x: Tensor, spatial: tuple[int, ...], noise: Noise) -> Tensor:
-    """The block's output as nodes ``(B, N, C)``."""
+def textbook_block(
+    block: NonlocalBlock, x: Tensor, spatial: tuple[int, ...], noise: Noise, normable: float
+) -> Tensor:
+    """The block's output as nodes ``(B, N, C)``; infinite where a norm is given more than ``normable``."""
     for _ in range(block.recurrence):
         s = noise(affinity_matrix(block.affinity, x, spatial), affinity_rounding(block.affinity, x))
         for unit in block.units:
             own = s if unit.affinity is None else s + noise(affinity_matrix(unit.affinity, x, spatial))
-            x = x + _update(block, unit, own, x, spatial)
+            x = x + _update(block, unit, own, x, spatial, normable)
     return x
 
 
-def _update(block: Any, unit: Any, s: Tensor, x: Tensor, spatial: tuple[int, ...]) -> Tensor:
+def _update(block: Any, unit: Any, s: Tensor, x: Tensor, spatial: tuple[int, ...], normable: float) -> Tensor:
     z = x
     if hasattr(unit.value, "weight"):
         z = x @ unit.value.weight
@@ -107,6 +113,8 @@ def _update(block: Any, unit: Any, s: Tensor, x: Tensor, spatial: tuple[int, ...
         y = s @ pool(z, kind, spatial) @ unit.filter.weight[0]
     else:
         y = apply(unit.filter, s, block.vertices.fold(z))[0]
+    if float(y.abs().amax()) > normable:
+        return torch.full_like(x, torch.inf)
     update = unit.activation(unit.norm(block.vertices.unfold(y, x.shape[1]).mT.contiguous())).mT
     return update if unit.gate is None else unit.gate * update
 
