@@ -7,18 +7,21 @@ name                               is
 ``Trace``                          one application of a block: its shift, its signals, how nodes lie
 ``register_reader(kind, reader)``  lets the probe know another kind of module
 ``NotAGraphError``                 what a reader raises where a module's call has no graph
+``StableHypothesis(model)``        ``‖S² − S‖_F`` of all graphs of a forward pass, as a part of a loss
 =================================  ==========================================================================
 """
 
 from gsp_nonlocal.probe.foreign_readers import FOREIGN_READERS
 from gsp_nonlocal.probe.probe import MAX_NODES, SpectralProbe, evaluation, find_readable
 from gsp_nonlocal.probe.readers import NotAGraphError, register_reader
+from gsp_nonlocal.probe.stable_hypothesis import StableHypothesis
 from gsp_nonlocal.probe.trace import Trace
 
 __all__ = [
     "MAX_NODES",
     "NotAGraphError",
     "SpectralProbe",
+    "StableHypothesis",
     "Trace",
     "evaluation",
     "find_readable",

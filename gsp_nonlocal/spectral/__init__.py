@@ -10,6 +10,7 @@ name                                     is
 ``signal_density(z, shift)``             where in frequency the energy of a signal lies
 ``gft(z, found)``, ``igft``              a signal by frequency, and back
 ``measures``                             single numbers of eigenvalues, matrix, rows and signals
+``stable_penalty(shift)``                ``‖S² − S‖_F``: how far the graph is from the stable hypothesis
 ``block_response(block)``                ``H(λ)`` of a trained block
 ``fit_response(filter, target)``         a filter designed from the response it should have
 =======================================  ====================================================================
@@ -44,6 +45,7 @@ from gsp_nonlocal.spectral.measures import (
 from gsp_nonlocal.spectral.response import Response, block_response
 from gsp_nonlocal.spectral.shift_rows import attention_map, attention_rows
 from gsp_nonlocal.spectral.spectrum import Spectrum, spectrum
+from gsp_nonlocal.spectral.stability import stable_penalty
 
 __all__ = [
     "Density",
@@ -71,6 +73,7 @@ __all__ = [
     "spectral_entropy",
     "spectral_gap",
     "spectrum",
+    "stable_penalty",
     "symmetric_part",
     "total_variation",
 ]

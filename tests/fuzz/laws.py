@@ -75,9 +75,9 @@ def compare(y: Tensor, truth: Truth, where: str) -> Outcome:
 
 def gradients(p: Problem, where: str) -> Outcome:
     """``⟨ȳ, dy⟩`` along one direction of the graph, the signal or the parameters, by central differences."""
-    truth = p.truth()
     leaves = [one.clone().requires_grad_() for one in p.inputs]
     y = p.program(leaves)
+    truth = p.truth()  # after the call: a graph that is refused has none
     cotangent = content("random", tuple(y.shape), p.case.seed + 9)
     found = torch.autograd.grad((y * cotangent.to(y.dtype)).sum(), leaves, allow_unused=True)
     grads = [torch.zeros_like(x) if g is None else g for g, x in zip(found, leaves, strict=True)]
