@@ -12,6 +12,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from experiments.settings import check_real, check_whole
 from experiments.tasks.blocks import named_block
+from experiments.tasks.penalty import check_penalty, watched
 from experiments.tasks.schedule import schedule, warmup_and_drops
 from gsp_nonlocal.models import PreResNet
 
@@ -38,6 +39,7 @@ class Classification(LightningModule):
         drops: Fractions of the training at which the rate falls tenfold.
         inner_channels: Width of the block's projections; the block's own by default.
         block_options: Further arguments of the block, plain values: ``{"groups": 4}`` for ``"cgnl"``.
+        stable_penalty: Weight of ``Σ_blocks ‖S² − S‖_F`` in the loss of a training; 0.01 in the paper.
 
     Raises:
         ValueError: If ``block`` is unknown (the choices are listed), it takes no such argument (``order``
@@ -61,6 +63,7 @@ class Classification(LightningModule):
         drops: Sequence[float] = (0.5, 0.833),
         inner_channels: int | None = None,
         block_options: dict[str, Any] | None = None,
+        stable_penalty: float = 0.0,
     ) -> None:
         super().__init__()
         check_whole("num_classes", num_classes, 2)
@@ -75,6 +78,7 @@ class Classification(LightningModule):
         self.save_hyperparameters()
         settings = {"order": order, "stages": stages, "inner_channels": inner_channels}
         factory = named_block(block, block_options, settings)
+        check_penalty(stable_penalty, factory is not None)
         self.network = PreResNet(depth, num_classes, in_channels, block=factory, dropout=dropout)
         self.accuracy = nn.ModuleDict(
             {f"{split}_": MulticlassAccuracy(num_classes, average="micro") for split in _SPLITS}
@@ -120,13 +124,18 @@ class Classification(LightningModule):
 
     def _step(self, batch: Batch, split: str) -> Tensor:
         images, labels = batch
-        logits = self(images)
+        weight = self.hparams["stable_penalty"] if split == "train" else 0.0
+        with watched(self.network, weight) as hypothesis:
+            logits = self(images)
         loss = self.loss(logits, labels)
         self.accuracy[f"{split}_"](logits, labels)
         shown: dict[str, Any] = {
             f"{split}/loss": loss,
             f"{split}/accuracy": self.accuracy[f"{split}_"],
         }
+        if hypothesis is not None:
+            shown["train/stable_penalty"] = penalty = hypothesis.penalty()
+            loss = loss + weight * penalty
         self.log_dict(shown, on_step=False, on_epoch=True, prog_bar=True)
         return loss
 

@@ -12,6 +12,7 @@ from torchmetrics.classification import BinaryJaccardIndex
 import filters
 from experiments.settings import check_real, check_whole
 from experiments.tasks.blocks import named_block
+from experiments.tasks.penalty import check_penalty, watched
 from experiments.tasks.schedule import cosine, schedule
 from gsp_nonlocal import NonlocalBlock
 
@@ -42,6 +43,7 @@ class Segmentation(LightningModule):
         learning_rate: Peak learning rate.
         block: Name of a nonlocal block, in place of the default ``filter``.
         block_options: Further arguments of that block, plain values: ``{"groups": 4}`` for ``"cgnl"``.
+        stable_penalty: Weight of ``Σ_blocks ‖S² − S‖_F`` in the loss of a training; 0.01 in the paper.
 
     Raises:
         ValueError: If ``filter`` or ``block`` is unknown (the choices are listed), the block takes no such
@@ -59,6 +61,7 @@ class Segmentation(LightningModule):
         learning_rate: float = 1e-2,
         block: str | None = None,
         block_options: dict[str, Any] | None = None,
+        stable_penalty: float = 0.0,
     ) -> None:
         super().__init__()
         check_whole("channels", channels, 1)
@@ -71,6 +74,7 @@ class Segmentation(LightningModule):
         else:
             _check_one(filter, block)
             blocks = [named(channels)]
+        check_penalty(stable_penalty, bool(blocks))
         self.network = nn.Sequential(
             *_convolution(3, channels),
             nn.ReLU(),
@@ -115,10 +119,15 @@ class Segmentation(LightningModule):
 
     def _step(self, batch: Batch, split: str) -> Tensor:
         images, masks = batch
-        logits = self(images)
+        weight = self.hparams["stable_penalty"] if split == "train" else 0.0
+        with watched(self.network, weight) as hypothesis:
+            logits = self(images)
         loss = self.loss(logits, masks)
         self.iou[f"{split}_"](logits, masks.long())
         shown: dict[str, Any] = {f"{split}/loss": loss, f"{split}/iou": self.iou[f"{split}_"]}
+        if hypothesis is not None:
+            shown["train/stable_penalty"] = penalty = hypothesis.penalty()
+            loss = loss + weight * penalty
         self.log_dict(shown, on_step=split == "train", on_epoch=split != "train", prog_bar=True)
         return loss
 

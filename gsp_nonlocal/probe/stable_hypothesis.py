@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from gsp_nonlocal.affinity import Affinity
-from gsp_nonlocal.spectral.stability import PROBES, stable_penalty
+from gsp_nonlocal.spectral.stability import RANDOM_SIGNALS, stable_penalty
 
 
 class StableHypothesis:
@@ -33,7 +33,7 @@ class StableHypothesis:
         >>> loss.backward()
     """
 
-    def __init__(self, model: nn.Module, *, probes: int = PROBES) -> None:
+    def __init__(self, model: nn.Module, *, probes: int = RANDOM_SIGNALS) -> None:
         self.affinities = [module for module in model.modules() if isinstance(module, Affinity)]
         if not self.affinities:
             raise ValueError(

@@ -12,12 +12,12 @@ from filters.precision import widened
 from gsp_nonlocal.shifts import LowRankShift, ShiftOperator
 from gsp_nonlocal.shifts.structure import factored, stored_matrix
 
-PROBES = 8
+RANDOM_SIGNALS = 8
 """Random signals of an estimate: the square's deviation is ``√(2/8)`` of it at most, half of it."""
 
 
 def stable_penalty(
-    shift: ShiftOperator | Tensor, *, probes: int = PROBES, generator: torch.Generator | None = None
+    shift: ShiftOperator | Tensor, *, probes: int = RANDOM_SIGNALS, generator: torch.Generator | None = None
 ) -> Tensor:
     r"""``‖S² − S‖_F``: 0 where the graph is stable, ``S^k = S`` for all ``k ≥ 1``.
 
