@@ -50,14 +50,24 @@ def values_and_slopes(g: ScalarResponse, lam: Tensor, width: Tensor, unit: float
         width: what rounding may have added to them.
         unit: see :func:`rounding`.
     """
-    lam = within(lam, width)
+    value, slope, jumps = _around_jumps(g, within(lam, width), width, unit)
+    return torch.where(jumps, value[3], value[0]), slope[0]
+
+
+def _around_jumps(
+    g: ScalarResponse, lam: Tensor, width: Tensor, unit: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """``g`` and ``g'`` at ``λ`` and at the three places of :func:`_around`, and where ``g`` jumps between.
+
+    There it changes by more than its slopes and its rounding allow; near a zero of ``g``, too, where any
+    change is great beside its value.
+    """
     places = torch.stack([lam, *_around(lam, width)])
     value, slope = _value_and_slope(g, places)
     spread = value.amax(0) - value.amin(0)
     reach = 2 * width * slope.abs().amax(0)
     noise = _NOISE * unit * value.abs().amax(0)
-    jumps = (spread > 2 * reach + noise) | (~reach.isfinite() & (spread > 0))
-    return torch.where(jumps, value[3], value[0]), slope[0]
+    return value, slope, (spread > 2 * reach + noise) | (~reach.isfinite() & (spread > 0))
 
 
 def _value_and_slope(g: ScalarResponse, lam: Tensor) -> tuple[Tensor, Tensor]:
@@ -79,12 +89,9 @@ def at_jumps(g: ScalarResponse, lam: Tensor) -> Tensor:
     """
     width = 4 * torch.finfo(lam.dtype).eps * torch.ones_like(lam)
     lam = within(lam, width)
-    own = values(g, lam)
     with torch.no_grad():
-        below, above, simple = (values(g, place) for place in _around(lam.detach(), width))
-        scale = torch.stack([own, below, above, simple]).abs().amax()
-        jumps = torch.maximum((above - below).abs(), (simple - own).abs()) > 1e-4 * scale
-    return torch.where(jumps, simple, own)
+        value, _, jumps = _around_jumps(g, lam.detach(), width, rounding(g, lam))
+    return torch.where(jumps, value[3], values(g, lam))
 
 
 def _around(lam: Tensor, width: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -210,6 +210,21 @@ def test_a_spectrum_beyond_the_interval_is_put_back_by_its_rounding_alone(beyond
         assert SpectralFunction(lambda lam: (lam * (2 - lam)).sqrt())(z, shift).isfinite().all()
 
 
+SMOOTH = [torch.cos, torch.sin, lambda lam: lam - 1.0, lambda lam: (lam - 0.6) ** 3, torch.exp]
+
+
+@dtypes
+@pytest.mark.parametrize("g", SMOOTH)
+def test_a_smooth_response_has_its_slope_on_a_diagonal_near_its_zeros_too(g, dtype):
+    """All eigenvalues alike: nothing else tells how great the response is."""
+    for lam in (0.0, 0.6, 0.61, 1.0, 1.0001, math.pi / 2, 1.5776, 2.0):
+        mu = torch.full((1, 5), 1.0, dtype=dtype).sub(lam).requires_grad_()
+        (found,) = torch.autograd.grad(SpectralFunction(g)(torch.ones(1, 5, 1), DiagonalShift(mu)).sum(), mu)
+        at = (1 - mu.detach().double()).requires_grad_()
+        (slope,) = torch.autograd.grad(g(at).sum(), at)
+        assert (found.double() + slope).abs().max() < (1e-5 if dtype == torch.float32 else 1e-12)
+
+
 def poisoned(value: float, *place: int) -> Tensor:
     matrix = normalised(path(8)).expand(2, -1, -1).clone()
     matrix[place] = matrix[place[0], place[2], place[1]] = value

@@ -74,6 +74,12 @@ class Problem:
         """The map and the parameters, in float64."""
         return [self.x.double(), *(p.detach().double() for p in self.block.parameters())]
 
+    def exponents_overflow(self) -> bool:
+        """Whether inner products of the features leave the data type: all but SNL's graph need them."""
+        largest = torch.finfo(torch.promote_types(self.dtype, torch.float32)).max
+        products = (100 * float(self.x.abs().max())) ** 2
+        return type(self.block.affinity).__name__ != "ReLUDot" and products >= 1e-4 * largest
+
     def normable(self) -> float:
         """What a norm takes: the square of more overflows, as PyTorch's norms do, and CGNL documents."""
         return 1e-2 * torch.finfo(torch.promote_types(self.dtype, torch.float32)).max ** 0.5
@@ -147,6 +153,8 @@ def check(case: BlockCase) -> Outcome:
             raise
         except Exception as error:
             said = refusals.reason(error, where)
+            if "NaN or infinite" in str(error) and Problem(case).exponents_overflow():
+                return Outcome("refused", said)
             if not any(cause in str(error) for cause in CAUSES):
                 raise Failure(f"refused: {said} ({where})", f"a valid case is refused: {error}") from error
             return Outcome("refused", said)
@@ -182,8 +190,7 @@ def _values(p: Problem, where: str) -> Outcome:
     found = truth(
         p.formula, p.inputs(), p.rounding(), compute, torch.bfloat16 if p.case.autocast else p.dtype
     )
-    exponents = (100 * float(p.x.abs().max())) ** 2 < 1e-4 * torch.finfo(compute).max
-    if p.block.affinity.__class__.__name__ not in ("ReLUDot",) and not exponents:
+    if p.exponents_overflow():
         return Outcome("not judged", "exponents overflow")
     if type(p.block.affinity).__name__ == "RBF":
         rounded = affinity_rounding(p.exact.affinity, p.x.double().flatten(2).mT)
