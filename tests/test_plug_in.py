@@ -265,7 +265,7 @@ def test_new_parts_keep_the_laws(copy):
     ids = {
         "tests/filters/test_filter_laws.py": [
             "test_a_filter_keeps_the_laws[nested-2]",
-            "test_a_filter_keeps_the_laws_on_every_shift[nested-2-sparse]",
+            "test_a_filter_keeps_the_laws_on_every_shift[nested-2-low-rank]",
             "test_the_response_is_the_sum_of_the_terms[nested-2]",
         ],
         "tests/affinity/test_affinities.py": [

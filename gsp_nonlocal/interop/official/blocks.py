@@ -1,4 +1,4 @@
-"""Weights of the authors' public code (Zhu et al. 2021), read into our blocks and networks."""
+"""Blocks of the authors' public code (Zhu et al. 2021): their weights read into ours."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from filters.registry import Registry
 from gsp_nonlocal.blocks import A2, ANL, CC, CGNL, DNL, NL, NS, SNL, UNNORMALISED, NonlocalBlock
@@ -25,7 +24,6 @@ from gsp_nonlocal.interop.translation import (
     translate,
     vectors,
 )
-from gsp_nonlocal.models import PreResNet
 
 
 def load_block(kind: str, state_dict: State, **options: Any) -> NonlocalBlock:
@@ -49,27 +47,6 @@ def load_block(kind: str, state_dict: State, **options: Any) -> NonlocalBlock:
     state = translate(rules, state_dict, f"the authors' {kind}", ignored)
     load_translated(block, state, state_dict)
     return block
-
-
-def load_network(state_dict: State) -> PreResNet:
-    """The authors' CIFAR network with one SNL block in stage 3: depth, classes, channels from the state.
-
-    Raises:
-        ValueError: if the keys do not fit (missing and surplus keys named).
-    """
-    require_keys(state_dict, ["conv.weight", "fc2.weight"], "the authors' network")
-    block_state, backbone = _split_network(state_dict)
-    units = len({key.split(".")[1] for key in backbone if key.startswith("layer1.")})
-    network = PreResNet(
-        6 * units + 2,
-        num_classes=backbone["fc2.weight"].shape[0],
-        in_channels=sizes(backbone, "conv.weight", "the authors' network")[1],
-        block=(lambda channels: load_block("snl", block_state)) if block_state else None,
-    )
-    inserted = {k: v for k, v in network.state_dict().items() if ".nonlocal_block." in k}
-    _require_same_keys(network, {**backbone, **inserted})
-    load_translated(network, {**backbone, **inserted}, state_dict)
-    return network
 
 
 Translated = tuple[NonlocalBlock, list[Rule], tuple[str, ...]]
@@ -180,35 +157,6 @@ def _sizes(state: State, key: str) -> tuple[int, int]:
     require_keys(state, [key], "the authors' block")
     inner, channels = sizes(state, key, "the authors' block")
     return channels, inner
-
-
-def _split_network(state: State) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The state of the SNL block, which the authors place as ``layer3.2``, and the backbone's."""
-    if "layer3.2.t.weight" not in state:
-        return {}, dict(state)
-    prefix = "layer3.2."
-    block = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-    rest = {k: v for k, v in state.items() if not k.startswith(prefix)}
-    return block, {_before_block(key): value for key, value in rest.items()}
-
-
-def _before_block(key: str) -> str:
-    """The key of a residual unit as it is numbered without the block in the same sequence."""
-    stage, _, rest = key.partition(".")
-    index, _, name = rest.partition(".")
-    if stage != "layer3" or not index.isdigit() or int(index) < 2:
-        return key
-    return f"layer3.{int(index) - 1}.{name}"
-
-
-def _require_same_keys(module: nn.Module, state: State) -> None:
-    expected = {k for k in module.state_dict() if not k.endswith("num_batches_tracked")}
-    missing, surplus = sorted(expected - set(state)), sorted(set(state) - set(module.state_dict()))
-    if missing or surplus:
-        raise ValueError(
-            "the state does not fit: "
-            f"missing {', '.join(missing) or 'nothing'}; surplus {', '.join(surplus) or 'nothing'}"
-        )
 
 
 kinds: Registry[Callable[..., Translated]] = Registry("kind of block")
