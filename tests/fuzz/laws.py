@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -84,11 +86,10 @@ def gradients(p: Problem, where: str) -> Outcome:
     if not bool(truth.judged.all()) or p.on_jump():
         return Outcome("not judged", "ill-conditioned")
     steepest = float((size(cotangent) * truth.magnitude).max())
-    if any(
-        not g.isfinite().all() and _representable(x, steepest) for g, x in zip(grads, leaves, strict=True)
-    ):
+    lost = [x for g, x in zip(grads, leaves, strict=True) if not g.isfinite().all()]
+    if any(_representable(x, steepest) for x in lost) and _are_numbers(p, cotangent):
         raise Failure(f"NaN or inf gradient ({where})", "the value is finite, a gradient is not")
-    if any(not g.isfinite().all() for g in grads):
+    if lost:
         return Outcome("not judged", "the derivative leaves the data type")
     return _along(p, where, cotangent.to(y.dtype).double(), [g.double() for g in grads], truth)
 
@@ -98,6 +99,18 @@ def _representable(x: Tensor, steepest: float) -> bool:
     smallest = x.detach().double().abs()
     smallest = smallest[smallest > 0]
     return not len(smallest) or 100 * steepest / float(smallest.min()) < 1e-4 * torch.finfo(x.dtype).max
+
+
+def _are_numbers(p: Problem, cotangent: Tensor) -> bool:
+    """Whether all derivatives are numbers of their types by far, by those that the library has in float64."""
+    double = copy.copy(p)
+    double.f, double.case = copy.deepcopy(p.f).double(), replace(p.case, autocast=False)
+    leaves = [one.double().requires_grad_() for one in p.inputs]
+    grads = torch.autograd.grad((double.program(leaves) * cotangent).sum(), leaves, allow_unused=True)
+    return all(
+        g is None or bool((g.abs() < 1e-4 * torch.finfo(x.dtype).max).all())
+        for g, x in zip(grads, p.inputs, strict=True)
+    )
 
 
 def _along(p: Problem, where: str, cotangent: Tensor, grads: list[Tensor], truth: Truth) -> Outcome:
