@@ -67,8 +67,8 @@ class Problem:
 
     def rounding(self) -> float:
         """The same, or the residual at which iterations end, where a resolvent may have no closed form."""
-        resolvents = any(name in self.case.block for name in ("Cayley", "ARMA", "Rational"))
-        return max(self.eps, 4e-12) if resolvents else self.eps
+        solves = any(_solves(unit.filter) for unit in self.block.units)
+        return max(self.eps, 4e-12) if solves else self.eps
 
     def inputs(self) -> list[Tensor]:
         """The map and the parameters, in float64."""
@@ -95,6 +95,10 @@ class Problem:
         return y - x, size(y - x) + size(x) * 0.1
 
 
+def _solves(filter: Any) -> bool:
+    return any(type(one).__name__ in ("Cayley", "ARMA", "Rational") for one in filter.modules())
+
+
 def textbook_block(
     block: NonlocalBlock, x: Tensor, spatial: tuple[int, ...], noise: Noise, normable: float
 ) -> Tensor:
@@ -103,6 +107,7 @@ def textbook_block(
         s = noise(affinity_matrix(block.affinity, x, spatial), affinity_rounding(block.affinity, x))
         for unit in block.units:
             own = s if unit.affinity is None else s + noise(affinity_matrix(unit.affinity, x, spatial))
+            own = noise.of_solve(own) if _solves(unit.filter) else own
             x = x + _update(block, unit, own, x, spatial, normable)
     return x
 
