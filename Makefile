@@ -5,7 +5,7 @@ RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 DEMO   ?=
 
-.PHONY: help setup demo test test-threads fuzz test-scatter test-peers doctest lint format type check benchmark study families compare \
+.PHONY: help setup demo test test-threads fuzz test-scatter test-sampling test-peers doctest lint format type check benchmark study families compare \
         spectral-study clean
 help:           ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -36,12 +36,19 @@ test-threads: $(READY) ## the laws of filters and of spectra with two threads: P
 # index. The tests with both run from a folder of its own, beside those without.
 SCATTER := $(VENV)/scatter
 BUILD   := MAX_JOBS=2 $(RUN) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --target $(SCATTER)
-test-scatter: $(READY) ## tests of sparse graphs with torch-scatter and torch-sparse, built from source (minutes, once)
+$(SCATTER)/torch_scatter: $(READY)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check setuptools wheel -c constraints.txt
-	@test -d $(SCATTER)/torch_scatter || $(BUILD) 'torch-scatter>=2.1.2'
-	@test -d $(SCATTER)/torch_sparse || $(BUILD) 'torch-sparse>=0.6.18'
-	PYTHONPATH=$(SCATTER) $(RUN) -c "import torch_geometric.typing as t; assert t.WITH_TORCH_SCATTER and t.WITH_TORCH_SPARSE"
+	@test -d $@ || $(BUILD) 'torch-scatter>=2.1.2'
+	@touch $@
+
+test-scatter: $(SCATTER)/torch_scatter ## tests of sparse graphs with torch-scatter, which is built from source (minutes, once)
+	PYTHONPATH=$(SCATTER) $(RUN) -c "import torch_geometric.typing as t; assert t.WITH_TORCH_SCATTER"
 	PYTHONPATH=$(SCATTER) OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 -q tests/shifts/test_sparse.py tests/interop/test_pyg.py
+
+test-sampling: $(SCATTER)/torch_scatter ## the test of PyG's NeighborLoader, for which torch-sparse is built too (ten minutes, once)
+	@test -d $(SCATTER)/torch_sparse || $(BUILD) 'torch-sparse>=0.6.18'
+	PYTHONPATH=$(SCATTER) $(RUN) -c "import torch_geometric.typing as t; assert t.WITH_TORCH_SPARSE"
+	PYTHONPATH=$(SCATTER) OMP_NUM_THREADS=1 $(RUN) -m pytest -q tests/interop/test_pyg.py
 
 # mmcv asks for a desktop's OpenCV and for training tools; its blocks need neither, so it stands in a folder of its own.
 PEERS := $(VENV)/peers

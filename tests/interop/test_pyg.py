@@ -163,7 +163,7 @@ def test_a_sampled_neighbourhood_of_directed_edges():
 
 @pytest.mark.skipif(
     not (WITH_PYG_LIB or WITH_TORCH_SPARSE),
-    reason="PyG samples neighbours by torch-sparse, which is built from source: make test-scatter runs this",
+    reason="PyG samples neighbours by torch-sparse, which is built from source: make test-sampling runs this",
 )
 def test_a_neighbor_loader_batch():
     data = Data(x=torch.randn(30, 3), edge_index=GRAPH)
