@@ -30,7 +30,8 @@ class LowRankShift(ShiftOperator):
         \quad (aI + b\,core\,G)\,c' = c - (b/a)\,Y A.
 
     So a filter of any order touches the ``N`` nodes twice: once in ``Y``, once at its end; and a
-    resolvent is an exact solve of size ``R``. :meth:`signal` returns such lazy signals.
+    resolvent is an exact solve of size ``R``. :meth:`signal` returns such lazy signals. ``G`` is formed in
+    the data type of the factors: scale factors whose inner products overflow it (10¹⁹ in float32).
 
     Args:
         left: ``(B, N, R)``, real floating-point.

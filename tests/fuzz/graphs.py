@@ -75,6 +75,9 @@ class Graph:
         found = [part.exponent(one) for part, one in zip(self.parts, parts, strict=True)]
         if self.kind in ("attention", "exponential"):
             found.append(float((own[0].abs() @ own[1].abs().mT).amax()))
+        if self.kind == "low-rank":  # inner products of factors, which are documented likewise
+            factors = [one for one in own if one.shape[-2:] == own[0].shape[-2:]]
+            found += [float((own[0].abs().mT @ one.abs()).amax()) for one in factors]
         if self.kind == "affinity" and any(name in self.option for name in EXPONENTIAL):
             weights = [1.0, *(float(one.abs().amax()) / self.scale for one in own[1:])]
             found.append(100 * (float(own[0].abs().amax()) * max(weights)) ** 2)
