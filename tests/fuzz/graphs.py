@@ -94,6 +94,13 @@ class Graph:
             found.append(affinity_rounding(affinity, inputs[0], state))
         return max(found, default=1.0)
 
+    def on_kink(self, inputs: Inputs) -> bool:
+        """Whether a hinge is within a step of a finite difference of its kink, where it has two slopes."""
+        parts, own = self.split(inputs)
+        if any(part.on_kink(one) for part, one in zip(self.parts, parts, strict=True)):
+            return True
+        return self.kind == "hinge" and bool(((own[0] + own[1].mT).abs() <= 1e-3 * own[0].abs().max()).any())
+
     def is_lost(self, inputs: Inputs, eps: float) -> bool:
         """Whether rounding moves exponents of distances by more than 0.1, as documented."""
         parts, _ = self.split(inputs)

@@ -83,7 +83,7 @@ def gradients(p: Problem, where: str) -> Outcome:
     cotangent = content("random", tuple(y.shape), p.case.seed + 9)
     found = torch.autograd.grad((y * cotangent.to(y.dtype)).sum(), leaves, allow_unused=True)
     grads = [torch.zeros_like(x) if g is None else g for g, x in zip(found, leaves, strict=True)]
-    if not bool(truth.judged.all()) or p.on_jump():
+    if not bool(truth.judged.all()) or p.on_jump() or p.graph.on_kink(p.numbers):
         return Outcome("not judged", "ill-conditioned")
     steepest = float((size(cotangent) * truth.magnitude).max())
     lost = [x for g, x in zip(grads, leaves, strict=True) if not g.isfinite().all()]
