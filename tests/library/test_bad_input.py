@@ -343,7 +343,8 @@ CALLS = {
         "value.weight",
     ),
     "official: nothing": (lambda: official.load_block("snl", None), "NoneType"),
-    "official: no network": (lambda: official.load_network(None), "NoneType"),
+    "official: no network": (lambda: official.load_network(None), "maps keys to tensors, got NoneType"),
+    "official: a number": (lambda: official.load_network(3), "maps keys to tensors, got int"),
     "mmcv: another size": (
         lambda: mmcv.load_block(
             "dot_product", changed("mmcv_dot_product", "theta.conv.bias", lambda v: v[:1])

@@ -33,6 +33,7 @@ def load_network(state_dict: State, kind: str = "snl") -> nn.Module:
         ``nonlocal_block`` in the unit that they follow.
 
     Raises:
+        TypeError: for what is no mapping of keys to tensors.
         ValueError: if the keys do not fit (missing and surplus keys named), or the numbers of residual units
             are those of no such network.
 
@@ -40,9 +41,10 @@ def load_network(state_dict: State, kind: str = "snl") -> nn.Module:
         The ResNets average over all positions, so that images of any size are taken (the authors' code
         averages over 7×7).
     """
+    what = "the authors' network"
+    require_keys(state_dict, [], what)  # a state at all
     if "fc.weight" in state_dict:
         return _load_resnet(state_dict, kind)
-    what = "the authors' network"
     require_keys(state_dict, ["conv.weight", "fc2.weight"], what)
     blocks, backbone = _split(state_dict)
     units = len({key.split(".")[1] for key in backbone if key.startswith("layer1.")})
