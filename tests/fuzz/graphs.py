@@ -99,7 +99,10 @@ class Graph:
         parts, own = self.split(inputs)
         if any(part.on_kink(one) for part, one in zip(self.parts, parts, strict=True)):
             return True
-        return self.kind == "hinge" and bool(((own[0] + own[1].mT).abs() <= 1e-3 * own[0].abs().max()).any())
+        if self.kind != "hinge":
+            return False
+        row, column = (one[..., :1] for one in own)
+        return bool(((row + column.mT).abs() <= 1e-3 * row.abs().max()).any())
 
     def is_lost(self, inputs: Inputs, eps: float) -> bool:
         """Whether rounding moves exponents of distances by more than 0.1, as documented."""
