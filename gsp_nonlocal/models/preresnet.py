@@ -31,21 +31,53 @@ class PreActUnit(nn.Module):
         return y + (x if self.downsample is None else self.downsample(x))
 
 
+class PreActBottleneck(nn.Module):
+    r"""``x ← shortcut(x) + conv₁(relu(bn(conv₃(relu(bn(conv₁(relu(bn(x)))))))))`` by 1×1, 3×3 and 1×1.
+
+    In the middle there are a quarter of ``channels``.
+    """
+
+    def __init__(self, in_channels: int, channels: int, stride: int = 1) -> None:
+        super().__init__()
+        width = channels // 4
+        self.bn1 = nn.BatchNorm2d(in_channels)
+        self.conv1 = nn.Conv2d(in_channels, width, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, stride, padding=1, bias=False)
+        self.bn3 = nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, channels, 1, bias=False)
+        self.downsample: nn.Module | None = None
+        if stride != 1 or in_channels != channels:
+            projection = nn.Conv2d(in_channels, channels, 1, stride, bias=False)
+            self.downsample = nn.Sequential(projection, nn.BatchNorm2d(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, in, H, W) -> (B, out, H/stride, W/stride)``."""
+        y = self.conv1(self.bn1(x).relu())
+        y = self.conv2(self.bn2(y).relu())
+        y = self.conv3(self.bn3(y).relu())
+        return y + (x if self.downsample is None else self.downsample(x))
+
+
 class PreResNet(nn.Module):
     r"""Pre-activation ResNet for small images: three stages of ``n`` units at 16, 32, 64 channels.
 
-    ``depth = 6 n + 2``. Head: ``bn, relu, 1×1 conv, bn, relu, mean over positions, dropout, linear``.
+    ``depth = 6 n + 2``; with bottleneck units ``9 n + 2``, and four times as many channels.
+    Head: ``bn, relu, 1×1 conv, bn, relu, mean over positions, dropout, linear``.
 
     Args:
-        depth: 20, 56, 110, or any ``6 n + 2`` with ``n ≥ 1``.
+        depth: 20, 56, 110, or any ``6 n + 2`` with ``n ≥ 1``; ``9 n + 2`` with ``bottleneck``.
         num_classes: length of the logits.
         in_channels: channels of the images.
-        block: factory of a nonlocal block, called ``block(64)``; it stands in stage 3 before the third
-            residual unit, the paper's placement (before the last one in networks with fewer).
+        block: factory of a nonlocal block, called ``block(64)``, or ``block(256)`` with ``bottleneck``; it
+            stands in stage 3 before the third residual unit, the paper's placement (before the last one in
+            networks with fewer).
         dropout: probability before the last layer.
+        bottleneck: units of 1×1, 3×3 and 1×1 convolutions in place of two of 3×3. The authors' code has them
+            in what it calls PreResNet-56 and 110, nine and eighteen a stage: ``depth`` is 83 and 164 then.
 
     Raises:
-        ValueError: if ``depth`` is not ``6 n + 2``.
+        ValueError: if ``depth`` is not ``6 n + 2``, or ``9 n + 2``.
 
     References:
         He, Zhang, Ren, Sun (2016), *Identity Mappings in Deep Residual Networks*; placement and head as in
@@ -66,20 +98,20 @@ class PreResNet(nn.Module):
         *,
         block: Callable[[int], nn.Module] | None = None,
         dropout: float = 0.5,
+        bottleneck: bool = False,
     ) -> None:
         super().__init__()
-        units, rest = divmod(require_integer("depth", depth) - 2, 6)
-        if rest or units < 1:
-            raise ValueError(f"depth must be 6 n + 2 with n >= 1 (20, 56, 110, ...), got {depth}")
+        units = _units(require_integer("depth", depth), bottleneck)
+        unit, wide = (PreActBottleneck, 4) if bottleneck else (PreActUnit, 1)
         self.conv = nn.Conv2d(in_channels, 16, 3, padding=1, bias=False)
-        self.layer1 = _stage(16, 16, units, stride=1)
-        self.layer2 = _stage(16, 32, units, stride=2)
-        self.layer3 = _stage(32, 64, units, stride=2)
-        self.bn1 = nn.BatchNorm2d(64)
-        self.fc1 = nn.Conv2d(64, 64, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(64)
+        self.layer1 = _stage(unit, 16, 16 * wide, units, stride=1)
+        self.layer2 = _stage(unit, 16 * wide, 32 * wide, units, stride=2)
+        self.layer3 = _stage(unit, 32 * wide, 64 * wide, units, stride=2)
+        self.bn1 = nn.BatchNorm2d(64 * wide)
+        self.fc1 = nn.Conv2d(64 * wide, 64 * wide, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(64 * wide)
         self.dropout = nn.Dropout(dropout)
-        self.fc2 = nn.Linear(64, require_integer("num_classes", num_classes))
+        self.fc2 = nn.Linear(64 * wide, require_integer("num_classes", num_classes))
         if block is not None:
             insert_blocks(self, {f"layer3.{min(1, units - 1)}": block})
 
@@ -91,9 +123,20 @@ class PreResNet(nn.Module):
         return self.fc2(self.dropout(x))
 
 
-def _stage(in_channels: int, channels: int, units: int, stride: int) -> nn.Sequential:
-    first = PreActUnit(in_channels, channels, stride)
-    return nn.Sequential(first, *(PreActUnit(channels, channels) for _ in range(units - 1)))
+def _units(depth: int, bottleneck: bool) -> int:
+    """Residual units of a stage."""
+    layers, known = (9, "83, 164") if bottleneck else (6, "20, 56, 110")
+    units, rest = divmod(depth - 2, layers)
+    if rest or units < 1:
+        raise ValueError(f"depth must be {layers} n + 2 with n >= 1 ({known}, ...), got {depth}")
+    return units
+
+
+def _stage(
+    unit: Callable[..., nn.Module], in_channels: int, channels: int, units: int, stride: int
+) -> nn.Sequential:
+    first = unit(in_channels, channels, stride)
+    return nn.Sequential(first, *(unit(channels, channels) for _ in range(units - 1)))
 
 
 def preresnet20(

@@ -10,6 +10,7 @@ from torchvision.models import get_model
 from gsp_nonlocal import CC
 from gsp_nonlocal.interop.official import kinds, load_block, load_network
 from gsp_nonlocal.interop.translation import translate_back
+from gsp_nonlocal.models import PreResNet
 from tests.cases.signals import relative
 
 ONE = {"resnet50": {"layer3": [5]}, "resnet101": {"layer3": [22]}, "resnet152": {"layer3": [35]}}
@@ -130,3 +131,19 @@ def without(state, prefix):
 def test_states_that_do_not_fit_are_named(change, said, state):
     with pytest.raises(ValueError, match=said):
         load_network(change(copy.copy(state)))
+
+
+def test_the_authors_preresnet_56_has_bottleneck_units():
+    """Their key scheme for CIFAR: units and the block of stage 3 numbered in one sequence."""
+    torch.manual_seed(0)
+    network = PreResNet(29, 10, bottleneck=True).eval()
+    block = block_state("snl", 256, 1)
+    state = {k: v for k, v in network.state_dict().items() if not k.startswith("layer3.")}
+    for place, unit in zip((0, 1, 3), network.layer3, strict=True):
+        state |= {f"layer3.{place}.{key}": value for key, value in unit.state_dict().items()}
+    state |= {f"layer3.2.{key}": value for key, value in block.items()}
+    ours, x = load_network(state).eval(), torch.randn(1, 3, 32, 32)
+    units = list(network.layer3)
+    network.layer3 = nn.Sequential(*units[:2], load_block("snl", block).eval(), units[2])
+    assert relative(ours(x), network(x)) < 1e-6
+    assert [k for k, _ in ours.named_modules() if k.endswith("nonlocal_block")] == ["layer3.1.nonlocal_block"]

@@ -21,8 +21,9 @@ _STAGES = ("layer1", "layer2", "layer3", "layer4")
 def load_network(state_dict: State, kind: str = "snl") -> nn.Module:
     """The authors' network of this state: depth, classes, channels, blocks and their places are found in it.
 
-    Two families are known: the pre-activation ResNets for CIFAR, as :class:`PreResNet`, and ResNet-50, 101
-    and 152 for ImageNet, as torchvision's (extra ``models``), with one block or five in layers 3 and 4.
+    Two families are known: the pre-activation ResNets for CIFAR, as :class:`PreResNet` (what the authors call
+    PreResNet-56 and 110 has bottleneck units, and 83 and 164 layers), and ResNet-50, 101 and 152 for
+    ImageNet, as torchvision's (extra ``models``), with one block or five in layers 3 and 4.
 
     Args:
         state_dict: tensors under the authors' keys.
@@ -49,7 +50,10 @@ def load_network(state_dict: State, kind: str = "snl") -> nn.Module:
     blocks, backbone = _split(state_dict)
     units = len({key.split(".")[1] for key in backbone if key.startswith("layer1.")})
     classes, channels = backbone["fc2.weight"].shape[0], sizes(backbone, "conv.weight", what)[1]
-    return _filled(PreResNet(6 * units + 2, classes, channels), blocks, backbone, state_dict, kind)
+    bottleneck = "layer1.0.conv3.weight" in backbone
+    depth = (9 if bottleneck else 6) * units + 2
+    network = PreResNet(depth, classes, channels, bottleneck=bottleneck)
+    return _filled(network, blocks, backbone, state_dict, kind)
 
 
 def _load_resnet(state_dict: State, kind: str) -> nn.Module:
