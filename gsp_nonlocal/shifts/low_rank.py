@@ -31,7 +31,7 @@ class LowRankShift(ShiftOperator):
 
     So a filter of any order touches the ``N`` nodes twice: once in ``Y``, once at its end; and a
     resolvent is an exact solve of size ``R``. :meth:`signal` returns such lazy signals. ``G`` is formed in
-    the data type of the factors: scale factors whose inner products overflow it (10¹⁹ in float32).
+    the data type of the factors: scale factors, and a core, whose products overflow it (10¹⁹ in float32).
 
     Args:
         left: ``(B, N, R)``, real floating-point.

@@ -76,8 +76,13 @@ class Graph:
         if self.kind in ("attention", "exponential"):
             found.append(float((own[0].abs() @ own[1].abs().mT).amax()))
         if self.kind == "low-rank":  # inner products of factors, which are documented likewise
-            factors = [one for one in own if one.shape[-2:] == own[0].shape[-2:]]
-            found += [float((own[0].abs().mT @ one.abs()).amax()) for one in factors]
+            left, right, core = (
+                own[0].abs(),
+                own[min(1, len(own) - 1)].abs(),
+                own[2].abs() if len(own) > 2 else None,
+            )
+            through = right.mT if core is None else core @ right.mT
+            found += [float(one.amax()) for one in (right.mT @ left, through, through @ left)]
         if self.kind == "affinity" and any(name in self.option for name in EXPONENTIAL):
             weights = [1.0, *(float(one.abs().amax()) / self.scale for one in own[1:])]
             found.append(100 * (float(own[0].abs().amax()) * max(weights)) ** 2)
@@ -93,16 +98,6 @@ class Graph:
             affinity, state = _state(self, inputs)
             found.append(affinity_rounding(affinity, inputs[0], state))
         return max(found, default=1.0)
-
-    def on_kink(self, inputs: Inputs) -> bool:
-        """Whether a hinge is within a step of a finite difference of its kink, where it has two slopes."""
-        parts, own = self.split(inputs)
-        if any(part.on_kink(one) for part, one in zip(self.parts, parts, strict=True)):
-            return True
-        if self.kind != "hinge":
-            return False
-        row, column = (one[..., :1] for one in own)
-        return bool(((row + column.mT).abs() <= 1e-3 * row.abs().max()).any())
 
     def is_lost(self, inputs: Inputs, eps: float) -> bool:
         """Whether rounding moves exponents of distances by more than 0.1, as documented."""

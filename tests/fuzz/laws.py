@@ -83,7 +83,7 @@ def gradients(p: Problem, where: str) -> Outcome:
     cotangent = content("random", tuple(y.shape), p.case.seed + 9)
     found = torch.autograd.grad((y * cotangent.to(y.dtype)).sum(), leaves, allow_unused=True)
     grads = [torch.zeros_like(x) if g is None else g for g, x in zip(found, leaves, strict=True)]
-    if not bool(truth.judged.all()) or p.on_jump() or p.graph.on_kink(p.numbers):
+    if not bool(truth.judged.all()) or p.on_jump():
         return Outcome("not judged", "ill-conditioned")
     steepest = float((size(cotangent) * truth.magnitude).max())
     lost = [x for g, x in zip(grads, leaves, strict=True) if not g.isfinite().all()]
@@ -127,7 +127,7 @@ def _along(p: Problem, where: str, cotangent: Tensor, grads: list[Tensor], truth
     slopes = [_slope(p, exact, direction, cotangent, step) for step in (STEP, 2 * STEP)]
     moved = _slope(p, [Noise(p.eps, 3)(x) for x in exact], direction, cotangent, STEP, Noise(p.eps, 4))
     scale = float((size(cotangent) * truth.magnitude).sum())
-    drift = abs(slopes[0] - slopes[1])
+    drift = abs(slopes[0] - slopes[1]) + _kink(p, exact, direction, cotangent)
     eps = max(p.eps, torch.finfo(p.dtype).eps, 4e-12 if p.iterates() else 0.0)
     fixed = p.approximation() * 40**2  # Markov's inequality for the interpolant
     allowed = FACTOR * (abs(moved - slopes[0]) * eps / p.eps + eps * (rounding + scale))
@@ -143,6 +143,20 @@ def _along(p: Problem, where: str, cotangent: Tensor, grads: list[Tensor], truth
             f"{got:.6g}, right {slopes[0]:.6g}, allowed {allowed:.2g}",
         )
     return Outcome("held")
+
+
+def _kink(p: Problem, at: list[Tensor], direction: list[Tensor], cotangent: Tensor) -> float:
+    """By how much the slopes on both sides differ: at a kink central differences are neither."""
+    here, before, after = (
+        float(
+            (
+                p.formula([x + s * STEP * d for x, d in zip(at, direction, strict=True)], Noise())[0]
+                * cotangent
+            ).sum()
+        )
+        for s in (0, -1, 1)
+    )
+    return abs((after - here) - (here - before)) / STEP
 
 
 def _slope(
