@@ -33,12 +33,16 @@ def trained_task(path: str | Path) -> Network:
             f"'{path}' is no checkpoint of these experiments (settings: {', '.join(settings) or 'none'}); "
             f"{REMEDY}"
         )
-    model = kind(**settings)
+    model = kind(**settings | {key: value for key, value in _AFRESH.items() if key in settings})
     load_weights(model, weights(checkpoint, path, REMEDY), path, REMEDY)
     if isinstance(model, Segmentation):
         return Network(model, _form_of(_scenes, 3), _scenes)
     channels = settings.get("in_channels", 1)
     return Network(model, _form_of(_digits, channels), _digits if channels == 1 else None)
+
+
+_AFRESH = {"pretrained": None, "compile": False}
+"""Settings of a training that a network which is looked at does not need: all its weights are known."""
 
 
 def _settings(checkpoint: Any) -> dict[str, Any]:

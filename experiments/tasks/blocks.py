@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from gsp_nonlocal.blocks import A2, UNNORMALISED, NonlocalBlock, registry
+from experiments.tasks.variants import a2_unnormalised, snl
+from gsp_nonlocal.blocks import NonlocalBlock, registry
 
 Constructor = Callable[..., NonlocalBlock]
-OWN: dict[str, Constructor] = {"a2_unnormalised": partial(A2, affinity=UNNORMALISED)}
-"""Blocks beside the library's: ``S = relu(θ) relu(φ)ᵀ``, which Zhu et al. (2021) call A²."""
+OWN: dict[str, Constructor] = {"snl": snl, "a2_unnormalised": a2_unnormalised}
+"""Constructors beside the library's, or in place of one; all their arguments are plain values."""
 _PARTS = ("channels", "affinity", "filter", "norm", "device", "dtype")
 
 
@@ -21,7 +22,7 @@ def block_names() -> list[str]:
 def named_block(
     name: str | None,
     options: Mapping[str, Any] | None,
-    settings: Mapping[str, int | None],
+    settings: Mapping[str, int | str | None],
     *,
     gate: bool = True,
 ) -> Callable[[int], NonlocalBlock] | None:
@@ -43,7 +44,8 @@ def named_block(
         return None
     constructor = _constructor(name)
     given = _joined(name, options or {}, {k: v for k, v in settings.items() if v is not None})
-    offered = [key for key in inspect.signature(constructor).parameters if key not in _PARTS]
+    parts = ("channels",) if name in OWN else _PARTS
+    offered = [key for key in inspect.signature(constructor).parameters if key not in parts]
     for key in sorted(given.keys() - set(offered)):
         raise ValueError(
             f"block {name!r} takes no {key} (got {given[key]!r}); leave it out or null, "

@@ -1,4 +1,4 @@
-"""Image classification with a CIFAR pre-activation ResNet and a nonlocal block."""
+"""Image and video classification with a backbone by name and nonlocal blocks in it."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -6,88 +6,138 @@ from typing import Any
 
 import torch
 from lightning import LightningModule
+from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torchmetrics.classification import MulticlassAccuracy
 
+from experiments.backbones import network_with_blocks
 from experiments.settings import check_real, check_whole
 from experiments.tasks.blocks import named_block
 from experiments.tasks.penalty import check_penalty, watched
-from experiments.tasks.schedule import schedule, warmup_and_drops
-from gsp_nonlocal.models import PreResNet
+from experiments.tasks.schedule import by_epoch, schedule, warmup_and_drops
 
 Batch = tuple[Tensor, Tensor]
 
 
 class Classification(LightningModule):
-    """Pre-activation ResNet with one nonlocal block before the third unit of stage 3.
+    """A backbone with nonlocal blocks; by default PreResNet-20 with one SNL before the third unit of stage 3.
 
-    Images ``(B, in_channels, H, W)``, labels ``(B,)``. Cross-entropy; SGD with momentum 0.9, linear
-    warm-up and tenfold drops at fractions of the training, the paper's protocol at any length.
+    Images ``(B, in_channels, H, W)`` or clips ``(B, C, T, H, W)``, labels ``(B,)``. Several clips of a video,
+    ``(B, K, C, T, H, W)``, count as one sample with the mean of their probabilities. Cross-entropy; SGD with
+    momentum 0.9; a linear warm-up and tenfold drops, by fractions of the training, or by epochs as in the
+    paper's code. Logged: ``accuracy`` (top-1) and ``top5``.
 
     Args:
-        depth: Depth of the network: 20, 56 or 110.
+        backbone: ``preresnet20``, ``56``, ``110``, ``resnet50``, ``101``, ``152``, ``torchvision.<name>``,
+            ``timm.<name>``, ``r3d_18``, ``mc3_18``, ``r2plus1d_18``;
+            see :func:`experiments.backbones.networks.build`.
         num_classes: Number of classes.
         in_channels: Channels of the images.
-        block: Name of a nonlocal block, or None for none.
+        image_size: Height and width of the images; a ResNet for small ones has another stem.
+        block: Name of a nonlocal block, or None or ``"none"`` for none.
+        count: 1 or 5 blocks in the paper's places.
+        layers: Layers with a block each, in place of ``count``.
+        at: Modules after which blocks go, as ``layer3.4``, in place of ``count``.
         order: Order of the filter of a block that has one; the block's own by default.
+        filter: Name of the filter of ``"snl"``, in place of ``chebyshev``.
         stages: Units that share one graph, of a block that has them; the block's own number by default.
+        inner_channels: Width of the block's projections; the block's own by default.
+        symmetrization: Of the graph of ``"snl"``: ``"average"`` by default, or ``"none"``.
+        normalization: Of the graph of ``"snl"``: ``"symmetric"`` by default, ``"random_walk"``, ``"mean"``,
+            or ``"none"``.
+        gate: Whether a block starts as the identity, where it can; false is the authors' block.
+        block_options: Further arguments of the block, plain values: ``{"groups": 4}`` for ``"cgnl"``.
+        stable_penalty: Weight of ``Σ_blocks ‖S² − S‖_F`` in the loss of a training; 0.01 in the paper.
+        pretrained: A file of weights of the backbone; the first and the last layer may differ.
         dropout: Drop probability before the classifier.
         learning_rate: Peak learning rate.
         weight_decay: Weight decay.
         warmup: Fraction of the training over which the rate rises.
         drops: Fractions of the training at which the rate falls tenfold.
-        inner_channels: Width of the block's projections; the block's own by default.
-        block_options: Further arguments of the block, plain values: ``{"groups": 4}`` for ``"cgnl"``.
-        stable_penalty: Weight of ``Σ_blocks ‖S² − S‖_F`` in the loss of a training; 0.01 in the paper.
+        warmup_epochs: Epochs over which the rate rises, in place of ``warmup``.
+        drop_epochs: Epochs after the warm-up at which the rate falls tenfold, in place of ``drops``.
+        channels_last: Whether maps are kept with their channels last in memory.
+        compile: Whether the network is compiled by ``torch.compile``.
+        depth: ``backbone=f"preresnet{depth}"``, as earlier checkpoints say it.
 
     Raises:
-        ValueError: If ``block`` is unknown (the choices are listed), it takes no such argument (``order``
-            and ``stages`` of a network without a block are not used), or a number is out of range.
+        ValueError: If a name is unknown (the choices are listed), the block takes no such argument (``order``
+            and ``stages`` of a network without a block are not used), the backbone has no such place, the
+            file of weights is of another network, or a number is out of range.
     """
 
     monitor = "val/accuracy"
 
     def __init__(
         self,
-        depth: int = 20,
+        backbone: str = "preresnet20",
         num_classes: int = 10,
         in_channels: int = 1,
+        image_size: int = 32,
         block: str | None = "snl",
+        count: int | None = None,
+        layers: list[int] | None = None,
+        at: list[str] | None = None,
         order: int | None = None,
+        filter: str | None = None,
         stages: int | None = None,
+        inner_channels: int | None = None,
+        symmetrization: str | None = None,
+        normalization: str | None = None,
+        gate: bool = True,
+        block_options: dict[str, Any] | None = None,
+        stable_penalty: float = 0.0,
+        pretrained: str | None = None,
         dropout: float = 0.5,
         learning_rate: float = 0.1,
         weight_decay: float = 1e-4,
         warmup: float = 0.05,
         drops: Sequence[float] = (0.5, 0.833),
-        inner_channels: int | None = None,
-        block_options: dict[str, Any] | None = None,
-        stable_penalty: float = 0.0,
+        warmup_epochs: int | None = None,
+        drop_epochs: list[int] | None = None,
+        channels_last: bool = False,
+        compile: bool = False,
+        depth: int | None = None,
     ) -> None:
         super().__init__()
-        check_whole("num_classes", num_classes, 2)
-        check_whole("in_channels", in_channels, 1)
+        images = {"num_classes": num_classes, "in_channels": in_channels, "image_size": image_size}
+        for key, value in images.items():
+            check_whole(key, value, 2 if key == "num_classes" else 1)
         check_real("dropout", dropout, 0, 1)
-        check_real("learning_rate", learning_rate, 0, open_=True)
-        check_real("weight_decay", weight_decay, 0)
-        check_real("warmup", warmup, 0, 1)
         drops = list(drops)
-        for drop in drops:
-            check_real("a value of drops", drop, 0, 1)
+        _check_rates(learning_rate, weight_decay, warmup, drops, warmup_epochs, drop_epochs)
         self.save_hyperparameters()
-        settings = {"order": order, "stages": stages, "inner_channels": inner_channels}
-        factory = named_block(block, block_options, settings)
+        named = None if block == "none" else block
+        settings = {"order": order, "stages": stages, "inner_channels": inner_channels, "filter": filter}
+        settings |= {"symmetrization": symmetrization, "normalization": normalization}
+        factory = named_block(named, block_options, settings, gate=gate)
         check_penalty(stable_penalty, factory is not None)
-        self.network = PreResNet(depth, num_classes, in_channels, block=factory, dropout=dropout)
-        self.accuracy = nn.ModuleDict(
-            {f"{split}_": MulticlassAccuracy(num_classes, average="micro") for split in _SPLITS}
+        _check_compiled(compile, stable_penalty)
+        self.network, left = network_with_blocks(
+            backbone if depth is None else f"preresnet{depth}",
+            images,
+            factory,
+            {"count": count, "layers": layers, "at": at},
+            dropout=dropout,
+            pretrained=pretrained,
         )
+        if left:
+            rank_zero_info(f"of '{pretrained}' not loaded: {'; '.join(left)}")
+        self.accuracy, self.top5 = _accuracies(num_classes, 1), _accuracies(num_classes, 5)
         self.factor = partial(warmup_and_drops, warmup=warmup, drops=drops)
+        if channels_last:
+            for weight in self.network.parameters():
+                weight.data = _channels_last(weight.data)
+        if compile:
+            self.network.compile()
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits ``(B, num_classes)``."""
-        return self.network(images)
+        """Return logits ``(B, num_classes)``; of several clips the logarithm of their mean probability."""
+        if images.dim() == 6:
+            each = self(images.flatten(0, 1)).unflatten(0, images.shape[:2])
+            return each.softmax(dim=-1).mean(dim=1).log()
+        return self.network(_channels_last(images) if self.hparams["channels_last"] else images)
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the cross-entropy."""
@@ -112,7 +162,7 @@ class Classification(LightningModule):
         return {"predicted": predicted, "probability": probability, "label": labels}
 
     def configure_optimizers(self) -> Any:
-        """SGD, and the schedule by step."""
+        """SGD, and the schedule by step or by epoch."""
         rates = self.hparams
         optimizer = torch.optim.SGD(
             self.parameters(),
@@ -120,7 +170,9 @@ class Classification(LightningModule):
             momentum=0.9,
             weight_decay=rates["weight_decay"],
         )
-        return schedule(optimizer, self.trainer, self.factor)
+        if rates["drop_epochs"] is None and rates["warmup_epochs"] is None:
+            return schedule(optimizer, self.trainer, self.factor)
+        return by_epoch(optimizer, rates["warmup_epochs"] or 0, rates["drop_epochs"] or [])
 
     def _step(self, batch: Batch, split: str) -> Tensor:
         images, labels = batch
@@ -128,11 +180,11 @@ class Classification(LightningModule):
         with watched(self.network, weight) as hypothesis:
             logits = self(images)
         loss = self.loss(logits, labels)
-        self.accuracy[f"{split}_"](logits, labels)
-        shown: dict[str, Any] = {
-            f"{split}/loss": loss,
-            f"{split}/accuracy": self.accuracy[f"{split}_"],
-        }
+        shown: dict[str, Any] = {f"{split}/loss": loss}
+        for name, metric in {"accuracy": self.accuracy, "top5": self.top5}.items():
+            if metric:
+                metric[f"{split}_"](logits, labels)
+                shown[f"{split}/{name}"] = metric[f"{split}_"]
         if hypothesis is not None:
             shown["train/stable_penalty"] = penalty = hypothesis.penalty()
             loss = loss + weight * penalty
@@ -140,4 +192,43 @@ class Classification(LightningModule):
         return loss
 
 
+def _channels_last(x: Tensor) -> Tensor:
+    """The same numbers in the other order in memory, of maps and of clips."""
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    return x.contiguous(memory_format=formats[x.dim()]) if x.dim() in formats else x
+
+
 _SPLITS = ("train", "val", "test")
+
+
+def _accuracies(classes: int, top: int) -> nn.ModuleDict:
+    """Accuracy of each split; none where so many guesses are always right."""
+    if top >= classes:
+        return nn.ModuleDict()
+    return nn.ModuleDict({f"{s}_": MulticlassAccuracy(classes, top_k=top, average="micro") for s in _SPLITS})
+
+
+def _check_rates(
+    learning_rate: float,
+    weight_decay: float,
+    warmup: float,
+    drops: Sequence[float],
+    warmup_epochs: int | None,
+    drop_epochs: list[int] | None,
+) -> None:
+    check_real("learning_rate", learning_rate, 0, open_=True)
+    check_real("weight_decay", weight_decay, 0)
+    check_real("warmup", warmup, 0, 1)
+    for drop in drops:
+        check_real("a value of drops", drop, 0, 1)
+    if warmup_epochs is not None:
+        check_whole("warmup_epochs", warmup_epochs, 0)
+    for epoch in drop_epochs or []:
+        check_whole("a value of drop_epochs", epoch, 0)
+
+
+def _check_compiled(compile: bool, penalty: float) -> None:
+    if compile and penalty:
+        raise ValueError(
+            f"stable_penalty={penalty} looks into the blocks, which compile=true hides; choose one of them"
+        )

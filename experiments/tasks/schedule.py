@@ -1,12 +1,40 @@
-"""Learning rates as functions of the fraction of the training that is done."""
+"""Learning rates: functions of the fraction of the training that is done, or of the epoch."""
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from lightning import Trainer
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
+
+
+def by_epoch(optimizer: Optimizer, warmup: int, drops: Sequence[int]) -> dict[str, Any]:
+    """Return what ``configure_optimizers`` returns: the rate of epoch ``e`` by :func:`factor_of_epoch`."""
+    scheduler = LambdaLR(optimizer, partial(factor_of_epoch, warmup=warmup, drops=drops))
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "epoch"}}
+
+
+def factor_of_epoch(epoch: int, warmup: int, drops: Sequence[int]) -> float:
+    """Return ``0.1^(number of drops passed)``, after a warm-up from ``0.1^(number of all drops)`` to 1.
+
+    Args:
+        epoch: From 0.
+        warmup: Epochs over which the factor rises linearly, the first and the last of them included.
+        drops: Epochs from which it is a tenth, counted from the end of the warm-up.
+
+    References:
+        The code of Zhu et al. (2021).
+
+    Example:
+        >>> [round(factor_of_epoch(e, warmup=3, drops=[2, 4]), 3) for e in range(8)]
+        [0.01, 0.505, 1.0, 1.0, 1.0, 0.1, 0.1, 0.01]
+    """
+    if epoch < warmup:
+        low = 0.1 ** len(drops)
+        return low + (1 - low) * epoch / (warmup - 1) if warmup > 1 else low
+    return float(0.1 ** sum(epoch >= warmup + drop for drop in drops))
 
 
 def schedule(optimizer: Optimizer, trainer: Trainer, factor: Callable[[float], float]) -> dict[str, Any]:
