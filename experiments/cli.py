@@ -22,7 +22,7 @@ from experiments.interruption import Interrupted, Interruption
 from experiments.messages import hush
 from experiments.predictions import PredictionWriter
 from experiments.run_folder import CHECKPOINTS, check_unused, checkpoint_path, claimed
-from experiments.settings import check_training
+from experiments.settings import check_images, check_training
 from gsp_nonlocal.reading import first_line
 
 PROGRAM = "python -m experiments"
@@ -86,6 +86,7 @@ class ExperimentCLI(LightningCLI):
         """Build data, model and trainer, and refuse a checkpoint of another architecture."""
         with self._usage_errors():
             super().instantiate_classes()
+            check_images(self.model.hparams, self.datamodule)
             if self._checkpoint is not None:
                 path, resumed = self._chosen["ckpt_path"], self.subcommand == "fit"
                 check_architecture(self.model, self._checkpoint, path)

@@ -44,6 +44,24 @@ def check_budget(seeds: Sequence[int], steps: int | None) -> None:
             raise ValueError(f"--seeds {seed} is out of range; choose from 0 to 2^32 - 1")
 
 
+def check_images(task: Mapping[str, Any], data: Any) -> None:
+    """Refuse a task for other images or classes than the data have.
+
+    Args:
+        task: Settings of the task, by name.
+        data: Data that may say its ``num_classes``, ``in_channels`` and ``image_size``.
+
+    Raises:
+        ValueError: Names the first that differs, with both values.
+    """
+    for name in ("num_classes", "in_channels", "image_size"):
+        own, theirs = task.get(name), getattr(data, name, None)
+        if None not in (own, theirs) and own != theirs:
+            raise ValueError(
+                f"model.{name}={own} does not fit the data, which have {theirs}; give --model.{name} {theirs}"
+            )
+
+
 def check_training(chosen: Mapping[str, Any]) -> None:
     """Refuse numbers with which ``fit`` would train nothing, or keep nothing.
 
