@@ -1,0 +1,39 @@
+"""Every config of the paper's experiments trains, validates, resumes and tests, on small data in the real format."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from experiments.cli import main
+from tests.experiments import made
+from tests.experiments.conftest import CONFIGS
+
+SMALL = ["--model.image_size=32", "--data.image_size=32", "--data.resize=36"]
+CASES = {
+    "cifar10": (made.write_cifar10, ["--model.stages=2"]),
+    "cifar100": (made.write_cifar100, ["--model.block=nl", "--model.layers=[2,3]"]),
+    "imagenet": (made.write_imagenet_folders, ["--model.num_classes=3", "--data.num_classes=3", *SMALL]),
+    "cub": (made.write_cub_folder, ["--model.block=none", "--model.count=null", *SMALL]),
+    "fashion_mnist": (made.write_fashion_mnist, ["--model.filter=cayley", "--model.order=2"]),
+}
+
+
+def run(command: str, name: str, data: Path, output: Path, *more: str) -> None:
+    config = ["--config", str(CONFIGS / "paper" / f"{name}.yaml"), "--output", str(output)]
+    main([command, *config, f"--data.root={data}", "--data.batch_size=8", "--data.num_workers=0", *more])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_config_trains_validates_resumes_and_tests(name, tmp_path, capfd):
+    write, options = CASES[name]
+    data, output = write(tmp_path / "data"), tmp_path / "run"
+    few = ["--trainer.check_val_every_n_epoch=1", "--trainer.enable_progress_bar=false",
+           "--trainer.enable_model_summary=false", "--trainer.limit_train_batches=2"]  # fmt: skip
+    run("fit", name, data, output, *options, *few, "--trainer.max_epochs=1")
+    run("fit", name, data, output, *options, *few, "--trainer.max_epochs=2", "--ckpt_path=last")
+    run("test", name, data, output, *options, *few[1:3])
+    last = torch.load(output / "checkpoints" / "last.ckpt", weights_only=True)
+    assert last["global_step"] == 4 and last["epoch"] == 1
+    said = capfd.readouterr().out
+    assert "test/accuracy" in said and "test/top5" in said or name == "imagenet"
