@@ -197,7 +197,7 @@ class ImageData(LightningDataModule, ABC, Generic[S]):
     def _evaluation(self, split: Split) -> EvaluationLoader:
         return EvaluationLoader(
             self.dataset(split),
-            evaluation_size(self.batch_size, self.trainer),
+            batch_size=evaluation_size(self.batch_size, self.trainer),
             num_workers=self.num_workers,
             collate_fn=as_fetched,
             pin_memory=self._on_cuda,
@@ -222,7 +222,9 @@ class ImageData(LightningDataModule, ABC, Generic[S]):
             counts = ", ".join(f"{len(self.rows(split)):,} {split}" for split in ("train", "val", "test"))
             _say(f"{type(self).__name__}: {counts} images; {batches.told}")
             if self.val_from_test:
-                _say("val_from_test: validation is on the test data, which so choose the best checkpoint")
+                _say(
+                    "val_from_test: validation is on the test data, and the best checkpoint is chosen on them"
+                )
         self._told = True
 
 

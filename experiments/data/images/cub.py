@@ -6,7 +6,7 @@ from experiments.data.images.base import Sources
 from experiments.data.images.file_data import FileData
 from experiments.data.images.files import Files
 from experiments.data.images.finding import find_folder
-from experiments.data.images.listing import check_there, make_files, read_list, read_numbered
+from experiments.data.images.listing import check_apart, check_there, make_files, read_list, read_numbered
 
 _LISTS = ("cub_train.list", "cub_val.list")
 _TABLES = ("images.txt", "image_class_labels.txt", "train_test_split.txt")
@@ -73,7 +73,9 @@ class CUB(FileData):
         folder = find_folder("CUB", self.root, _PLACES, needed, remedy)
         if not listed:
             return self._of_tables(folder)
-        return Sources(*(read_list(folder / name, folder / _IMAGES, self.num_classes) for name in _LISTS))
+        sources = Sources(*(read_list(folder / name, folder / _IMAGES, self.num_classes) for name in _LISTS))
+        check_apart(*sources)
+        return sources
 
     def _of_tables(self, folder: Path) -> Sources[Files]:
         names, classes, parts = (read_numbered(folder / name) for name in _TABLES)

@@ -3,6 +3,7 @@
 import gzip
 import struct
 import zlib
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from experiments.data.images.finding import find_folder
 from experiments.settings import check_whole
 
 _SIDE = 28
+_MOST = 2**30  # bytes of a file; Fashion-MNIST has 47 million
 _FILES = {split: (f"{split}-images-idx3-ubyte", f"{split}-labels-idx1-ubyte") for split in ("train", "t10k")}
 _OWN = "fashion-mnist"
 _PLACES = (
@@ -125,7 +127,9 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
             if zeros or kind != 8 or not 1 <= dimensions <= 3:
                 raise ValueError("no IDX file of unsigned bytes")
             shape = struct.unpack(f">{dimensions}I", file.read(4 * dimensions))
-            size = int(np.prod(shape))
+            size = prod(shape)
+            if size > _MOST:
+                raise ValueError(f"{size} values are announced")
             content = file.read(size + 1)
             if len(content) != size:
                 raise ValueError(f"{len(content)} values or more, and {size} are announced")

@@ -53,7 +53,7 @@ class FileData(ImageData[Files]):
         check_whole("image_size", image_size, 1)
         check_whole("resize", resize, image_size)
         _check_scale(scale)
-        check_real("broken_share", broken_share, 0, 1)
+        check_real("broken_share", broken_share, 0, 0.5)
         if download:
             raise ValueError(
                 f"download=True: {type(self).__name__} has to be got at its site; put it into root='{root}'"

@@ -10,7 +10,7 @@ from experiments.data.images.base import Sources
 from experiments.data.images.file_data import FileData
 from experiments.data.images.files import Files
 from experiments.data.images.finding import find_folder
-from experiments.data.images.listing import make_files, read_list
+from experiments.data.images.listing import check_apart, make_files, read_list
 
 _LISTS = ("imagenet_train.list", "imagenet_val.list")
 _PLACES = ("", "imagenet")
@@ -89,7 +89,9 @@ class ImageNet(FileData):
         return self._of_folders(find_folder("ImageNet", self.root, _PLACES, ("train", "val"), remedy))
 
     def _of_lists(self, folder: Path, lists: tuple[str, str]) -> Sources[Files]:
-        return Sources(*(read_list(_given(name, folder), folder, self.num_classes) for name in lists))
+        sources = Sources(*(read_list(_given(name, folder), folder, self.num_classes) for name in lists))
+        check_apart(*sources)
+        return sources
 
     def _of_folders(self, folder: Path) -> Sources[Files]:
         names, tested = (_class_names(folder / split) for split in ("train", "val"))

@@ -74,8 +74,23 @@ def check_there(files: Files, places: Sequence[str]) -> None:
         )
 
 
+def check_apart(train: Files, test: Files) -> None:
+    """Refuse two lists that share an image, as a test on what was trained on is none.
+
+    Raises:
+        ValueError: Names the first.
+    """
+    tested = set(test.names.tolist())
+    shared = [name for name in train.names.tolist() if name in tested]
+    if shared:
+        raise ValueError(
+            f"image '{os.fsdecode(shared[0])}' is in the list of training and in that of validation "
+            f"({len(shared)} such); take them out of one"
+        )
+
+
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    with path.open(encoding="utf-8", errors="surrogateescape") as file:
+    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
         for number, line in enumerate(file, 1):
             if line.strip():
                 yield number, line.strip()

@@ -17,15 +17,11 @@ def read_pickle(path: Path) -> dict[str, Any]:
     """
     try:
         with path.open("rb") as file:
-            content = _Reader(file, encoding="latin1").load()
+            return _plain_items(_Reader(file, encoding="latin1").load())
     except OSError:
         raise
     except Exception as error:  # of a broken pickle the reader raises anything
         raise ValueError(f"'{path}' is no batch of CIFAR, or damaged ({error}); get it anew") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"'{path}' is no batch of CIFAR: it holds a {type(content).__name__}; get it anew")
-    keys = {key.decode("latin1") if isinstance(key, bytes) else key: key for key in content}
-    return {key: _plain(content[original]) for key, original in keys.items()}
 
 
 class _Type:
@@ -85,5 +81,10 @@ class _Reader(pickle.Unpickler):
         return _KNOWN[module, name]
 
 
-def _plain(value: Any) -> Any:
-    return value.array() if isinstance(value, _Array) else value
+def _plain_items(content: Any) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise ValueError(f"it holds a {type(content).__name__}")
+    named = (
+        (key.decode("latin1") if isinstance(key, bytes) else key, value) for key, value in content.items()
+    )
+    return {key: value.array() if isinstance(value, _Array) else value for key, value in named}

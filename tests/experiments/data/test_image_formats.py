@@ -39,7 +39,9 @@ def roots(tmp_path_factory) -> dict[str, Path]:
 @pytest.fixture
 def make(roots):
     """Data module of a row of the table, with further arguments."""
-    return lambda name, **more: WRITERS[name][1](str(roots[name]), **(WRITERS[name][2] | {"batch_size": 4} | more))
+    return lambda name, **more: WRITERS[name][1](
+        str(roots[name]), **(WRITERS[name][2] | {"batch_size": 4} | more)
+    )
 
 
 def everything(loader) -> tuple[torch.Tensor, torch.Tensor]:
@@ -54,7 +56,7 @@ def test_loaders_give_normalised_images_and_labels(make, name):
         images, labels = next(iter(loader))
         assert images.shape == (4, data.in_channels, data.image_size, data.image_size)
         assert images.dtype == torch.float32 and labels.dtype == torch.int64 and labels.shape == (4,)
-        assert -3 < images.min() < images.max() < 3 and 0 <= labels.min() and labels.max() < data.num_classes
+        assert -3 < images.min() < images.max() < 3 and labels.min() >= 0 and labels.max() < data.num_classes
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -204,14 +206,17 @@ def test_cifar_is_downloaded_by_torchvision_whole_or_not_at_all(roots, tmp_path,
     official, archive = torchvision.datasets.CIFAR10, tmp_path / "served.tar.gz"
     with tarfile.open(archive, "w:gz") as file:
         file.add(roots["cifar10"] / official.base_folder, official.base_folder)
-    monkeypatch.setattr(official, "url", archive.as_uri())
+    served = [archive]
+    retrieve = "torchvision.datasets.utils._urlretrieve"
+    monkeypatch.setattr(retrieve, lambda url, path: Path(path).write_bytes(served[0].read_bytes()))
+    monkeypatch.setattr("torchvision.datasets.utils._get_redirect_url", lambda url, max_hops: url)
     root = tmp_path / "root"
     with pytest.raises(ValueError, match=r"CIFAR-10 cannot be downloaded .* put cifar-10-python.tar.gz of"):
         CIFAR10(str(root), download=True).prepare_data()
     assert list(root.iterdir()) == []
     monkeypatch.setattr(official, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest())
     assert len(CIFAR10(str(root), download=True).sources.train.labels) == 100
-    monkeypatch.setattr(official, "url", "file:///nowhere")
+    served[0] = tmp_path / "nowhere"
     assert len(CIFAR10(str(root), download=True).sources.train.labels) == 100
     other = tmp_path / "other"
     other.mkdir()
@@ -262,6 +267,7 @@ def test_images_are_turned_as_exif_says(tmp_path, orientation):
     assert np.array_equal(np.asarray(read_rgb(path)), expected)
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 def test_damaged_exif_beside_a_whole_image_is_no_damage(tmp_path):
     path = _saved(tmp_path / "image.jpg", COLOURS, exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
     assert read_rgb(path).size == (40, 48)
@@ -270,7 +276,7 @@ def test_damaged_exif_beside_a_whole_image_is_no_damage(tmp_path):
 @pytest.mark.parametrize(
     ("content", "cause"),
     [
-        (lambda whole: whole[: len(whole) // 2], "truncated"),
+        (lambda whole: whole[:-20], "(?i)truncated"),
         (lambda whole: b"", "it is empty"),
         (lambda whole: b"<html>not found</html>", "it is no image of a known format"),
         (lambda whole: gzip.compress(whole), "it is no image of a known format"),
