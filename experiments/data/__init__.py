@@ -1,6 +1,7 @@
-"""Data sets that need no download, made from the handwritten digits that ship inside scikit-learn."""
+"""Data sets: digits and scenes, which need no download, and the images of the paper's experiments."""
 
 from experiments.data.cued_scenes import CuedScenes
 from experiments.data.digits import Digits
+from experiments.data.images import CIFAR10, CIFAR100, CUB, FashionMNIST, ImageData, ImageNet
 
-__all__ = ["CuedScenes", "Digits"]
+__all__ = ["CIFAR10", "CIFAR100", "CUB", "CuedScenes", "Digits", "FashionMNIST", "ImageData", "ImageNet"]

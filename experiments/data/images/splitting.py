@@ -1,0 +1,48 @@
+"""Parts of a data set with each class in its share."""
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+
+Rows = NDArray[np.int64]
+
+
+def carved(labels: NDArray[np.int64], share: float, seed: int) -> tuple[Rows, Rows]:
+    """Return the rows to train on and those kept for validation, a function of ``seed``; each sorted.
+
+    Args:
+        labels: Class of each row, ``(N,)``.
+        share: Part that is kept, between 0 and 1.
+        seed: Of the split.
+
+    Raises:
+        ValueError: If a class is too small to be in both parts.
+    """
+    rows, classes = np.arange(len(labels)), len(np.unique(labels))
+    try:
+        kept = max(round(share * len(labels)), 1)
+        train, val = train_test_split(rows, test_size=kept, stratify=labels, random_state=seed)
+    except ValueError as error:
+        raise ValueError(
+            f"val_share={share} of {len(labels)} training images of {classes} classes cannot be kept with "
+            f"each class in its share ({error}); choose another val_share, or val_from_test=true"
+        ) from error
+    return np.sort(train), np.sort(val)
+
+
+def budgeted(rows: Rows, labels: NDArray[np.int64], subset: int, seed: int) -> Rows:
+    """Return ``subset`` of ``rows`` with each class in its share; sorted.
+
+    Raises:
+        ValueError: If there are not so many, or fewer than the classes.
+    """
+    classes = len(np.unique(labels[rows]))
+    if subset == len(rows):
+        return rows
+    if not classes <= subset <= len(rows) - classes:
+        raise ValueError(
+            f"subset={subset} is no stratified part of {len(rows)} training images of {classes} classes; "
+            f"choose from {classes} to {len(rows) - classes}, or none for all"
+        )
+    kept, _ = train_test_split(rows, train_size=subset, stratify=labels[rows], random_state=seed)
+    return np.sort(kept)
