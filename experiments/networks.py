@@ -37,8 +37,9 @@ def trained_task(path: str | Path) -> Network:
     load_weights(model, weights(checkpoint, path, REMEDY), path, REMEDY)
     if isinstance(model, Segmentation):
         return Network(model, _form_of(_scenes, 3), _scenes)
-    channels = settings.get("in_channels", 1)
-    return Network(model, _form_of(_digits, channels), _digits if channels == 1 else None)
+    channels, size = settings.get("in_channels", 1), settings.get("image_size", 32)
+    of_digits = channels == 1 and "datamodule_hyper_parameters" not in checkpoint
+    return Network(model, Format(channels, (size, size)), _digits if of_digits else None)
 
 
 _AFRESH = {"pretrained": None, "compile": False}

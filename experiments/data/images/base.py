@@ -84,6 +84,7 @@ class ImageData(LightningDataModule, ABC, Generic[S]):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        self.save_hyperparameters(logger=False)  # checkpoints say what data they are of
         check_whole("batch_size", batch_size, 1)
         check_whole("num_workers", num_workers, 0)
         check_whole("seed", seed, 0, MOST_SEED)
