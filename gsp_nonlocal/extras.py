@@ -10,6 +10,7 @@ _EXTRAS = {
     "torchvision": "models",
     "timm": "models",
     "safetensors": "models",
+    "torchcodec": "video",
 }
 """The extra of ``pyproject.toml`` that brings each package."""
 
