@@ -1,7 +1,18 @@
-"""Data sets: digits and scenes, which need no download, and the images of the paper's experiments."""
+"""Data sets: digits and scenes, which need no download, and those of the paper's experiments."""
 
 from experiments.data.cued_scenes import CuedScenes
 from experiments.data.digits import Digits
 from experiments.data.images import CIFAR10, CIFAR100, CUB, FashionMNIST, ImageData, ImageNet
+from experiments.data.video import UCF101
 
-__all__ = ["CIFAR10", "CIFAR100", "CUB", "CuedScenes", "Digits", "FashionMNIST", "ImageData", "ImageNet"]
+__all__ = [
+    "CIFAR10",
+    "CIFAR100",
+    "CUB",
+    "UCF101",
+    "CuedScenes",
+    "Digits",
+    "FashionMNIST",
+    "ImageData",
+    "ImageNet",
+]

@@ -128,6 +128,14 @@ class ImageData(LightningDataModule, ABC, Generic[S]):
         self.prepare_data()
         return self.read()
 
+    def carve(self, source: S) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the rows of the training images to train on and those kept for validation."""
+        return carved(source.labels, self.val_share, self.seed)
+
+    def evaluation_batch(self, split: Split, batch_size: int) -> int:
+        """Return the samples of an evaluation's batch, where a training's has ``batch_size``."""
+        return batch_size
+
     def train_dataloader(self) -> TrainingLoader:
         """Augmented batches, in an order of their own each epoch; the last incomplete step is dropped."""
         batches = divided(self.batch_size, self.trainer)
@@ -190,7 +198,7 @@ class ImageData(LightningDataModule, ABC, Generic[S]):
         labels = self.sources.train.labels
         rows, val = np.arange(len(labels)), np.arange(0)
         if not self.val_from_test:
-            rows, val = carved(labels, self.val_share, self.seed)
+            rows, val = self.carve(self.sources.train)
         if self.subset is not None:
             rows = budgeted(rows, labels, self.subset, self.seed)
         return rows, val
@@ -198,7 +206,7 @@ class ImageData(LightningDataModule, ABC, Generic[S]):
     def _evaluation(self, split: Split) -> EvaluationLoader:
         return EvaluationLoader(
             self.dataset(split),
-            batch_size=evaluation_size(self.batch_size, self.trainer),
+            batch_size=self.evaluation_batch(split, evaluation_size(self.batch_size, self.trainer)),
             num_workers=self.num_workers,
             collate_fn=as_fetched,
             pin_memory=self._on_cuda,

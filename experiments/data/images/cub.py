@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from experiments.data.images.base import Sources
-from experiments.data.images.file_data import FileData
+from experiments.data.images.file_data import ImageFileData
 from experiments.data.images.files import Files
 from experiments.data.images.finding import find_folder
 from experiments.data.images.listing import check_apart, check_there, make_files, read_list, read_numbered
@@ -14,7 +14,7 @@ _PLACES = ("", "CUB_200_2011", "cub", "cub/CUB_200_2011")
 _IMAGES = "images"
 
 
-class CUB(FileData):
+class CUB(ImageFileData):
     """CUB: 5,994 training and 5,794 test images of 200 kinds of birds; augmented like ImageNet.
 
     Formats, in ``root`` or its folder ``CUB_200_2011`` or ``cub``: the authors' lists ``cub_train.list`` and

@@ -1,22 +1,35 @@
 """Data modules of images in files."""
 
+from abc import abstractmethod
+from typing import Any, Generic, TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from experiments.data.images.arrays import Normalization
 from experiments.data.images.base import ImageData
-from experiments.data.images.files import EvaluationFiles, Files, TrainingFiles, middle_part, random_part
+from experiments.data.images.files import (
+    EvaluationFiles,
+    Files,
+    Readable,
+    TrainingFiles,
+    Transform,
+    middle_part,
+    random_part,
+)
 from experiments.data.images.loading import TrainingLoader
 from experiments.settings import check_real, check_whole
 
-_NORMALIZATION = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+S = TypeVar("S", bound=Readable[Any])
+T = TypeVar("T")
 
 
-class FileData(ImageData[Files]):
-    """Images that are read from their files each time; mean and deviation are those of ImageNet.
+class FileData(ImageData[S], Generic[S, T]):
+    """Images, or videos, that are read from their files each time.
 
-    Of a training image a random part is taken and mirrored at random, of others the middle. What the classes
-    add to :class:`~experiments.data.images.base.ImageData`:
+    In training a random part is taken, else the middle. What the classes add to
+    :class:`~experiments.data.images.base.ImageData`:
 
     Args:
         num_classes: Number of classes.
@@ -28,9 +41,13 @@ class FileData(ImageData[Files]):
 
     Raises:
         BrokenImageError: If more are, or any one of a validation or test.
+
+    Attributes:
+        normalization: Of a batch of parts.
     """
 
     in_channels = 3
+    normalization: Normalization
 
     def __init__(
         self,
@@ -61,16 +78,22 @@ class FileData(ImageData[Files]):
         self.num_classes, self.image_size, self.resize = num_classes, image_size, resize
         self.scale, self.broken_share = scale, broken_share
 
-    def training_set(self, source: Files, rows: NDArray[np.int64]) -> TrainingFiles:
-        """Random parts."""
-        part = random_part(self.image_size, self.scale)
-        return TrainingFiles(
-            source, rows, part, _NORMALIZATION, self.seed, int(self.broken_share * len(rows))
-        )
+    @abstractmethod
+    def random_part(self) -> Transform[T]:
+        """A part of a training image, drawn from PyTorch's generator, as bytes."""
 
-    def evaluation_set(self, source: Files, rows: NDArray[np.int64]) -> EvaluationFiles:
+    @abstractmethod
+    def middle_part(self) -> Transform[T]:
+        """The part of an image that stands for it in an evaluation, as bytes."""
+
+    def training_set(self, source: S, rows: NDArray[np.int64]) -> TrainingFiles[T]:
+        """Random parts."""
+        patience = int(self.broken_share * len(rows))
+        return TrainingFiles(source, rows, self.random_part(), self.normalization, self.seed, patience)
+
+    def evaluation_set(self, source: S, rows: NDArray[np.int64]) -> EvaluationFiles[T]:
         """The middle of each image."""
-        return EvaluationFiles(source, rows, middle_part(self.image_size, self.resize), _NORMALIZATION)
+        return EvaluationFiles(source, rows, self.middle_part(), self.normalization)
 
     def train_dataloader(self) -> TrainingLoader:
         """Augmented batches, as of any image data set; up to ``broken_share`` of the images may be broken."""
@@ -81,6 +104,20 @@ class FileData(ImageData[Files]):
     @property
     def _classes_remedy(self) -> str:
         return f", or give another --data.num_classes than {self.num_classes} (and so the model)"
+
+
+class ImageFileData(FileData[Files, Image.Image]):
+    """Images in files, cropped, mirrored and normalised as for ImageNet; see :class:`FileData`."""
+
+    normalization = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+    def random_part(self) -> Transform[Image.Image]:
+        """A part of random size, aspect and place, mirrored at random."""
+        return random_part(self.image_size, self.scale)
+
+    def middle_part(self) -> Transform[Image.Image]:
+        """The middle of the image."""
+        return middle_part(self.image_size, self.resize)
 
 
 def _check_scale(scale: tuple[float, float]) -> None:

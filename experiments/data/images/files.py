@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -20,7 +20,23 @@ from experiments.data.images.loading import Broken, Fetched
 from experiments.data.images.random_draws import seeded
 from experiments.data.resumable import EpochDataset, epoch_order
 
-Transform = Callable[[Image.Image], Tensor]
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+Transform = Callable[[T], Tensor]
+
+
+class Readable(Protocol[T_co]):
+    """Files of known classes, each of which can be opened."""
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Class of each file, ``(N,)``."""
+
+    def path(self, row: int) -> str:
+        """The file of a row."""
+
+    def read(self, row: int) -> T_co:
+        """Return what a transform takes; raises ``UnreadableImageError``."""
 
 
 class Files(NamedTuple):
@@ -34,8 +50,12 @@ class Files(NamedTuple):
         """The file of a row."""
         return str(self.folder / os.fsdecode(bytes(self.names[row])))
 
+    def read(self, row: int) -> Image.Image:
+        """The image of a row."""
+        return read_rgb(self.path(row))
 
-class TrainingFiles(EpochDataset):
+
+class TrainingFiles(EpochDataset, Generic[T]):
     """Random parts of images; sample ``(epoch, index)`` is file ``rows[index]``.
 
     The place of an image that cannot be read is taken by the next one in the order of the epoch, so that a
@@ -44,17 +64,18 @@ class TrainingFiles(EpochDataset):
     Args:
         files: All files.
         rows: Rows of those that are used, ``(M,)``.
-        transform: Makes a tensor of bytes ``(3, H, W)`` with random numbers of PyTorch.
-        normalization: Of the channels.
+        transform: Makes a tensor of bytes ``(3, H, W)`` with random numbers of PyTorch; may find, as the
+            reader does, that a file cannot be read.
+        normalization: Of the channels of a batch.
         seed: Seed of the order and of the transform.
         patience: After more broken images in a row a sample is given up.
     """
 
     def __init__(
         self,
-        files: Files,
+        files: Readable[T],
         rows: NDArray[np.int64],
-        transform: Transform,
+        transform: Transform[T],
         normalization: Normalization,
         seed: int,
         patience: int,
@@ -77,21 +98,20 @@ class TrainingFiles(EpochDataset):
             broken += found
             if image is None:
                 return Fetched(torch.empty(0), torch.empty(0), broken)
-            with seeded(self._seed, epoch, int(self._rows[index])):
-                images.append(self._transform(image))
+            images.append(image)
             labels.append(int(self._files.labels[row]))
         return Fetched(self._normalize(torch.stack(images)), torch.tensor(labels), broken)
 
-    def _read(self, epoch: int, index: int) -> tuple[int, Image.Image | None, list[Broken]]:
-        """Row and image in the place of a sample, and its own file, if that is broken."""
+    def _read(self, epoch: int, index: int) -> tuple[int, Tensor | None, list[Broken]]:
+        """Row and random part in the place of a sample, and its own file, if that is broken."""
         broken: list[Broken] = []
         for candidate in self._candidates(epoch, index):
             row = int(self._rows[candidate])
-            path = self._files.path(row)
             try:
-                return row, read_rgb(path), broken[:1]
+                with seeded(self._seed, epoch, int(self._rows[index])):
+                    return row, self._transform(self._files.read(row)), broken[:1]
             except UnreadableImageError as error:
-                broken.append(Broken(path, str(error)))
+                broken.append(Broken(self._files.path(row), str(error)))
             if len(broken) > self._patience:
                 break
         return -1, None, broken
@@ -103,11 +123,15 @@ class TrainingFiles(EpochDataset):
             yield int(order[(places[index] + step) % len(self)])
 
 
-class EvaluationFiles(Dataset[Any]):
+class EvaluationFiles(Dataset[Any], Generic[T]):
     """The middle of each image; sample ``index`` is file ``rows[index]``."""
 
     def __init__(
-        self, files: Files, rows: NDArray[np.int64], transform: Transform, normalization: Normalization
+        self,
+        files: Readable[T],
+        rows: NDArray[np.int64],
+        transform: Transform[T],
+        normalization: Normalization,
     ) -> None:
         self._files, self._rows, self._transform, self._normalize = files, rows, transform, normalization
 
@@ -121,16 +145,17 @@ class EvaluationFiles(Dataset[Any]):
     def __getitems__(self, indices: Sequence[int]) -> Fetched:
         """Return a batch; without any image, if one is broken."""
         images, rows = [], self._rows[list(indices)]
-        for path in map(self._files.path, rows):
+        for row in rows.tolist():
             try:
-                images.append(self._transform(read_rgb(path)))
+                images.append(self._transform(self._files.read(row)))
             except UnreadableImageError as error:
-                return Fetched(torch.empty(0), torch.empty(0), [Broken(path, str(error))])
+                broken = [Broken(self._files.path(row), str(error))]
+                return Fetched(torch.empty(0), torch.empty(0), broken)
         labels = torch.from_numpy(self._files.labels[rows])
         return Fetched(self._normalize(torch.stack(images)), labels, [])
 
 
-def random_part(size: int, scale: tuple[float, float]) -> Transform:
+def random_part(size: int, scale: tuple[float, float]) -> Transform[Image.Image]:
     """A part of the image, of ``scale`` times its area and an aspect from 3/4 to 4/3, at ``size``; mirrored.
 
     A part that does not fit is drawn anew, up to ten times; then it is the largest in the middle. So a scale
@@ -139,7 +164,7 @@ def random_part(size: int, scale: tuple[float, float]) -> Transform:
     return v2.Compose([v2.RandomResizedCrop(size, scale=scale), v2.RandomHorizontalFlip(), v2.PILToTensor()])
 
 
-def middle_part(size: int, resize: int) -> Transform:
+def middle_part(size: int, resize: int) -> Transform[Image.Image]:
     """The square of ``size`` in the middle of the image whose shorter side is ``resize``."""
     return v2.Compose([v2.Resize(resize), v2.CenterCrop(size), v2.PILToTensor()])
 

@@ -7,7 +7,7 @@ from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
 from tqdm.auto import tqdm
 
 from experiments.data.images.base import Sources
-from experiments.data.images.file_data import FileData
+from experiments.data.images.file_data import ImageFileData
 from experiments.data.images.files import Files
 from experiments.data.images.finding import find_folder
 from experiments.data.images.listing import check_apart, make_files, read_list
@@ -16,7 +16,7 @@ _LISTS = ("imagenet_train.list", "imagenet_val.list")
 _PLACES = ("", "imagenet")
 
 
-class ImageNet(FileData):
+class ImageNet(ImageFileData):
     """ImageNet: 1.28 million training images of 1,000 classes; its 50,000 validation images are the test.
 
     Formats: ``train/<class>/…`` and ``val/<class>/…``, classes numbered in the order of their names; or list

@@ -15,8 +15,9 @@ def read_annotations(path: str | Path, root: str | Path) -> Listing:
     """Read ``ucf101_01.json`` as the framework's ``util_scripts/ucf101_json.py`` writes it.
 
     ``{"labels": [...], "database": {video: {"subset": "training" | "validation", "annotations": {"label": …,
-    "segment": [first, end]}}}}``. A class is the place of its label in the list. The frames ``first … end - 1``
-    are ``root/<label>/<video>/image_00001.jpg`` and so on, or in the folder of an entry's own ``video_path``.
+    "segment": [first, end]}}}}``. A class is the place of its label in the list. The frames are
+    ``root/<label>/<video>/image_00001.jpg`` and so on, from ``first`` to ``end - 1``; an entry may have
+    another folder as its ``video_path``.
     Of files without segments, as other tools write them, all frames of a folder count. The framework's
     ``validation`` is UCF-101's test list: it is the test set here. Other subsets are left out.
 
@@ -84,8 +85,8 @@ def _segment(annotations: Mapping[str, Any], where: str) -> tuple[int, int]:
     whole = isinstance(segment, list) and len(segment) == 2 and all(type(n) is int for n in segment)
     if not whole or not 1 <= segment[0] < segment[1]:
         raise ValueError(
-            f"the segment of {where} is {segment!r}; it is [first frame, the one after the last], both whole, "
-            "and frames count from 1"
+            f"the segment of {where} is {segment!r}; it is [first frame, the one after the last], and frames "
+            "count from 1"
         )
     return segment[0], segment[1]
 

@@ -14,9 +14,6 @@ from experiments.data.images.arrays import Normalization
 from experiments.data.video.clips import Choice
 from experiments.data.video.video import Footage, Video
 
-KINETICS = Normalization((0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989))
-"""Of torchvision's video networks, trained on Kinetics-400."""
-
 
 @dataclass(frozen=True)
 class Videos:
@@ -56,7 +53,7 @@ class ClipTransform:
 
 
 def random_crop(size: int, scale: tuple[float, float]) -> v2.Transform:
-    """A part of ``scale`` times the area, of an aspect from 3/4 to 4/3, at ``size``; mirrored every other time."""
+    """A part of ``scale`` times the area, its aspect from 3/4 to 4/3, at ``size``; mirrored at random."""
     return v2.Compose([v2.RandomResizedCrop(size, scale), v2.RandomHorizontalFlip()])
 
 
@@ -65,9 +62,16 @@ def centre_crop(size: int, resize: int) -> v2.Transform:
     return v2.Compose([v2.Resize(resize), v2.CenterCrop(size)])
 
 
-def normalized(frames: Tensor) -> Tensor:
-    """Return float32 clips ``(…, 3, T, H, W)``, normalised, of unsigned bytes ``(…, T, 3, H, W)``."""
-    return KINETICS(frames).transpose(-4, -3)
+class ClipNormalization(Normalization):
+    """A :class:`~experiments.data.images.arrays.Normalization` that puts the channels before the time."""
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return float32 clips ``(…, 3, T, H, W)`` of unsigned bytes ``(…, T, 3, H, W)``."""
+        return super().__call__(images).transpose(-4, -3).contiguous()
+
+
+KINETICS = ClipNormalization((0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989))
+"""Of torchvision's video networks, trained on Kinetics-400."""
 
 
 def groups(videos: Sequence[Video]) -> NDArray[Any]:

@@ -35,8 +35,9 @@ class FrameFolder:
         frames = [_frame(file) for file in files]
         for file, frame in zip(files, frames, strict=True):
             if frame.shape != frames[0].shape:
-                sizes = " for ".join(f"{width}×{height}" for _, height, width in (frame.shape, frames[0].shape))
-                raise UnreadableImageError(f"{file.name}: its size is another than that of {files[0].name}, {sizes}")
+                raise UnreadableImageError(
+                    f"{file.name} is of {_size(frame)} pixels and {files[0].name} of {_size(frames[0])}"
+                )
         return torch.stack(frames), places
 
 
@@ -46,3 +47,7 @@ def _frame(file: Path) -> Tensor:
         return pil_to_tensor(read_rgb(file))
     except UnreadableImageError as error:
         raise UnreadableImageError(f"{file.name}: {error}") from error
+
+
+def _size(frame: Tensor) -> str:
+    return f"{frame.shape[2]}×{frame.shape[1]}"

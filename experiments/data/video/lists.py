@@ -48,8 +48,8 @@ def _videos(path: Path, classes: Mapping[str, int], root: Path) -> list[Video]:
         index = class_index(relative.parts[0], classes, where, "classInd.txt")
         if len(relative.parts) != 2 or line.split(" ")[1:] not in ([], [str(index + 1)]):
             raise ValueError(
-                f"{where} is {line!r}; it is '<class>/<file of video>', and a list for training adds the number of "
-                f"the class, {index + 1} for {relative.parts[0]!r}"
+                f"{where} is {line!r}; it is '<class>/<file of video>', and a list for training adds the "
+                f"number of the class, {index + 1} for {relative.parts[0]!r}"
             )
         videos.append(Video(relative.stem, index, VideoFile(root / relative)))
     return videos
@@ -61,8 +61,8 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"cannot read the list '{path}': {error}; the lists are UCF101TrainTestSplits-RecognitionTask.zip "
-            "of the data set's own page"
+            f"cannot read the list '{path}': {error}; the lists are in "
+            "UCF101TrainTestSplits-RecognitionTask.zip of the data set's own page"
         ) from error
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip():

@@ -13,7 +13,7 @@ from experiments.data.images.files import EvaluationFiles, Transform
 from experiments.data.images.splitting import carved
 from experiments.data.video.annotations import read_annotations
 from experiments.data.video.clips import CentreClip, EvenClips, RandomClip
-from experiments.data.video.dataset import ClipTransform, Videos, centre_crop, groups, normalized, random_crop
+from experiments.data.video.dataset import KINETICS, ClipTransform, Videos, centre_crop, groups, random_crop
 from experiments.data.video.decoding import check_decoder
 from experiments.data.video.lists import read_lists
 from experiments.data.video.video import Footage, Listing
@@ -23,7 +23,7 @@ LISTS = "ucfTrainTestlist"
 
 
 class UCF101(FileData[Videos, Footage]):
-    """UCF-101: 13,320 videos of 101 actions as clips ``(B, 3, T, H, W)``, normalised float32, labels ``(B,)``.
+    """UCF-101: 13,320 videos of 101 actions, as clips ``(B, 3, T, H, W)`` in float32 with labels ``(B,)``.
 
     A clip is ``frames`` frames: in training from a random place of the video, a random part of the picture,
     mirrored every other time; in validation the middle of both. A video that is too short is looped. The test
@@ -72,7 +72,7 @@ class UCF101(FileData[Videos, Footage]):
         BrokenImageError: If too many videos are broken.
     """
 
-    normalization = staticmethod(normalized)
+    normalization = KINETICS
 
     def __init__(
         self,
