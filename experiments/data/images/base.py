@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -71,6 +71,7 @@ class ImageData(LightningDataModule, ABC, Generic[S]):
     num_classes: int
     in_channels: int
     image_size: int
+    kind: ClassVar[str] = "image"  # what a sample is called
 
     def __init__(
         self,
@@ -154,6 +155,7 @@ class ImageData(LightningDataModule, ABC, Generic[S]):
             pin_memory=self._on_cuda,
             generator=torch.Generator().manual_seed(self.seed),
         )
+        loader.kind = self.kind
         self._tell(batches)
         return loader
 
@@ -204,7 +206,7 @@ class ImageData(LightningDataModule, ABC, Generic[S]):
         return rows, val
 
     def _evaluation(self, split: Split) -> EvaluationLoader:
-        return EvaluationLoader(
+        loader = EvaluationLoader(
             self.dataset(split),
             batch_size=self.evaluation_batch(split, evaluation_size(self.batch_size, self.trainer)),
             num_workers=self.num_workers,
@@ -213,6 +215,8 @@ class ImageData(LightningDataModule, ABC, Generic[S]):
             generator=torch.Generator().manual_seed(self.seed),
             persistent_workers=self.num_workers > 0 and split == "val",
         )
+        loader.kind = self.kind
+        return loader
 
     @property
     def _on_cuda(self) -> bool:
@@ -221,15 +225,15 @@ class ImageData(LightningDataModule, ABC, Generic[S]):
     def _check_step(self, images: int) -> None:
         if images < self.batch_size:
             raise ValueError(
-                f"{images} training images are no batch of batch_size={self.batch_size}, so nothing would be "
-                f"trained; choose batch_size <= {images}, or more images"
+                f"{images} training {self.kind}s are no batch of batch_size={self.batch_size}, so nothing "
+                f"would be trained; choose batch_size <= {images}, or more {self.kind}s"
             )
 
     def _tell(self, batches: Batches) -> None:
         """Say once what is trained on."""
         if not self._told:
             counts = ", ".join(f"{len(self.rows(split)):,} {split}" for split in ("train", "val", "test"))
-            _say(f"{type(self).__name__}: {counts} images; {batches.told}")
+            _say(f"{type(self).__name__}: {counts} {self.kind}s; {batches.told}")
             if self.val_from_test:
                 _say(
                     "val_from_test: validation is on the test data, and the best checkpoint is chosen on them"

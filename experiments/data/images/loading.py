@@ -40,6 +40,7 @@ class TrainingLoader(ResumableLoader):
     """
 
     allowed = 0
+    kind = "image"
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         """Yield the batches of the epoch that are left."""
@@ -57,17 +58,17 @@ class TrainingLoader(ResumableLoader):
         if path in self.broken:
             return
         self.broken[path] = cause
-        found, images = len(self.broken), len(self.sampler)
+        found, total = len(self.broken), len(self.sampler)
         if found > self.allowed:
             raise BrokenImageError(
-                f"{found} of {images} training images cannot be read, the last one '{path}' ({cause}), and "
-                f"{self.allowed} are let pass; mend or remove them, or raise --data.broken_share"
+                f"{found} of {total} training {self.kind}s cannot be read, the last one '{path}' ({cause}), "
+                f"and {self.allowed} are let pass; mend or remove them, or raise --data.broken_share"
             )
         if found <= _NAMED:
             last = "; further ones are counted, not named" if found == _NAMED else ""
             _LOG.warning(
-                "training image '%s' cannot be read (%s), another takes its place: %d of %d let pass%s",
-                *(path, cause, found, self.allowed, last),
+                "training %s '%s' cannot be read (%s), another takes its place: %d of %d let pass%s",
+                *(self.kind, path, cause, found, self.allowed, last),
             )
 
 
@@ -78,13 +79,15 @@ class EvaluationLoader(DataLoader[Any]):
         BrokenImageError: At the first broken image.
     """
 
+    kind = "image"
+
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         """Yield the batches."""
         for fetched in super().__iter__():
             for path, cause in fetched.broken:
                 raise BrokenImageError(
-                    f"image '{path}' cannot be read ({cause}), and without it a figure would be of other "
-                    "data; mend the file, or take it out of the data set"
+                    f"{self.kind} '{path}' cannot be read ({cause}), and without it a figure would be of "
+                    "other data; mend the file, or take it out of the data set"
                 )
             yield fetched.images, fetched.labels
 

@@ -7,13 +7,16 @@ from sklearn.model_selection import train_test_split
 Rows = NDArray[np.int64]
 
 
-def carved(labels: NDArray[np.int64], share: float, seed: int) -> tuple[Rows, Rows]:
+def carved(
+    labels: NDArray[np.int64], share: float, seed: int, what: str = "training images"
+) -> tuple[Rows, Rows]:
     """Return the rows to train on and those kept for validation, a function of ``seed``; each sorted.
 
     Args:
         labels: Class of each row, ``(N,)``.
         share: Part that is kept, between 0 and 1.
         seed: Of the split.
+        what: What the rows are, in a message.
 
     Raises:
         ValueError: If a class is too small to be in both parts.
@@ -24,7 +27,7 @@ def carved(labels: NDArray[np.int64], share: float, seed: int) -> tuple[Rows, Ro
         train, val = train_test_split(rows, test_size=kept, stratify=labels, random_state=seed)
     except ValueError as error:
         raise ValueError(
-            f"val_share={share} of {len(labels)} training images of {classes} classes cannot be kept with "
+            f"val_share={share} of {len(labels)} {what} of {classes} classes cannot be kept with "
             f"each class in its share ({error}); choose another val_share, or val_from_test=true"
         ) from error
     return np.sort(train), np.sort(val)

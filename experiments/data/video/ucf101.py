@@ -27,9 +27,9 @@ class UCF101(FileData[Videos, Footage]):
 
     A clip is ``frames`` frames: in training from a random place of the video, a random part of the picture,
     mirrored every other time; in validation the middle of both. A video that is too short is looped. The test
-    gives ``test_clips`` evenly spaced clips of each video, ``(B, clips, 3, T, H, W)``: a network's softmax is
-    to be averaged over them (:func:`experiments.tasks.clips.clip_average`), so that accuracy counts videos.
-    Mean and deviation are those of torchvision's networks (Kinetics-400).
+    gives ``test_clips`` evenly spaced clips of each video, ``(B, clips, 3, T, H, W)``:
+    :class:`experiments.tasks.Classification` averages the probabilities over them, so that accuracy counts
+    videos. Mean and deviation are those of torchvision's networks (Kinetics-400).
 
     Formats, for which ``annotations`` is
 
@@ -73,6 +73,7 @@ class UCF101(FileData[Videos, Footage]):
     """
 
     normalization = KINETICS
+    kind = "video"
 
     def __init__(
         self,
@@ -120,7 +121,7 @@ class UCF101(FileData[Videos, Footage]):
         """Keep whole groups for validation."""
         group = groups(source.videos)
         _, first = np.unique(group, return_index=True)
-        kept = carved(source.labels[first], self.val_share, self.seed)
+        kept = carved(source.labels[first], self.val_share, self.seed, "groups of training videos")
         train, val = (np.flatnonzero(np.isin(group, part)) for part in kept)
         return train, val
 
