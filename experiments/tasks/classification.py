@@ -1,5 +1,6 @@
 """Image and video classification with a backbone by name and nonlocal blocks in it."""
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -135,8 +136,8 @@ class Classification(LightningModule):
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``(B, num_classes)``; of several clips the logarithm of their mean probability."""
         if images.dim() == 6:
-            each = self(images.flatten(0, 1)).unflatten(0, images.shape[:2])
-            return each.softmax(dim=-1).mean(dim=1).log()
+            each = self(images.flatten(0, 1)).unflatten(0, images.shape[:2]).log_softmax(dim=-1)
+            return each.logsumexp(dim=1) - math.log(images.shape[1])
         return self.network(_channels_last(images) if self.hparams["channels_last"] else images)
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:

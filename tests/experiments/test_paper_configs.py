@@ -7,7 +7,7 @@ import torch
 
 from experiments.cli import main
 from experiments.networks import trained_task
-from tests.experiments import made
+from tests.experiments import made, made_video
 from tests.experiments.conftest import CONFIGS
 
 SMALL = ["--model.image_size=32", "--data.image_size=32", "--data.resize=36"]
@@ -24,6 +24,17 @@ CASES = {
             "--model.num_classes=4",
             "--data.num_classes=4",
             *SMALL,
+        ],
+    ),
+    "ucf101": (
+        made_video.write_frames,
+        [
+            "--model.num_classes=3",
+            "--data.num_classes=3",
+            "--model.image_size=32",
+            "--data.image_size=32",
+            "--data.frames=4",
+            "--data.test_clips=3",
         ],
     ),
     "fashion_mnist": (made.write_fashion_mnist, ["--model.filter=cayley", "--model.order=2"]),
@@ -58,4 +69,4 @@ def test_a_config_trains_validates_resumes_and_tests(name, tmp_path, capfd):
     last = torch.load(output / "checkpoints" / "last.ckpt", weights_only=True)
     assert last["global_step"] == 4 and last["epoch"] == 1
     said = capfd.readouterr().out
-    assert "test/accuracy" in said and ("test/top5" in said) == (name not in ("imagenet", "cub"))
+    assert "test/accuracy" in said and ("test/top5" in said) == (name not in ("imagenet", "cub", "ucf101"))
