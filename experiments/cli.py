@@ -18,7 +18,9 @@ from experiments.checkpoints import WholeCheckpointIO, check_architecture, check
 from experiments.command import tell
 from experiments.files import check_writable
 from experiments.finite import FiniteTraining
+from experiments.generators import Generators
 from experiments.interruption import Interrupted, Interruption
+from experiments.last_checkpoint import LastCheckpoint
 from experiments.messages import hush
 from experiments.predictions import PredictionWriter
 from experiments.run_folder import CHECKPOINTS, check_unused, checkpoint_path, claimed
@@ -115,8 +117,8 @@ class ExperimentCLI(LightningCLI):
         best = ModelCheckpoint(
             folder, "best", monitor=self.model.monitor, mode="max", enable_version_counter=False
         )
-        last = ModelCheckpoint(folder, "last", every_n_train_steps=every, enable_version_counter=False)
-        return [PredictionWriter(output), self._interruption, FiniteTraining(), last, best]
+        own = [PredictionWriter(output), self._interruption, FiniteTraining(), Generators()]
+        return [*own, best, LastCheckpoint(folder, every)]
 
     @property
     def _chosen(self) -> Any:

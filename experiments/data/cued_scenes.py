@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -81,4 +82,9 @@ class CuedScenes(LightningDataModule):
         return self._loader("test")
 
     def _loader(self, split: Split) -> DataLoader[tuple[Tensor, Tensor]]:
-        return DataLoader(self.scenes[split], batch_size=4 * self.batch_size, num_workers=self.num_workers)
+        return DataLoader(
+            self.scenes[split],
+            batch_size=4 * self.batch_size,
+            num_workers=self.num_workers,
+            generator=torch.Generator(),
+        )

@@ -99,4 +99,5 @@ class Digits(LightningDataModule):
             TensorDataset(*self.tensors(split)),
             batch_size=2 * self.batch_size,
             num_workers=self.num_workers,
+            generator=torch.Generator(),
         )

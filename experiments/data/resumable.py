@@ -58,8 +58,8 @@ class ResumableLoader(DataLoader[Any]):
         accumulate: Batches that make one step; the last incomplete step of an epoch is dropped.
         collate: Makes a batch of samples; PyTorch's own by default.
         pin_memory: Whether batches are put where a GPU fetches them without a copy.
-        generator: Seeds the loader's processes; PyTorch's global one by default, which then moves on by one
-            draw an epoch.
+        generator: Seeds the loader's processes; by default one of its own by ``seed``: PyTorch's global one
+            stays where it is.
 
     Raises:
         ValueError: If there is no whole batch for each process.
@@ -98,7 +98,7 @@ class ResumableLoader(DataLoader[Any]):
             collate_fn=collate,
             pin_memory=pin_memory,
             drop_last=True,
-            generator=generator,
+            generator=torch.Generator().manual_seed(seed) if generator is None else generator,
             persistent_workers=num_workers > 0 and isinstance(dataset, EpochDataset),
         )
         self._batches, self._per_batch = 0, batch_size
