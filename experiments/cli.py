@@ -25,6 +25,7 @@ from experiments.messages import hush
 from experiments.predictions import PredictionWriter
 from experiments.run_folder import CHECKPOINTS, check_unused, checkpoint_path, claimed
 from experiments.settings import check_images, check_training
+from experiments.throughput import Throughput
 from gsp_nonlocal.reading import first_line
 
 PROGRAM = "python -m experiments"
@@ -117,7 +118,7 @@ class ExperimentCLI(LightningCLI):
         best = ModelCheckpoint(
             folder, "best", monitor=self.model.monitor, mode="max", enable_version_counter=False
         )
-        own = [PredictionWriter(output), self._interruption, FiniteTraining(), Generators()]
+        own = [PredictionWriter(output), self._interruption, FiniteTraining(), Generators(), Throughput()]
         return [*own, best, LastCheckpoint(folder, every)]
 
     @property
