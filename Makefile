@@ -5,7 +5,7 @@ RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 DEMO   ?=
 
-.PHONY: help setup demo test test-threads fuzz test-scatter test-sampling test-peers doctest lint format type check benchmark study families compare \
+.PHONY: help setup demo test test-threads fuzz soak test-scatter test-sampling test-peers doctest lint format type check benchmark study families compare \
         spectral-study clean
 help:           ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -27,6 +27,10 @@ N    ?= 10000
 SEED ?= 0
 fuzz: $(READY)  ## look for faults in N random examples from SEED; a failing one is printed as a test (a quarter of an hour)
 	OMP_NUM_THREADS=1 $(RUN) -m tests.fuzz.run $(N) $(SEED)
+
+KILLS ?= 20
+soak: $(READY)  ## kill KILLS trainings at random moments drawn from SEED; each must go on bit for bit (a quarter of an hour)
+	OMP_NUM_THREADS=1 $(RUN) -m tests.soak $(KILLS) $(SEED)
 
 test-threads: $(READY) ## the laws of filters and of spectra with two threads: PyTorch's kernels differ there
 	OMP_NUM_THREADS=2 $(RUN) -m pytest -q tests/filters tests/spectral/test_spectrum.py tests/spectral/test_krylov.py \
