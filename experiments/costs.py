@@ -2,9 +2,10 @@
 
 import os
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,19 +30,52 @@ class Cost:
     peak: float
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """How a network and a batch of its training are made, in any process: ``make(*arguments)``.
+
+    Attributes:
+        make: A function at module level; returns a task and a batch, both on the CPU.
+        arguments: Picklable.
+    """
+
+    make: Callable[..., tuple[Task, Batch]]
+    arguments: tuple[Any, ...]
+
+    def build(self) -> tuple[Task, Batch]:
+        """Make them, on the GPU where there is one."""
+        task, (images, targets) = self.make(*self.arguments)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return task.to(device), (images.to(device), targets.to(device))
+
+    def step(self) -> Step:
+        """A training step: what a fresh process is given."""
+        return task_step(*self.build())
+
+
 def block_costs(data: Data, blocks: Sequence[str], rounds: int = 9) -> dict[str, Cost]:
-    """Measure the networks of blocks: time in turns within this process, memory each in one of its own."""
-    tasks, batch = {block: block_task(data, block) for block in blocks}, example_batch(data)
-    times = step_times(tasks, batch, rounds)
+    """Measure the networks of blocks."""
+    return network_costs({block: Recipe(block_network, (data, block)) for block in blocks}, rounds)
+
+
+def network_costs(recipes: Mapping[str, Recipe], rounds: int = 9) -> dict[str, Cost]:
+    """Measure networks by name: time in turns within this process, memory each in one of its own."""
+    built = {name: recipe.build() for name, recipe in recipes.items()}
+    times = step_times(built, rounds)
     return {
-        block: Cost(
+        name: Cost(
             parameter_count(task),
             forward_flops(task, batch[0]),
-            times[block],
-            step_peak(data, block),
+            times[name],
+            step_peak(recipes[name]),
         )
-        for block, task in tasks.items()
+        for name, (task, batch) in built.items()
     }
+
+
+def block_network(data: Data, block: str) -> tuple[Task, Batch]:
+    """The network of a block and a batch, from names alone."""
+    return block_task(data, block), example_batch(data)
 
 
 def parameter_count(module: nn.Module) -> int:
@@ -56,9 +90,9 @@ def forward_flops(module: nn.Module, images: Tensor) -> int:
     return counter.get_total_flops()
 
 
-def step_times(tasks: Mapping[str, Task], batch: Batch, rounds: int) -> dict[str, float]:
+def step_times(built: Mapping[str, tuple[Task, Batch]], rounds: int) -> dict[str, float]:
     """Milliseconds of one training step of each network, in turns."""
-    times = time_in_turns({name: task_step(task, batch) for name, task in tasks.items()}, rounds)
+    times = time_in_turns({name: task_step(*parts) for name, parts in built.items()}, rounds)
     return {name: 1e3 * statistics.median(values) for name, values in times.items()}
 
 
@@ -73,10 +107,10 @@ def task_step(task: Task, batch: Batch) -> Step:
     return step
 
 
-def step_peak(data: Data, block: str) -> float:
-    """Peak bytes that a training step of a block's network adds to a fresh process."""
+def step_peak(recipe: Recipe) -> float:
+    """Peak bytes that a training step adds to a fresh process."""
     with _large_blocks_given_back():
-        return peak_memory(network_step, data, block)[0]
+        return peak_memory(recipe.step)[0]
 
 
 @contextmanager
@@ -93,11 +127,6 @@ def _large_blocks_given_back() -> Iterator[None]:
     finally:
         os.environ.pop(name)
         os.environ.update({} if before is None else {name: before})
-
-
-def network_step(data: Data, block: str) -> Step:
-    """The step of a block's network, from names alone: what a fresh process is given."""
-    return task_step(block_task(data, block), example_batch(data))
 
 
 def example_batch(data: Data) -> Batch:

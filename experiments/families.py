@@ -74,7 +74,8 @@ def _responses(folder: Path) -> Path:
 def measured(task: str, networks: Sequence[str]) -> Facts:
     """Parameters of the networks, and the time of a training step, measured here and now."""
     tasks = {name: Segmentation(**FAMILIES[name]) for name in networks}
-    times = step_times(tasks, scene_batch(BATCH[cast(Cue, task)]), rounds=9)
+    batch = scene_batch(BATCH[cast(Cue, task)])
+    times = step_times({name: (network, batch) for name, network in tasks.items()}, rounds=9)
     return {
         "parameters": {name: f"{parameter_count(network):,}" for name, network in tasks.items()},
         "ms a step": {name: f"{milliseconds:.1f}" for name, milliseconds in times.items()},

@@ -78,6 +78,16 @@ def try_lock(handle: int) -> bool:
     return True
 
 
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Wait until no other process is in the block with this ``path``, a file that is made and stays."""
+    with path.open("a") as file:
+        if fcntl is not None:
+            with suppress(OSError):  # a file system without locks: nobody is kept out
+                fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+        yield
+
+
 def check_writable(folder: str | Path) -> None:
     """Make ``folder`` and write a file there, before any work is spent on what could not be kept.
 

@@ -13,6 +13,7 @@ from experiments.tasks import Classification
 from experiments.tasks.blocks import block_names
 
 _GRIDS = {"self", "backbone", "num_classes", "in_channels", "image_size", "block", "depth"}
+_PLACES = ("count", "layers", "at")
 FLAGS = tuple(name for name in inspect.signature(Classification).parameters if name not in _GRIDS)
 """What a network may be given beside its block: arguments of ``Classification``."""
 DEFAULTS: dict[str, dict[str, Any]] = {"cgnl": {"block_options": {"groups": 4}}}
@@ -39,6 +40,8 @@ class Network:
         given = dict(self.flags)
         for name, value in DEFAULTS.get(self.block, {}).items():
             given.setdefault(name, yaml.safe_dump(value, default_flow_style=True).strip())
+        if given.keys() & set(_PLACES):
+            given = {**dict.fromkeys(_PLACES, "null"), **given}  # in place of the config's own
         block = f"--model.block={self.block}"
         return [block, *(f"--model.{name}={value}" for name, value in given.items())]
 
@@ -61,7 +64,7 @@ def parse_network(word: str) -> Network:
     >>> parse_network("snl:filter=cayley,order=3").options
     ['--model.block=snl', '--model.filter=cayley', '--model.order=3']
     >>> parse_network("nl:layers=[1,2]").options
-    ['--model.block=nl', '--model.layers=[1,2]']
+    ['--model.block=nl', '--model.count=null', '--model.layers=[1,2]', '--model.at=null']
     """
     block, _, rest = word.partition(":")
     _check("block", block, ["none", *block_names()], word)
