@@ -23,12 +23,12 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
+from experiments import cli, data, tasks  # noqa: F401
 from experiments.checkpoints import read_checkpoint
 from tests.soak_run import arguments
 
 Arguments = list[str]
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["experiments.cli", "experiments.data", "experiments.tasks"])
+_CONTEXT = multiprocessing.get_context("fork")  # what is imported here is not imported by every training
 
 
 class Trial(NamedTuple):
@@ -68,7 +68,6 @@ def soak(
         quiet: Whether to show no progress.
     """
     given = run(folder)
-    _train([*given, "--trainer.fast_dev_run=true"], folder / "warm-up", None)  # the first waits for imports
     seconds, code = _train(given, folder / "undisturbed", None)
     if code != 0:
         raise RuntimeError(
@@ -125,10 +124,8 @@ def _child(given: Arguments, log: str) -> None:
     os.environ["COLUMNS"] = "200"
     sys.argv = ["experiments"]
     with Path(log).open("a", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
-        from experiments.cli import main
-
         torch.set_num_threads(1)
-        main(given)
+        cli.main(given)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -1,19 +1,21 @@
-"""The training that is killed: its arguments."""
+"""The training that is killed: its data and its arguments."""
 
 from pathlib import Path
 
 from tests.experiments.conftest import CONFIGS
+from tests.experiments.made import write_cifar10
 
 RUN = [
     "fit",
     "--config",
-    str(CONFIGS / "digits_snl.yaml"),
-    "--model.dropout=0.5",
-    "--data.size=8",
-    "--data.batch_size=128",  # eight steps an epoch
+    str(CONFIGS / "paper" / "cifar10.yaml"),
+    "--model.warmup_epochs=1",
+    "--model.drop_epochs=[2]",
+    "--data.batch_size=16",  # five steps an epoch
+    "--data.num_workers=1",
     "--trainer.max_epochs=4",
-    "--trainer.val_check_interval=4",
-    "--trainer.log_every_n_steps=4",
+    "--trainer.check_val_every_n_epoch=1",
+    "--trainer.log_every_n_steps=2",
     "--trainer.enable_progress_bar=false",
     "--trainer.enable_model_summary=false",
     "--checkpoint_every=3",
@@ -21,5 +23,5 @@ RUN = [
 
 
 def arguments(folder: Path) -> list[str]:
-    """The arguments of the training, whose data may be made in ``folder``."""
-    return RUN
+    """Make CIFAR-10 of 100 images in ``folder``, and return the arguments of the training."""
+    return [*RUN, f"--data.root={write_cifar10(folder / 'cifar10')}"]

@@ -4,11 +4,16 @@ import pytest
 import torch
 
 from tests.soak import Trial, _same, soak, table
-from tests.soak_run import RUN
+from tests.soak_run import arguments
 
 
 def run(folder):
-    return [*RUN, "--trainer.max_epochs=1", "--trainer.limit_val_batches=1"]
+    return [
+        *arguments(folder),
+        "--trainer.max_epochs=1",
+        "--data.num_workers=0",
+        "--data.batch_size=32",
+    ]
 
 
 @pytest.fixture(scope="module")

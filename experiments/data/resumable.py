@@ -25,6 +25,12 @@ class ResumableSampler(DistributedSampler[Any]):
 
     start = 0
 
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch; one that is not the one it was resumed in begins at 0."""
+        if epoch != self.epoch:
+            self.start = 0
+        super().set_epoch(epoch)
+
     def __iter__(self) -> Iterator[Any]:
         """Yield this rank's samples from ``start`` on; the next epoch begins at 0 again."""
         start, self.start = self.start, 0

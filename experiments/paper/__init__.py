@@ -1,1 +1,1 @@
-"""The paper's experiments: data set × backbone × block × seed, side by side, resumed wherever they stopped."""
+"""The paper's experiments: data set × backbone × block × seed, resumed wherever they stopped."""

@@ -1,8 +1,9 @@
-"""The paper's experiments: every block in one command, resumable cell by cell, side by side where there is room.
+"""The paper's experiments: every block in one command, resumable cell by cell.
 
-``python -m experiments.paper --dataset cifar10 --data DATA --backbone preresnet20 --blocks none snl nl --seeds 0
-1 2`` trains each network by each seed as ``python -m experiments fit`` does, and writes ``cifar10.csv``, a page
-and a figure. The same command goes on wherever it was stopped, and several of them share the work.
+``python -m experiments.paper --dataset cifar10 --data DATA --backbone preresnet20 --blocks none snl nl
+--seeds 0 1 2`` trains each network by each seed as ``python -m experiments fit`` does, and writes
+``cifar10.csv``, a page and a figure. The same command goes on wherever it was stopped, and several of them
+share the work.
 """
 
 import argparse
@@ -37,13 +38,17 @@ def parser_of() -> argparse.ArgumentParser:
     parser.add_argument("--data", required=True, help="Folder of the data.")
     parser.add_argument("--backbone", help="As --model.backbone; by default that of the config.")
     parser.add_argument("--blocks", nargs="+", help="Networks: none, snl, snl:filter=cayley,order=3, …")
-    parser.add_argument("--ablation", choices=NAMES, help="The networks of an ablation, in place of --blocks.")
+    parser.add_argument("--ablation", choices=NAMES, help="Its networks, in place of --blocks.")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--epochs", type=int, help="Of a training; warm-up and drops in proportion.")
     parser.add_argument("--subset", type=int, help="Number of training images.")
     parser.add_argument("--executor", choices=EXECUTORS, default="here", help="local, slurm: by submitit.")
     parser.add_argument(
-        "--job", nargs="+", default=[], metavar="KEY=VALUE", help="For submitit: side_by_side=4, timeout_min=600, …"
+        "--job",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="For submitit: side_by_side=4, …",
     )
     parser.add_argument("--output", default="runs/paper/grid", help="Folder of the results.")
     parser.add_argument("--no-costs", action="store_true", help="Measure no costs: a table without them.")

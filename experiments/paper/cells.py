@@ -9,7 +9,8 @@ from experiments.cells import finite, read_rows, write_cells
 from experiments.files import locked
 
 COLUMNS = (
-    "task", "network", "seed", "epochs", "subset", "options", "val", "test", "top5", "seconds", "val_from_test",
+    "task", "network", "seed", "epochs", "subset", "options",
+    "val", "test", "top5", "seconds", "val_from_test",
 )  # fmt: skip
 
 

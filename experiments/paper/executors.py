@@ -111,7 +111,10 @@ def executors_of(name: str, folder: Path, cells: int, parameters: dict[str, Any]
     count = given.pop("side_by_side", max(1, len(gpus)) if name == "local" else max(1, cells))
     try:
         if name == "local":
-            return [_local(submitit, folder, gpus[slot % len(gpus) :][:1] if gpus else [], given) for slot in range(count)]
+            return [
+                _local(submitit, folder, gpus[slot % len(gpus) :][:1] if gpus else [], given)
+                for slot in range(count)
+            ]
         executor = submitit.AutoExecutor(folder=folder, cluster=name)
         executor.update_parameters(
             **({"name": "paper", "timeout_min": _DAY, "cpus_per_task": 4, "gpus_per_node": 1} | given)

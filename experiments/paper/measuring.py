@@ -29,6 +29,8 @@ def batch_shape(resolved: dict[str, Any]) -> tuple[int, ...]:
     return (data["batch_size"], model["in_channels"], *frames, size, size)
 
 
-def classification_and_noise(settings: dict[str, Any], shape: tuple[int, ...]) -> tuple[Classification, Batch]:
+def classification_and_noise(
+    settings: dict[str, Any], shape: tuple[int, ...]
+) -> tuple[Classification, Batch]:
     """The network of ``settings``, and a batch of noise with labels of class 0."""
     return Classification(**settings), (torch.rand(shape), torch.zeros(shape[0], dtype=torch.long))

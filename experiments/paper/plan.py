@@ -166,7 +166,9 @@ class Plan:
     def _folder(self, key: PaperKey) -> Path:
         """A folder that no other cell has."""
         readable = re.sub(r"[^\w.=-]+", "_", f"{key.task}-{key.network}-seed{key.seed}-{key.epochs}")[:80]
-        return self.output / "cells" / f"{readable}-{hashlib.sha256(repr(tuple(key)).encode()).hexdigest()[:8]}"
+        return (
+            self.output / "cells" / f"{readable}-{hashlib.sha256(repr(tuple(key)).encode()).hexdigest()[:8]}"
+        )
 
 
 def resolve(arguments: Sequence[str]) -> dict[str, Any]:
