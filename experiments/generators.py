@@ -64,7 +64,8 @@ def generator_states() -> State:
     """Return the states of the global generators as tensors and plain numbers."""
     version, words, gauss = random.getstate()
     assert version == 3  # of every Python since 3.2
-    _, key, place, has_gauss, numpy_gauss = np.random.get_state()
+    numpy_state: Any = np.random.get_state()
+    _, key, place, has_gauss, numpy_gauss = numpy_state
     return {
         "python": torch.tensor([*words, gauss is not None]),
         "gauss": gauss or 0.0,

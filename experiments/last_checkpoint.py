@@ -26,8 +26,8 @@ class LastCheckpoint(ModelCheckpoint):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Write it, if it is due and no validation follows."""
-        loop = trainer.fit_loop.epoch_loop
-        if not loop._should_check_val_fx(trainer.fit_loop._data_fetcher):
+        loop, fetcher = trainer.fit_loop.epoch_loop, trainer.fit_loop._data_fetcher
+        if fetcher is None or not loop._should_check_val_fx(fetcher):
             super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -28,13 +28,13 @@ class Throughput(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Listen to what Lightning tells its profiler: the only place where it says that it waits."""
-        profiler: Any = trainer.profiler
+        profiler: Any = trainer.profiler  # type: ignore[attr-defined]
         profiler.start = _and(profiler.start, self._fetch_begins)
         profiler.stop = _and(profiler.stop, self._fetch_ends)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Listen no longer."""
-        profiler: Any = trainer.profiler
+        profiler: Any = trainer.profiler  # type: ignore[attr-defined]
         del profiler.start, profiler.stop
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -61,8 +61,8 @@ class Throughput(Callback):
         now = self._clock()
         seconds = now - self._start
         if seconds > 0:
-            self.log("train/images_per_second", self._images * trainer.world_size / seconds)
-            self.log("train/data_wait_share", self._waited / seconds)
+            pl_module.log("train/images_per_second", self._images * trainer.world_size / seconds)
+            pl_module.log("train/data_wait_share", self._waited / seconds)
         self._begin(now)
 
     def _begin(self, now: float) -> None:

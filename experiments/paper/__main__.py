@@ -25,7 +25,7 @@ from experiments.paper.measuring import costs_of
 from experiments.paper.networks import parse_networks
 from experiments.paper.page import write_page
 from experiments.paper.plan import Plan, datasets
-from experiments.paper.training import CellFailed
+from experiments.paper.training import CellError
 from experiments.settings import check_budget, check_whole
 
 ALL = ("none", "snl", "nl", "ns", "a2", "cgnl", "cc", "dnl", "anl", "gc")
@@ -114,7 +114,7 @@ def main(args: Sequence[str] | None = None) -> int:
         parser.error(str(error))
     try:
         failed = run_side_by_side(jobs, executors) if executors else run_here(jobs)
-    except CellFailed as error:
+    except CellError as error:
         print(f"\n{error}", file=sys.stderr)
         return error.code
     return report(plan, failed, not chosen.no_costs)

@@ -83,7 +83,8 @@ def keep_cell(cell: PaperCell, path: Path) -> None:
 
 def _cell(values: Sequence[str]) -> PaperCell:
     task, network, seed, epochs, subset, options, *numbers, from_test = values
+    val, test, top5, seconds = map(finite, numbers)
     if from_test not in ("True", "False"):
         raise ValueError(f"{from_test!r} is neither True nor False")
     whole = int(seed), int(epochs), int(subset)
-    return PaperCell(task, network, *whole, options, *map(finite, numbers), from_test == "True")
+    return PaperCell(task, network, *whole, options, val, test, top5, seconds, from_test == "True")

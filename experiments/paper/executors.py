@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from experiments.paper.training import CellFailed, Job, run_cell
+from experiments.paper.training import CellError, Job, run_cell
 
 EXECUTORS = ("here", "local", "slurm")
 Run = Callable[[Job], str]
@@ -17,7 +17,7 @@ _WAIT = 0.5
 
 
 class Requeued:
-    """A job of a cluster; where its time is up, submitit starts it again, and it goes on from its checkpoint."""
+    """A job of a cluster; where its time is up, submitit starts it again, and it goes on where it was."""
 
     def __call__(self, job: Job) -> str:
         """Train the cell."""
@@ -47,14 +47,14 @@ def run_here(jobs: Sequence[Job], run: Run = run_cell) -> list[str]:
     """Train one after the other; return a line for each that failed.
 
     Raises:
-        CellFailed: If one was refused, or stopped by a signal: so would the next be.
+        CellError: If one was refused, or stopped by a signal: so would the next be.
     """
     console, failed = Console(), []
     for number, job in enumerate(jobs, start=1):
         console.rule(f"{number} of {len(jobs)}: {job.key}")
         try:
             console.print(run(job))
-        except CellFailed as error:
+        except CellError as error:
             if error.code != 1:
                 raise
             failed.append(str(error))
@@ -103,7 +103,7 @@ def executors_of(name: str, folder: Path, cells: int, parameters: dict[str, Any]
         parameters: Of submitit's executor; ``side_by_side`` is the number of jobs at a time.
 
     Raises:
-        ValueError: If submitit is not installed, there is no such cluster here, or it takes no such parameter.
+        ValueError: If submitit is not installed, there is no such cluster, or it takes no such parameter.
     """
     submitit = cluster_package()
     given = dict(parameters)
@@ -111,10 +111,8 @@ def executors_of(name: str, folder: Path, cells: int, parameters: dict[str, Any]
     count = given.pop("side_by_side", max(1, len(gpus)) if name == "local" else max(1, cells))
     try:
         if name == "local":
-            return [
-                _local(submitit, folder, gpus[slot % len(gpus) :][:1] if gpus else [], given)
-                for slot in range(count)
-            ]
+            own = [[gpus[slot % len(gpus)]] if gpus else [] for slot in range(count)]
+            return [_local(submitit, folder, one, given) for one in own]
         executor = submitit.AutoExecutor(folder=folder, cluster=name)
         executor.update_parameters(
             **({"name": "paper", "timeout_min": _DAY, "cpus_per_task": 4, "gpus_per_node": 1} | given)

@@ -40,7 +40,7 @@ class Network:
         given = dict(self.flags)
         for name, value in DEFAULTS.get(self.block, {}).items():
             given.setdefault(name, yaml.safe_dump(value, default_flow_style=True).strip())
-        if given.keys() & set(_PLACES):
+        if self.block == "none" or given.keys() & set(_PLACES):
             given = {**dict.fromkeys(_PLACES, "null"), **given}  # in place of the config's own
         block = f"--model.block={self.block}"
         return [block, *(f"--model.{name}={value}" for name, value in given.items())]

@@ -17,13 +17,13 @@ from experiments.plots import plot_dots
 _HEAD = """\
 # {dataset}
 
-Top-1 accuracy on the test data in percent: mean ± standard deviation over seeds, then each seed. Tested is the
-best validation checkpoint of each training, once. All networks of a table have the same budget and
+Top-1 accuracy on the test data in percent: mean ± standard deviation over seeds, then each seed. Tested is
+the best validation checkpoint of each training, once. All networks of a table have the same budget and
 hyperparameters, and by seed the same data in the same order."""
 _COSTS = """
 Parameters are those of the whole network. GFLOP: counted in the forward pass of a training batch, of matrix
-products and convolutions, a multiplication and an addition each. Time of a training step: median, all networks
-in turns. Memory: what a first step adds to a fresh process."""
+products and convolutions, a multiplication and an addition each. Time of a training step: median, all
+networks in turns. Memory: what a first step adds to a fresh process."""
 
 
 class Budget(NamedTuple):
@@ -72,7 +72,7 @@ def write_page(
     lines += [_COSTS] if costs else []
     for budget, own in groups.items():
         lines += ["", f"## {budget.task}", "", budget.told, "", *_table(own, classes, costs)]
-    if any(published(*budget.task.split(" ", 1), cell.network) != "–" for budget in groups for cell in cells):
+    if any(published(cell.task, cell.network) != "–" for cell in cells):
         lines += ["", f"Published: {SOURCE}."]
     path = output / f"{dataset}.md"
     with replacing(path) as temporary:
@@ -93,7 +93,7 @@ def _table(cells: Sequence[PaperCell], classes: int, costs: Mapping[str, Cost]) 
         row = [summary.network, _spread(summary), ", ".join(f"{100 * score:.2f}" for score in summary.scores)]
         row += [f"{100 * mean(cell.top5 for cell in own):.2f}"] if classes > 10 else []
         row += ["–" if cost is None else _FORMATS[column](cost) for column in measured]
-        rows.append([*row, published(*summary.task.split(" ", 1), summary.network)])
+        rows.append([*row, published(summary.task, summary.network)])
     return markdown_table(columns, rows)
 
 

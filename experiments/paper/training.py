@@ -18,6 +18,7 @@ from experiments.run_folder import checkpoint_path
 
 Command = Callable[[list[str], int], int]
 """Runs ``python -m experiments`` with arguments, and with an open file that stays locked; its exit code."""
+_PROGRAM = [sys.executable, "-m", "experiments"]
 DONE, BEFORE, ELSEWHERE = "done", "done before", "is being trained by another run"
 
 
@@ -40,7 +41,7 @@ class Job:
     val_from_test: bool
 
 
-class CellFailed(RuntimeError):
+class CellError(RuntimeError):
     """A training ended with another exit code than 0.
 
     Attributes:
@@ -69,7 +70,7 @@ def run_cell(job: Job, command: Command | None = None) -> str:
         What became of it.
 
     Raises:
-        CellFailed: If a training or a test ended with an error.
+        CellError: If a training or a test ended with an error.
     """
     command = run_command_line if command is None else command
     with _claimed(job.folder) as lock:
@@ -89,7 +90,7 @@ def run_command_line(arguments: list[str], lock: int) -> int:
 
     If this process is told to stop, so is that one, which then keeps a checkpoint.
     """
-    process = subprocess.Popen([sys.executable, "-m", "experiments", *arguments], pass_fds=[lock])
+    process = subprocess.Popen([*_PROGRAM, *arguments], pass_fds=[lock])
     try:
         return process.wait()
     except BaseException:
@@ -112,7 +113,7 @@ def _claimed(folder: Path) -> Iterator[int | None]:
 def _run(job: Job, verb: str, arguments: list[str], command: Command, lock: int) -> None:
     code = command([verb, *arguments], lock)
     if code:
-        raise CellFailed(job, verb, code)
+        raise CellError(job, verb, code)
 
 
 def _resumed(folder: Path) -> list[str]:
