@@ -5,7 +5,7 @@ RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 DEMO   ?=
 
-.PHONY: help setup demo test test-threads fuzz soak test-scatter test-sampling test-peers doctest lint format type check benchmark study families compare \
+.PHONY: help setup demo test test-threads fuzz soak test-scatter test-sampling test-peers doctest lint format type check benchmark study families compare paper \
         spectral-study clean
 help:           ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -97,6 +97,17 @@ families: $(READY) ## cued scenes: every filter family, three seeds (half an hou
 
 compare: $(READY) ## cued scenes and digits: every known block, three seeds (an hour and a half)
 	$(RUN) -m experiments.compare --seeds 3 4 5
+
+DATASET  ?= cifar10
+DATA     ?= data
+BACKBONE ?= preresnet20
+BLOCKS   ?= none snl nl ns a2 cgnl cc dnl anl gc
+SEEDS    ?= 0 1 2
+EXECUTOR ?= here
+EXTRA    ?=
+paper: $(READY) ## DATASET by BACKBONE with each of BLOCKS, by each of SEEDS, from DATA; EXECUTOR, EXTRA="--epochs 20 -- --data.num_workers=4"
+	$(RUN) -m experiments.paper --dataset $(DATASET) --data $(DATA) --backbone $(BACKBONE) --blocks $(BLOCKS) \
+	  --seeds $(SEEDS) --executor $(EXECUTOR) $(EXTRA)
 
 spectral-study: $(READY) ## what graph each block learns: trains each on cued scenes, renews docs/study.md (half an hour)
 	$(RUN) -m experiments.spectral_study

@@ -48,6 +48,7 @@ def claimed(output: str | Path, resumed: str | None, overwrite: bool) -> Iterato
         yield
         return
     handle = os.open(output, os.O_RDONLY)
+    _HELD.add(handle)
     try:
         if not try_lock(handle):
             raise ValueError(
@@ -59,7 +60,22 @@ def claimed(output: str | Path, resumed: str | None, overwrite: bool) -> Iterato
             path.unlink()
         yield
     finally:
+        _HELD.discard(handle)
         os.close(handle)
+
+
+_HELD = set[int]()
+
+
+def _let_go_in_child() -> None:
+    """Close what a loader's process would keep locked: it outlives a killed training by seconds."""
+    for handle in _HELD:
+        os.close(handle)
+    _HELD.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go_in_child)
 
 
 def _older(output: str | Path) -> list[Path]:

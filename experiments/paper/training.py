@@ -19,6 +19,7 @@ from experiments.run_folder import checkpoint_path
 Command = Callable[[list[str], int], int]
 """Runs ``python -m experiments`` with arguments, and with an open file that stays locked; its exit code."""
 _PROGRAM = [sys.executable, "-m", "experiments"]
+_PATIENCE = 8.0
 DONE, BEFORE, ELSEWHERE = "done", "done before", "is being trained by another run"
 
 
@@ -101,11 +102,17 @@ def run_command_line(arguments: list[str], lock: int) -> int:
 
 @contextmanager
 def _claimed(folder: Path) -> Iterator[int | None]:
-    """An open file that is locked, or None if another run has locked it."""
+    """An open file that is locked, or None if another run has locked it.
+
+    The loaders of a training that was killed hold its lock for five seconds more.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT)
+    last = time.monotonic() + _PATIENCE
     try:
-        yield handle if try_lock(handle) else None
+        while not (locked := try_lock(handle)) and time.monotonic() < last:
+            time.sleep(0.2)
+        yield handle if locked else None
     finally:
         os.close(handle)
 

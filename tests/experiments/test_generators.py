@@ -12,17 +12,19 @@ from lightning.pytorch.callbacks import Callback
 from experiments.cli import main
 from experiments.generators import generator_states, set_generators
 from tests.experiments.conftest import CONFIGS
+from tests.experiments.made import write_cifar10
 
 QUIET = ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
-DIGITS = [
+SMALL = [
     "--config",
-    str(CONFIGS / "digits_snl.yaml"),
+    str(CONFIGS / "paper" / "cifar10.yaml"),  # with dropout 0.5
     *QUIET,
-    "--model.dropout=0.5",
-    "--data.size=8",
-    "--data.batch_size=256",  # four steps an epoch
+    "--model.warmup_epochs=1",
+    "--model.drop_epochs=[1]",
+    "--data.batch_size=22",  # four steps an epoch
     "--trainer.max_epochs=2",
     "--trainer.val_check_interval=2",
+    "--trainer.check_val_every_n_epoch=1",
     "--trainer.log_every_n_steps=1",
     "--checkpoint_every=1",
 ]
@@ -50,23 +52,23 @@ class Draws(Callback):
 def fit(output, copies, *arguments):
     copies.mkdir(exist_ok=True)
     callback = [f"--trainer.callbacks+={__name__}.Draws", f"--trainer.callbacks.folder={copies}"]
-    main(["fit", *DIGITS, *callback, "--output", str(output), *arguments])
+    main(["fit", *SMALL, *callback, "--output", str(output), *arguments])
     return torch.load(output / "checkpoints/last.ckpt", weights_only=True)
 
 
-@pytest.fixture(scope="module", params=[0], ids=["no worker"])
+@pytest.fixture(scope="module", params=[0, 1], ids=["no worker", "a worker"])
 def unbroken(request, tmp_path_factory):
-    """Folder of the checkpoints of each step, the last one, and the number of workers."""
+    """Folder of the checkpoints of each step, the last one, and the options of the data."""
     folder = tmp_path_factory.mktemp("unbroken")
-    workers = f"--data.num_workers={request.param}"
-    return folder / "copies", fit(folder, folder / "copies", workers), workers
+    data = [f"--data.num_workers={request.param}", f"--data.root={write_cifar10(folder / 'data')}"]
+    return folder / "copies", fit(folder, folder / "copies", *data), data
 
 
 @pytest.mark.parametrize("kept", ["last-1", "best-2", "last-3", "last-4", "last-5", "last-7"])
 def test_a_training_that_goes_on_from_any_checkpoint_ends_in_the_same_weights(kept, unbroken, tmp_path):
-    copies, wanted, workers = unbroken
+    copies, wanted, data = unbroken
     path = copies / f"{kept}.ckpt"
-    resumed = fit(tmp_path, tmp_path / "copies", workers, "--ckpt_path", str(path))
+    resumed = fit(tmp_path, tmp_path / "copies", *data, "--ckpt_path", str(path))
     assert resumed["global_step"] == wanted["global_step"] == 8
     for name, weight in wanted["state_dict"].items():
         assert torch.equal(resumed["state_dict"][name], weight), name
@@ -99,10 +101,10 @@ def test_states_are_plain_and_give_the_same_numbers(before, tmp_path):
     "change", [{"python": torch.ones(3)}, {"numpy": None}, {"torch": torch.ones(3)}, {"cuda": None}]
 )
 def test_states_that_are_none_are_refused(change, unbroken, tmp_path, capsys):
-    copies, _, workers = unbroken
+    copies, _, data = unbroken
     checkpoint = torch.load(copies / "last-4.ckpt", weights_only=True)
     checkpoint["generators"][0] |= change
     torch.save(checkpoint, tmp_path / "bad.ckpt")
     with pytest.raises(SystemExit) as ended:
-        fit(tmp_path, tmp_path / "copies", workers, "--ckpt_path", str(tmp_path / "bad.ckpt"))
+        fit(tmp_path, tmp_path / "copies", *data, "--ckpt_path", str(tmp_path / "bad.ckpt"))
     assert ended.value.code == 2 and "random number generators are none" in capsys.readouterr().err

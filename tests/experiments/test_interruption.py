@@ -3,12 +3,14 @@
 import csv
 import os
 import signal
+import time
 
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 
 from experiments.cli import main
+from experiments.run_folder import claimed
 from tests.experiments.conftest import SMALL
 
 QUIET = ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
@@ -91,3 +93,19 @@ def test_a_stopped_training_is_kept_and_goes_on_as_if_unbroken(stop, unbroken, t
                 resumed["state_dict"][key], weight, rtol=0, atol=0, msg=f"{name}: {key}"
             )
     assert validations(tmp_path) == validations(unbroken)
+
+
+def test_a_process_of_a_loader_does_not_keep_the_folder_of_a_killed_training(tmp_path):
+    """It is forked within the block, and outlives a training that is killed."""
+    reader, writer = os.pipe()
+    with claimed(tmp_path, None, False):
+        child = os.fork()
+        if not child:
+            os.write(writer, b"began")
+            time.sleep(60)
+            os._exit(0)
+        os.read(reader, 5)
+    with claimed(tmp_path, None, False), pytest.raises(ValueError, match="a training is running in"):
+        claimed(tmp_path, None, False).__enter__()
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)

@@ -38,6 +38,11 @@ def data(tmp_path_factory):
     return str(write_cifar10(tmp_path_factory.mktemp("cifar10")))
 
 
+@pytest.fixture(autouse=True)
+def _no_patience(monkeypatch):
+    monkeypatch.setattr(training, "_PATIENCE", 0.0)
+
+
 class Commands:
     """Runs the command line in this process, and counts what it was asked."""
 
