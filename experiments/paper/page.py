@@ -46,7 +46,8 @@ class Budget(NamedTuple):
             if self.val_from_test
             else "Validation, which chooses the checkpoint, is on data apart from the test data."
         )
-        return f"{self.epochs} epochs of {images}.{options} {way}"
+        plural = "" if self.epochs == 1 else "s"
+        return f"{self.epochs} epoch{plural} of {images}.{options} {way}"
 
 
 def budget_of(cell: PaperCell) -> Budget:

@@ -5,6 +5,7 @@ import hashlib
 import io
 import re
 import shlex
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +26,10 @@ CONFIGS = Path(__file__).parents[1] / "configs" / "paper"
 _OWN = (
     "--config", "--output", "--ckpt_path", "--seed_everything", "--model.block", "--model.backbone",
     "--data.root", "--data.seed", "--data.subset", "--trainer.max_epochs",
+)  # fmt: skip
+_NEUTRAL = (
+    "--data.num_workers", "--data.download", "--checkpoint_every", "--overwrite",
+    "--trainer.enable_progress_bar", "--trainer.enable_model_summary", "--trainer.log_every_n_steps",
 )  # fmt: skip
 
 
@@ -90,7 +95,7 @@ class Plan:
 
     def key(self, network: Network, seed: int) -> PaperKey:
         """Return which cell it is."""
-        options = shlex.join(self.extra)
+        options = shlex.join(telling(self.extra))
         return PaperKey(self.task, network.label, seed, self.all_epochs, self.subset or 0, options)
 
     def jobs(self) -> list[Job]:
@@ -171,6 +176,20 @@ class Plan:
         )
 
 
+def telling(extra: Sequence[str]) -> list[str]:
+    """Return the options that tell cells apart: those that change no number are left out.
+
+    >>> telling(["--data.num_workers", "4", "--model.dropout", "0.2", "--checkpoint_every=5"])
+    ['--model.dropout', '0.2']
+    """
+    kept: list[str] = []
+    neutral = False
+    for word in extra:
+        neutral = word.partition("=")[0] in _NEUTRAL if word.startswith("--") else neutral
+        kept += [] if neutral else [word]
+    return kept
+
+
 def resolve(arguments: Sequence[str]) -> dict[str, Any]:
     """Return the configuration that ``python -m experiments fit`` makes of options; nothing is trained.
 
@@ -179,7 +198,8 @@ def resolve(arguments: Sequence[str]) -> dict[str, Any]:
     """
     printed = io.StringIO()
     try:
-        with contextlib.redirect_stdout(printed):
+        with contextlib.redirect_stdout(printed), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Lightning's: this process has arguments of its own
             cli.main(["fit", *arguments, "--print_config"])
     except SystemExit as end:
         if end.code:

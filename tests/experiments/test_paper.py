@@ -87,8 +87,9 @@ def test_every_cell_is_trained_and_tested_once_and_a_second_run_does_nothing(dat
     assert all(cell.test <= cell.top5 and cell.seconds > 0 and not cell.val_from_test for cell in cells)
     page = (tmp_path / "cifar10.md").read_text()
     assert all(f"| {cell.network} | {100 * cell.test:.2f} ± 0.00 |" in page for cell in cells)
-    assert "1 epochs of all training images" in page and "data apart from the test data" in page
+    assert "1 epoch of all training images" in page and "data apart from the test data" in page
     assert (tmp_path / "cifar10.png").stat().st_size > 1000
+    assert {cell.options for cell in cells} == {"--data.batch_size=32"}
     assert grid(data, tmp_path, "--blocks", *BLOCKS) == 0
     assert len(commands.asked) == 4 and read_paper_cells(tmp_path / "cifar10.csv") == cells
 
