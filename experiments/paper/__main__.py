@@ -25,6 +25,7 @@ from experiments.paper.measuring import costs_of
 from experiments.paper.networks import parse_networks
 from experiments.paper.page import write_page
 from experiments.paper.plan import Plan, datasets
+from experiments.paper.spectra import measure_spectra
 from experiments.paper.training import CellError
 from experiments.settings import check_budget, check_whole
 
@@ -126,7 +127,8 @@ def report(plan: Plan, failed: Sequence[str], with_costs: bool) -> int:
     missing = {job.key for job in plan.jobs()} - {cell.key for cell in cells}
     if cells:
         classes = plan.resolved["model"]["init_args"]["num_classes"]
-        page = write_page(plan.dataset, cells, classes, costs_of(plan) if with_costs else {}, plan.output)
+        costs = costs_of(plan) if with_costs else {}
+        page = write_page(plan.dataset, cells, classes, costs, measure_spectra(plan), plan.output)
         console.print(page.read_text(encoding="utf-8"))
         console.print(f"page: {page}, figure: {page.with_suffix('.png')}")
     for line in failed:

@@ -12,6 +12,7 @@ from experiments.grid import markdown_table
 from experiments.machine import machine_table
 from experiments.paper.cells import PaperCell
 from experiments.paper.published import SOURCE, published
+from experiments.paper.spectra import IMAGES, Spectrum, spectra_table
 from experiments.plots import plot_dots
 
 _HEAD = """\
@@ -24,6 +25,9 @@ _COSTS = """
 Parameters are those of the whole network. GFLOP: counted in the forward pass of a training batch, of matrix
 products and convolutions, a multiplication and an addition each. Time of a training step: median, all
 networks in turns. Memory: what a first step adds to a fresh process."""
+
+_SPECTRA = f"""\
+Graphs of the trained blocks, on {IMAGES} test images: mean (least to greatest) over blocks and seeds."""
 
 
 class Budget(NamedTuple):
@@ -56,7 +60,12 @@ def budget_of(cell: PaperCell) -> Budget:
 
 
 def write_page(
-    dataset: str, cells: Sequence[PaperCell], classes: int, costs: Mapping[str, Cost], output: Path
+    dataset: str,
+    cells: Sequence[PaperCell],
+    classes: int,
+    costs: Mapping[str, Cost],
+    spectra: Sequence[Spectrum],
+    output: Path,
 ) -> Path:
     """Write ``<dataset>.md`` and ``<dataset>.png``.
 
@@ -65,6 +74,7 @@ def write_page(
         cells: All of its cells; a table for each of their budgets.
         classes: Number of classes; top-5 is shown for more than 10.
         costs: Of the networks that were measured, by task and label, ``"cifar10 preresnet20 snl"``.
+        spectra: Measures of the blocks of cells.
         output: Folder.
     """
     lines, groups = [_HEAD.format(dataset=dataset)], dict[Budget, list[PaperCell]]()
@@ -73,6 +83,9 @@ def write_page(
     lines += [_COSTS] if costs else []
     for budget, own in groups.items():
         lines += ["", f"## {budget.task}", "", budget.told, "", *_table(own, classes, costs)]
+        keys = {cell.key for cell in own}
+        measured = [row for row in spectra if row.cell in keys]
+        lines += ["", _SPECTRA, "", *spectra_table(measured)] if measured else []
     if any(published(cell.task, cell.network) != "–" for cell in cells):
         lines += ["", f"Published: {SOURCE}."]
     path = output / f"{dataset}.md"

@@ -16,7 +16,7 @@ import torch
 import experiments.costs as costs_module
 import experiments.paper.__main__ as paper
 from experiments import cli
-from experiments.paper import executors, training
+from experiments.paper import executors, spectra, training
 from experiments.paper.ablations import ABLATIONS, NAMES
 from experiments.paper.cells import PaperCell, PaperKey, keep_cell, read_paper_cells
 from experiments.paper.executors import executors_of, run_side_by_side
@@ -24,6 +24,7 @@ from experiments.paper.measuring import batch_shape, costs_of
 from experiments.paper.networks import parse_network, parse_networks
 from experiments.paper.page import write_page
 from experiments.paper.plan import Plan, datasets
+from experiments.paper.spectra import read_spectra
 from experiments.paper.training import BEFORE, DONE, ELSEWHERE, CellError, Job, run_cell
 from experiments.run_folder import checkpoint_path
 from experiments.tasks import Classification
@@ -79,7 +80,9 @@ def verbs(commands):
     return [asked[0] for asked in commands.asked]
 
 
-def test_every_cell_is_trained_and_tested_once_and_a_second_run_does_nothing(data, tmp_path, commands):
+def test_every_cell_is_trained_and_tested_once_and_a_second_run_does_nothing(
+    data, tmp_path, commands, monkeypatch
+):
     assert grid(data, tmp_path, "--blocks", *BLOCKS) == 0
     cells = read_paper_cells(tmp_path / "cifar10.csv")
     assert [cell.network for cell in cells] == BLOCKS and verbs(commands) == ["fit", "test"] * 2
@@ -90,6 +93,11 @@ def test_every_cell_is_trained_and_tested_once_and_a_second_run_does_nothing(dat
     assert "1 epoch of all training images" in page and "data apart from the test data" in page
     assert (tmp_path / "cifar10.png").stat().st_size > 1000
     assert {cell.options for cell in cells} == {"--data.batch_size=32"}
+    rows = read_spectra(tmp_path / "cifar10_spectra.csv")
+    assert [(row.cell, row.block) for row in rows] == [(cells[1].key, "network.layer3.1.nonlocal_block")]
+    assert rows[0].spectral_radius == pytest.approx(1, abs=1e-5) and abs(rows[0].asymmetry) < 1e-5
+    assert rows[0].smallest < 1 and "| snl:order=2 | 1 (1 to 1) |" in page
+    monkeypatch.setattr(spectra, "snapshot", None)  # what is in the table is not measured again
     assert grid(data, tmp_path, "--blocks", *BLOCKS) == 0
     assert len(commands.asked) == 4 and read_paper_cells(tmp_path / "cifar10.csv") == cells
 
@@ -223,14 +231,14 @@ def test_costs_are_those_of_the_networks_of_the_command_line(data, tmp_path, mon
     assert cost.flops > 32 * 4e7 and cost.milliseconds > 0 and cost.peak == 2**21
     assert batch_shape(chosen.resolved) == (32, 3, 32, 32)
     cells = [PaperCell(*job.key, 0.5, 0.25, 0.75, 1.0, True) for job in chosen.jobs()]
-    page = write_page("cifar10", cells, 100, costs, tmp_path).read_text()
+    page = write_page("cifar10", cells, 100, costs, [], tmp_path).read_text()
     assert f"| 25.00 ± 0.00 | 25.00 | 75.00 | {cost.parameters:,} |" in page and "**test data**" in page
 
 
 def test_published_figures_stand_beside_measured_ones(tmp_path):
     keys = [PaperKey("cub resnet50", network, 0, 110, 0, "") for network in ("nl", "snl")]
     cells = [PaperCell(*key, 0.5, 0.25, 0.75, 1.0, False) for key in keys]
-    page = write_page("cub", cells, 200, {}, tmp_path).read_text()
+    page = write_page("cub", cells, 200, {}, [], tmp_path).read_text()
     assert "| nl | 25.00 ± 0.00 | 25.00 | 75.00 | 86.69 |" in page and "Published: Yue" in page
     assert "| snl | 25.00 ± 0.00 | 25.00 | 75.00 | – |" in page
 
