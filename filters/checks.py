@@ -124,7 +124,8 @@ def require_alike(what: str, **parts: Any) -> None:
         if part.device != one.device:
             raise ValueError(both.format("device", one.device, part.device, "move one with .to(device)"))
     sizes = {name: part.shape[0] for name, part in parts.items()}
-    if len(set(sizes.values()) - {1}) > 1:
+    larger = [size for size in sizes.values() if size != 1]
+    if any(size != larger[0] for size in larger):  # no set: a size that is a symbol has no hash
         found = ", ".join(f"{name} {size}" for name, size in sizes.items())
         raise ValueError(f"{what}: batches are equal or 1, got {found}")
 

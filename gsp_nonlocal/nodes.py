@@ -103,7 +103,7 @@ class PositionsAndChannels:
 
     def unfold(self, y: Tensor, num_positions: int) -> Tensor:
         """``(B g, N r / g, 1) -> (B, N, r)``."""
-        samples, channels = len(y) // self.groups, y.shape[1] * self.groups // num_positions
+        samples, channels = y.shape[0] // self.groups, y.shape[1] * self.groups // num_positions
         return y.reshape(samples, channels, num_positions).mT
 
     def channels(self, inner_channels: int, channels: int) -> tuple[int, int]:

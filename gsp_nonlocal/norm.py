@@ -42,7 +42,7 @@ def _require_several(norm: nn.Module, signal: Tensor) -> None:
                 f"{module} has one number a group on a map of one position, whose deviation is 0; use fewer "
                 "groups, or a map of more positions"
             )
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training and len(signal) == 1:
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training and signal.shape[0] == 1:
             raise ValueError(
                 f"{module} has one number a channel in training on one map of one position, whose deviation "
                 "is 0; use a larger batch, a map of more positions, or .eval()"

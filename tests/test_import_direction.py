@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ALLOWED_BY_FILTERS = {"torch", "jaxtyping"}
 LAYERS = [  # each may import those before it, and itself
-    ["filters.operators", "filters.checks", "filters.precision"],
+    ["filters.operators", "filters.checks", "filters.export", "filters.precision"],
     ["filters", "gsp_nonlocal.filters"],
     ["gsp_nonlocal.extras", "gsp_nonlocal.creation"],
     ["gsp_nonlocal.shifts"],

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from filters.checks import common_batch, require_tensor
+from filters.export import is_exporting
 from filters.operators.signal import S, on_tensor
 
 
@@ -43,6 +44,8 @@ def factorised(system: Tensor) -> Callable[[Tensor], Tensor]:
         )
     if system.is_complex() and torch.compiler.is_compiling():
         return _factorised_as_real(system)
+    if is_exporting():
+        return _orthogonalised(system)
     with torch.no_grad():
         factors, pivots = lu_factor(system.detach())
 
@@ -53,6 +56,21 @@ def factorised(system: Tensor) -> Callable[[Tensor], Tensor]:
         matrix, lu = (part.expand(batch, -1, -1) for part in (system, factors))
         right = z.to(matrix.dtype).expand(batch, -1, -1)
         return _Solve.apply(matrix, lu, pivots.expand(batch, -1), right, False)
+
+    return solve
+
+
+def _orthogonalised(system: Tensor) -> Callable[[Tensor], Tensor]:
+    """The same by ``system = Q R``, for any number of systems at once.
+
+    One LU at a time, see :func:`lu_factor`, is a loop over the batch, which an exported program cannot have.
+    """
+    q, r = torch.linalg.qr(system)
+
+    def solve(z: Tensor) -> Tensor:
+        if z.is_complex() and not system.is_complex():
+            return on_parts(solve, z)
+        return torch.linalg.solve_triangular(r, q.mH @ z.to(system.dtype), upper=True)
 
     return solve
 

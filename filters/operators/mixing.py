@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from filters.checks import common_batch
+from filters.export import is_exporting
 
 
 def is_channel_first(nodes: Tensor) -> bool:
@@ -46,4 +47,4 @@ def _is_wide(nodes: Tensor, weight: Tensor) -> bool:
 
     A batched product keeps that gradient for each sample before it sums them; a convolution does not.
     """
-    return weight.numel() > nodes.shape[1] * sum(weight.shape)
+    return not is_exporting() and weight.numel() > nodes.shape[1] * sum(weight.shape)

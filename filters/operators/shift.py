@@ -162,7 +162,7 @@ class ShiftOperator(ABC):
         """
         if not 0 <= index < self.shape[0]:
             raise IndexError(f"graph {index} is out of range: the batch has {self.shape[0]}, counted from 0")
-        return self.mapped(lambda part: part[index : index + 1] if len(part) > 1 else part)
+        return self.mapped(lambda part: part[index : index + 1] if part.shape[0] > 1 else part)
 
     @abstractmethod
     def __add__(self, other: ShiftOperator) -> ShiftOperator:
@@ -196,9 +196,10 @@ def require_signal(z: Tensor, shift: ShiftOperator) -> None:
     batch, nodes, _ = shift.shape
     if z.shape[1] != nodes:
         raise ValueError(f"a signal on {z.shape[1]} nodes does not fit a shift of {nodes} nodes")
-    if 1 not in (batch, len(z)) and batch != len(z):
+    signals = z.shape[0]  # len(z) would fix a batch that is a symbol, as in torch.export
+    if batch != signals and 1 not in (batch, signals):
         raise ValueError(
-            f"a batch of {len(z)} signals does not fit one of {batch} graphs; they are equal or 1"
+            f"a batch of {signals} signals does not fit one of {batch} graphs; they are equal or 1"
         )
     if z.device != shift.device:
         raise ValueError(f"the signal is on {z.device} and the shift on {shift.device}; use .to(device)")

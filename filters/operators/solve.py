@@ -167,7 +167,7 @@ def bicgstab(operator: Operator, z: Tensor, tolerance: float) -> Tensor:
 
 def _direct(operator: Operator, z: Tensor) -> Tensor:
     """``A⁻¹ z`` by the matrix of ``A``."""
-    eye = torch.eye(z.shape[1], dtype=z.dtype, device=z.device).expand(len(z), -1, -1)
+    eye = torch.eye(z.shape[1], dtype=z.dtype, device=z.device).expand(z.shape[0], -1, -1)
     return factorised(operator(eye))(z)
 
 

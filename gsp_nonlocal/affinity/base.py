@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, get_args
@@ -79,12 +80,13 @@ class Affinity(nn.Module, ABC):
         """The shift on ``N`` nodes of ``nodes (B, N, C)``, a map of size ``spatial``, or ``(N,)``."""
 
 
-def require_size(nodes: Tensor, spatial: Sequence[int] | None) -> torch.Size:
+def require_size(nodes: Tensor, spatial: Sequence[int] | None) -> tuple[int, ...]:
     """The size of the map, by default ``(N,)``; a ``ValueError`` unless it has ``N`` positions."""
     require_nodes(nodes)
-    size = torch.Size(nodes.shape[1:2] if spatial is None else spatial)
-    if size.numel() != nodes.shape[1]:
-        raise ValueError(f"a map of size {tuple(size)} has {size.numel()} positions, not {nodes.shape[1]}")
+    size = tuple(nodes.shape[1:2] if spatial is None else spatial)
+    positions = math.prod(size)  # torch.Size.numel would fix a size that is a symbol
+    if positions != nodes.shape[1]:
+        raise ValueError(f"a map of size {size} has {positions} positions, not {nodes.shape[1]}")
     return size
 
 

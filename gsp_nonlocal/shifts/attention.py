@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from filters.checks import common_batch, require_number
+from filters.export import is_exporting
 from filters.operators.promises import Promises
 from filters.operators.shift import ShiftOperator
 from filters.precision import widened
@@ -91,7 +92,7 @@ def attend(query: Tensor, key: Tensor, z: Tensor) -> Tensor:
     """``softmax(q kᵀ) z`` for ``q (B, N, R)``, ``k (B, M, R)``, ``z (B, M, C)``, the fastest way."""
     batch = common_batch(query, key, z)
     query, key, z = (part.expand(batch, -1, -1) for part in (query, key, z))
-    if query.is_cuda:
+    if query.is_cuda or is_exporting():
         q, k, v = (part.unsqueeze(1) for part in (query, key, z))
         return scaled_dot_product_attention(q, k, v, scale=1.0).squeeze(1)
     if batch * query.shape[1] * key.shape[1] <= CHUNK:

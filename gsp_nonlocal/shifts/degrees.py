@@ -12,6 +12,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from filters.export import is_exporting
+
 
 def power_below(x: Tensor) -> Tensor:
     r"""``2^{⌊log₂ x⌋}``, a constant with a finite inverse: at least the smallest normal number; 1 for 0.
@@ -31,6 +33,8 @@ def root_below(x: Tensor) -> Tensor:
 
 
 def _exponent(x: Tensor) -> Tensor:
+    if is_exporting():  # ONNX has no frexp; one more or less is as good
+        return torch.log2(x.detach()).floor() + 1
     return torch.frexp(x.detach()).exponent
 
 

@@ -108,8 +108,9 @@ def _require_offset(name: str, offset: Tensor, query: Tensor) -> None:
     nodes = query.shape[1]
     if offset.dim() != 3 or offset.shape[1:] != (nodes, 1):
         raise ValueError(f"{name} has shape (B, {nodes}, 1), as the queries have, got {tuple(offset.shape)}")
-    if len(offset) not in (1, len(query)):
-        raise ValueError(f"{name} has a batch of {len(offset)} and the queries of {len(query)}; equal or 1")
+    own, queries = offset.shape[0], query.shape[0]
+    if own not in (1, queries):
+        raise ValueError(f"{name} has a batch of {own} and the queries of {queries}; equal or 1")
     require_alike("exponential weights", query=query, **{name: offset})
 
 

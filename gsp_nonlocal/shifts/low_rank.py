@@ -198,7 +198,7 @@ def _check_factors(left: Tensor, right: Tensor, core: Tensor | None) -> None:
         )
     require_some_node(left.shape[:-1])
     batch, _, rank = left.shape
-    if core is not None and core.shape not in {(rank, rank), (1, rank, rank), (batch, rank, rank)}:
+    if core is not None and tuple(core.shape) not in [(rank, rank), (1, rank, rank), (batch, rank, rank)]:
         raise ValueError(
             f"core has shape (R, R) or (B, R, R) with B = {batch}, R = {rank}, got {tuple(core.shape)}"
         )

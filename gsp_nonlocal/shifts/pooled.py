@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -83,13 +84,13 @@ class Pool:
 
     def matrix(self, like: Tensor) -> Tensor:
         """``P (1, M, N)`` of average pooling."""
-        nodes = int(torch.Size(self.spatial).numel())
+        nodes = math.prod(self.spatial)
         return self(torch.eye(nodes, dtype=like.dtype, device=like.device).unsqueeze(0))
 
 
 def require_pooled(query: Tensor, key: Tensor, pool: Pool) -> None:
     """Raise unless there is a query for each position of ``pool``, and a key for each pooled one."""
-    sizes = tuple(torch.Size(size).numel() for size in (pool.spatial, pool.pooled))
+    sizes = tuple(math.prod(size) for size in (pool.spatial, pool.pooled))
     if query.dim() != 3 or key.dim() != 3 or (query.shape[1], key.shape[1]) != sizes:
         raise ValueError(
             f"a map of size {pool.spatial}, pooled to {pool.pooled}, has queries (B, {sizes[0]}, R) and keys "
@@ -180,11 +181,19 @@ def pyramid(spatial: Sequence[int], sizes: Sequence[int], like: Tensor) -> Tenso
     for size in sizes:
         level = torch.ones(1, 1, dtype=like.dtype, device=like.device)
         for length in spatial:
-            eye = torch.eye(length, dtype=like.dtype, device=like.device)
-            line = functional.adaptive_avg_pool1d(eye, size).mT
+            line = _windows(length, size, like)
             level = torch.einsum("mn,sl->msnl", level, line).flatten(2).flatten(0, 1)  # kron fails for 1 × l
         levels.append(level)
     return torch.cat(levels)
+
+
+def _windows(length: int, size: int, like: Tensor) -> Tensor:
+    """``(s, l)``: the means over positions ``⌊i l / s⌋`` to ``⌈(i + 1) l / s⌉ − 1`` of a line of ``l``."""
+    position = torch.arange(length, device=like.device)
+    window = torch.arange(size, device=like.device).unsqueeze(1)
+    first, end = window * length // size, ((window + 1) * length + size - 1) // size
+    inside = (position >= first) & (position < end)
+    return inside.to(like.dtype) / (end - first)
 
 
 def factor_products(query: Tensor, key: Tensor) -> tuple[Product, Product]:

@@ -1,0 +1,80 @@
+"""``torch.export`` and ONNX: one program for every batch and size of map."""
+
+import logging
+import warnings
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+from torch.export import Dim, export
+
+import filters
+from gsp_nonlocal import NonlocalBlock
+from gsp_nonlocal.blocks import registry
+
+SIZES = [(1, 9, 13), (3, 20, 17), (2, 3, 2), (1, 40, 40)]
+"""Batch, height and width: more and fewer positions than channels, and more than fit one chunk."""
+DYNAMIC = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
+CHANNELS = 16
+
+
+def opened(block: nn.Module) -> nn.Module:
+    """The block in evaluation mode, with its gates open."""
+    for parameter in block.parameters():
+        if parameter.numel() == 1:
+            nn.init.constant_(parameter, 0.5)
+    return block.eval()
+
+
+def block_of(name: str) -> nn.Module:
+    torch.manual_seed(0)
+    return opened(registry.get(name)(CHANNELS))
+
+
+def example(*size: int) -> torch.Tensor:
+    batch, height, width = size
+    return torch.randn(batch, CHANNELS, height, width)
+
+
+def holds_at_all_sizes(block: nn.Module, program) -> None:
+    for size in SIZES:
+        x = example(*size)
+        torch.testing.assert_close(program(x), block(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", registry)
+def test_a_block_is_exported_for_all_sizes(name):
+    block = block_of(name)
+    program = export(block, (example(2, 12, 10),), dynamic_shapes=(DYNAMIC,))
+    with torch.no_grad():
+        holds_at_all_sizes(block, program.module())
+
+
+@pytest.mark.parametrize("name", filters.registry)
+def test_a_block_of_every_filter_is_exported_for_all_sizes(name):
+    torch.manual_seed(0)
+    block = opened(NonlocalBlock(CHANNELS, filter=filters.registry.get(name)))
+    program = export(block, (example(2, 12, 10),), dynamic_shapes=(DYNAMIC,))
+    with torch.no_grad():
+        holds_at_all_sizes(block, program.module())
+
+
+@pytest.mark.parametrize("name", registry)
+def test_a_block_runs_in_onnx_at_all_sizes(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(logging.root, "disabled", True)
+    block, file = block_of(name), tmp_path / "block.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter's own code
+        torch.onnx.export(
+            block, (example(2, 12, 10),), file, dynamo=True, dynamic_shapes=(DYNAMIC,), verbose=False
+        )
+    session = onnxruntime.InferenceSession(str(file))
+
+    def program(x: torch.Tensor) -> torch.Tensor:
+        (found,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+        return torch.from_numpy(np.asarray(found))
+
+    with torch.no_grad():
+        holds_at_all_sizes(block, program)
