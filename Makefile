@@ -58,13 +58,14 @@ test-sampling: $(SCATTER)/torch_scatter ## the test of PyG's NeighborLoader, for
 PEERS := $(VENV)/peers
 $(PEERS)/.ready: $(READY)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(PEERS) -c constraints.txt \
-	  mmcv-lite mmengine addict yapf termcolor opencv-python-headless
+	  mmcv-lite mmengine addict yapf termcolor opencv-python-headless \
+	  onnx onnx-ir onnxscript onnxruntime ml_dtypes flatbuffers
 	@touch $@
 
-test-peers: $(PEERS)/.ready ## tests against mmcv's own blocks, which are installed beside the environment
+test-peers: $(PEERS)/.ready ## tests against mmcv's own blocks and in onnxruntime, which are installed beside the environment
 	PYTHONPATH=$(PEERS) $(RUN) -c "from mmcv.cnn import NonLocal2d"
 	PYTHONPATH=$(PEERS) OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 -q tests/interop/test_foreign_blocks.py \
-	  tests/probe/test_probe.py tests/probe/test_readers.py
+	  tests/probe/test_probe.py tests/probe/test_readers.py tests/library/test_onnx.py
 
 doctest: $(READY) ## the examples in docstrings alone
 	$(RUN) -m pytest -q filters gsp_nonlocal

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import jaxtyping
+import torch
 from beartype import BeartypeConf, beartype
 
 check_shapes = beartype(conf=BeartypeConf(is_pep484_tower=True))
@@ -25,9 +28,22 @@ def install(packages: list[str]) -> None:
 def _where_shapes_are_stated(decorator: Callable[..., Any]) -> Callable[..., Any]:
     def jaxtyped(*, typechecker: Any) -> Callable[[Any], Any]:
         wrap = decorator(typechecker=typechecker)
-        return lambda defined: wrap(defined) if states_shape(defined) else defined
+        return lambda defined: _but_in_export(defined, wrap) if states_shape(defined) else defined
 
     return jaxtyped
+
+
+def _but_in_export(defined: Any, wrap: Callable[[Any], Any]) -> Any:
+    """The checked function, and itself while it is exported: sizes are symbols there, and no numbers."""
+    checked = wrap(defined)
+    if not isinstance(defined, FunctionType):
+        return checked
+
+    @functools.wraps(defined)
+    def chosen(*args: Any, **keywords: Any) -> Any:
+        return (defined if torch.compiler.is_exporting() else checked)(*args, **keywords)
+
+    return chosen
 
 
 def states_shape(defined: Any) -> bool:

