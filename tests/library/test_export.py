@@ -1,5 +1,7 @@
 """``torch.export``: one program for every batch and size of map."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -33,10 +35,14 @@ def example(*size: int) -> torch.Tensor:
     return torch.randn(batch, CHANNELS, height, width)
 
 
-def holds_at_all_sizes(block: nn.Module, program, dtype: torch.dtype = torch.float32) -> None:
+def holds_at_all_sizes(block: nn.Module, program) -> None:
+    """To 1e-5, or to what rounding leaves of the block itself (CGNL's group norm: a few digits)."""
+    exact = copy.deepcopy(block).double()
     for size in SIZES:
-        x = example(*size).to(dtype)
-        torch.testing.assert_close(program(x), block(x), rtol=1e-5, atol=1e-5)
+        x = example(*size)
+        truth, expected = exact(x.double()), block(x)
+        rounding = float((expected - truth).abs().max())
+        torch.testing.assert_close(program(x).double(), truth, rtol=1e-5, atol=1e-5 + 4 * rounding)
 
 
 @pytest.mark.parametrize("name", registry)
