@@ -1,7 +1,9 @@
-"""Messages of libraries that no user of these experiments can act on."""
+"""Messages of libraries that no user of these experiments can act on, and lines of our own."""
 
 import logging
 import warnings
+
+from lightning.pytorch.utilities import rank_zero_only
 
 _BESIDE_THE_POINT = (
     ".*does not have many workers.*",
@@ -18,3 +20,9 @@ def hush() -> None:
         warnings.filterwarnings("ignore", message=message)
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@rank_zero_only
+def say(line: str) -> None:
+    """Print a line at once, in the first of several processes."""
+    print(line, flush=True)

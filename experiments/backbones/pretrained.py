@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from gsp_nonlocal.reading import read_checkpoint, weights
 
+_OF_TASK = "network."
 _REMEDY = "give a file of weights of this backbone, or leave out pretrained"
 
 
@@ -18,16 +19,18 @@ def load_pretrained(network: nn.Module, path: str | Path) -> list[str]:
     Args:
         network: The network without blocks.
         path: A file of ``torch.save`` or safetensors: weights by key, plain or under ``"state_dict"`` or
-            ``"model"``.
+            ``"model"``; or a checkpoint of a training without blocks.
 
     Returns:
         What was not loaded: a line for each key, with the reason.
 
     Raises:
-        ValueError: If the file cannot be read, or is of another network; keys that do not fit are listed.
+        ValueError: If the file cannot be read, has numbers that are NaN or infinite, or is of another
+            network; keys that do not fit are listed.
     """
     content = read_checkpoint(path, checked=False, absent=_REMEDY, damaged=_REMEDY)
-    found, own = weights(content, path, _REMEDY), network.state_dict()
+    found, own = _of_network(weights(content, path, _REMEDY)), network.state_dict()
+    _check_finite(found, path)
     fitting = {key: value for key, value in found.items() if key in own and value.shape == own[key].shape}
     left = _differences(own, found)
     excused = _ends(network)
@@ -36,6 +39,18 @@ def load_pretrained(network: nn.Module, path: str | Path) -> list[str]:
         raise ValueError(f"'{path}' is of another network ({_few(wrong)}); {_REMEDY}")
     network.load_state_dict(fitting, strict=False)
     return list(left.values())
+
+
+def _of_network(found: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights under the names of the backbone, also of a task's checkpoint."""
+    whole = all(key.startswith(_OF_TASK) for key in found)
+    return {key.removeprefix(_OF_TASK): value for key, value in found.items()} if whole else found
+
+
+def _check_finite(found: dict[str, Tensor], path: str | Path) -> None:
+    wrong = [key for key, value in found.items() if not value.isfinite().all()]
+    if wrong:
+        raise ValueError(f"'{path}' has NaN or infinity in {_few(wrong)}; {_REMEDY}")
 
 
 def _differences(own: dict[str, Tensor], found: dict[str, Tensor]) -> dict[str, str]:

@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 from lightning import LightningModule
-from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torchmetrics.classification import MulticlassAccuracy
 
 from experiments.backbones import network_with_blocks
+from experiments.messages import say
 from experiments.settings import check_real, check_whole
 from experiments.tasks.blocks import named_block
 from experiments.tasks.penalty import check_penalty, watched
@@ -115,7 +115,7 @@ class Classification(LightningModule):
         factory = named_block(named, block_options, settings, gate=gate)
         check_penalty(stable_penalty, factory is not None)
         _check_compiled(compile, stable_penalty)
-        self.network, left = network_with_blocks(
+        self.network, self._left = network_with_blocks(
             backbone if depth is None else f"preresnet{depth}",
             images,
             factory,
@@ -123,8 +123,6 @@ class Classification(LightningModule):
             dropout=dropout,
             pretrained=pretrained,
         )
-        if left:
-            rank_zero_info(f"of '{pretrained}' not loaded: {'; '.join(left)}")
         self.accuracy, self.top5 = _accuracies(num_classes, 1), _accuracies(num_classes, 5)
         self.factor = partial(warmup_and_drops, warmup=warmup, drops=drops)
         if channels_last:
@@ -132,6 +130,11 @@ class Classification(LightningModule):
                 weight.data = _channels_last(weight.data)
         if compile:
             self.network.compile()
+
+    def on_fit_start(self) -> None:
+        """Say what of the file of weights is not in the network."""
+        if self._left:
+            say(f"of '{self.hparams['pretrained']}' not loaded: {'; '.join(self._left)}")
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``(B, num_classes)``; of several clips the logarithm of their mean probability."""

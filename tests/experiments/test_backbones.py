@@ -7,6 +7,7 @@ from torchvision.models import get_model
 
 from experiments.backbones import load_pretrained
 from experiments.backbones.networks import build
+from experiments.messages import hush
 from experiments.tasks import Classification
 from gsp_nonlocal import NL, NonlocalBlock
 
@@ -127,6 +128,28 @@ def test_what_was_not_loaded_is_told(file_of_weights):
     network = get_model("resnet18", weights=None, num_classes=10)
     left = load_pretrained(network, file_of_weights[0])
     assert left == ["fc.bias is (1000,), not (10,)", "fc.weight is (1000, 512), not (10, 512)"]
+
+
+def test_a_training_tells_what_was_not_loaded(file_of_weights, capsys):
+    hush()
+    task = Classification("torchvision.resnet18", **SMALL, block=None, pretrained=str(file_of_weights[0]))
+    task.on_fit_start()
+    assert "resnet18.pth' not loaded: fc.bias is (1000,), not (10,); fc.weight" in capsys.readouterr().out
+
+
+def test_a_training_without_blocks_gives_weights_to_start_from(tmp_path):
+    trained = Classification(**SMALL, block=None)
+    torch.save({"state_dict": trained.state_dict()}, tmp_path / "best.ckpt")
+    task = Classification(**SMALL, block="snl", pretrained=str(tmp_path / "best.ckpt"))
+    own = task.state_dict()
+    assert all(torch.equal(own[key], value) for key, value in trained.state_dict().items())
+
+
+def test_weights_that_are_not_finite_are_refused(file_of_weights, tmp_path):
+    broken = file_of_weights[1].state_dict() | {"bn1.bias": torch.full((64,), torch.nan)}
+    torch.save(broken, tmp_path / "broken.pth")
+    with pytest.raises(ValueError, match=r"has NaN or infinity in bn1\.bias"):
+        load_pretrained(get_model("resnet18", weights=None), tmp_path / "broken.pth")
 
 
 def test_weights_of_another_network_are_refused_with_the_keys_that_do_not_fit(file_of_weights):

@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeVa
 import numpy as np
 import torch
 from lightning import LightningDataModule
-from lightning.pytorch.utilities import rank_zero_only
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
@@ -17,6 +16,7 @@ from experiments.data.batches import Batches, divided, evaluation_size
 from experiments.data.images.loading import EvaluationLoader, TrainingLoader, as_fetched
 from experiments.data.images.splitting import budgeted, carved
 from experiments.data.resumable import EpochDataset
+from experiments.messages import say
 from experiments.settings import MOST_SEED, check_real, check_whole
 
 Split = Literal["train", "val", "test"]
@@ -233,14 +233,9 @@ class ImageData(LightningDataModule, ABC, Generic[S]):
         """Say once what is trained on."""
         if not self._told:
             counts = ", ".join(f"{len(self.rows(split)):,} {split}" for split in ("train", "val", "test"))
-            _say(f"{type(self).__name__}: {counts} {self.kind}s; {batches.told}")
+            say(f"{type(self).__name__}: {counts} {self.kind}s; {batches.told}")
             if self.val_from_test:
-                _say(
+                say(
                     "val_from_test: validation is on the test data, and the best checkpoint is chosen on them"
                 )
         self._told = True
-
-
-@rank_zero_only
-def _say(line: str) -> None:
-    print(line, flush=True)
