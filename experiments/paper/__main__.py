@@ -9,6 +9,7 @@ share the work.
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,10 @@ from experiments.paper.measuring import costs_of
 from experiments.paper.networks import parse_networks
 from experiments.paper.page import write_page
 from experiments.paper.plan import Plan, datasets
-from experiments.paper.spectra import measure_spectra
+from experiments.paper.spectra import measure_spectra, read_spectra, table_of
 from experiments.paper.training import CellError
 from experiments.settings import check_budget, check_whole
+from gsp_nonlocal.reading import first_line
 
 ALL = ("none", "snl", "nl", "ns", "a2", "cgnl", "cc", "dnl", "anl", "gc")
 
@@ -75,14 +77,9 @@ def plan_of(chosen: argparse.Namespace) -> Plan:
     )  # fmt: skip
     backbone = chosen.backbone or plan.config["model"]["init_args"]["backbone"]
     words = ablation(chosen.ablation, backbone) if chosen.ablation else chosen.blocks or ALL
-    plan = Plan(**{**vars_of(plan), "backbone": backbone, "networks": parse_networks(words)})
+    plan = replace(plan, backbone=backbone, networks=parse_networks(words))
     plan.check()
     return plan
-
-
-def vars_of(plan: Plan) -> dict[str, Any]:
-    """The fields of a plan."""
-    return {name: getattr(plan, name) for name in Plan.__dataclass_fields__}
 
 
 def parameters_of(words: Sequence[str]) -> dict[str, Any]:
@@ -95,7 +92,10 @@ def parameters_of(words: Sequence[str]) -> dict[str, Any]:
     for key, sign, _ in pairs:
         if not sign:
             raise ValueError(f"--job {key} is no KEY=VALUE, such as timeout_min=600")
-    return {key: yaml.safe_load(value) for key, _, value in pairs}
+    try:
+        return {key: yaml.safe_load(value) for key, _, value in pairs}
+    except yaml.YAMLError as error:
+        raise ValueError(f"--job {' '.join(words)}: a value is no YAML ({first_line(error)})") from error
 
 
 @command
@@ -108,6 +108,7 @@ def main(args: Sequence[str] | None = None) -> int:
         plan = plan_of(chosen)
         check_writable(plan.output)
         done = {cell.key for cell in read_paper_cells(plan.table)}
+        read_spectra(table_of(plan))
         jobs = [job for job in plan.jobs() if job.key not in done]
         given, logs = parameters_of(chosen.job), plan.output / "jobs"
         executors = [] if chosen.executor == "here" else executors_of(chosen.executor, logs, len(jobs), given)

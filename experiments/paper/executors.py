@@ -10,6 +10,7 @@ import torch
 from rich.console import Console
 
 from experiments.paper.training import CellError, Job, run_cell
+from experiments.settings import check_whole
 
 EXECUTORS = ("here", "local", "slurm")
 Run = Callable[[Job], str]
@@ -110,6 +111,7 @@ def executors_of(name: str, folder: Path, cells: int, parameters: dict[str, Any]
     gpus = _gpus() if name == "local" else []
     count = given.pop("side_by_side", max(1, len(gpus)) if name == "local" else max(1, cells))
     try:
+        check_whole("side_by_side", count, 1)
         if name == "local":
             own = [[gpus[slot % len(gpus)]] if gpus else [] for slot in range(count)]
             return [_local(submitit, folder, one, given) for one in own]

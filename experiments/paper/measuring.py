@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from experiments.costs import Batch, Cost, Recipe, network_costs
-from experiments.paper.plan import Plan
+from experiments.paper.plan import Plan, batch_shape
 from experiments.tasks import Classification
 
 
@@ -19,14 +19,6 @@ def costs_of(plan: Plan, rounds: int = 5) -> dict[str, Cost]:
         for network in plan.networks
     }
     return network_costs(recipes, rounds)
-
-
-def batch_shape(resolved: dict[str, Any]) -> tuple[int, ...]:
-    """Return the shape of a training batch, ``(B, C, H, W)``, or ``(B, C, T, H, W)`` of clips."""
-    model, data = resolved["model"]["init_args"], resolved["data"]["init_args"]
-    frames = [data["frames"]] if "frames" in data else []
-    size = model["image_size"]
-    return (data["batch_size"], model["in_channels"], *frames, size, size)
 
 
 def classification_and_noise(

@@ -5,9 +5,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from typing import Any
 
 import yaml
+from jsonargparse import ArgumentError, ArgumentParser
 
 from experiments.tasks import Classification
 from experiments.tasks.blocks import block_names
@@ -45,6 +47,27 @@ class Network:
         block = f"--model.block={self.block}"
         return [block, *(f"--model.{name}={value}" for name, value in given.items())]
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The network as arguments of ``Classification``, read as the command line reads them.
+
+        Raises:
+            ValueError: If a value is of another type; names the flag.
+        """
+        try:
+            given = _parser().parse_args(self.options).as_dict()["model"]
+        except ArgumentError as error:
+            raise ValueError(f"--blocks {self.label}: {error}") from error
+        names = [option.removeprefix("--model.").partition("=")[0] for option in self.options]
+        return {name: given[name] for name in names}
+
+
+@cache
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(Classification, "model")
+    return parser
+
 
 def parse_networks(words: Sequence[str]) -> list[Network]:
     """Return the networks of ``words``, each once.
@@ -66,9 +89,9 @@ def parse_network(word: str) -> Network:
     >>> parse_network("nl:layers=[1,2]").options
     ['--model.block=nl', '--model.count=null', '--model.layers=[1,2]', '--model.at=null']
     """
-    block, _, rest = word.partition(":")
+    block, colon, rest = word.partition(":")
     _check("block", block, ["none", *block_names()], word)
-    pairs = [_pair(part, word) for part in _split(rest)] if rest else []
+    pairs = [_pair(part, word) for part in _split(rest)] if colon else []
     if len(dict(pairs)) < len(pairs):
         raise ValueError(f"--blocks {word}: a flag is given twice; give each once")
     return Network(word, block, tuple(pairs))

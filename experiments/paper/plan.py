@@ -25,7 +25,8 @@ from experiments.tasks import Classification
 CONFIGS = Path(__file__).parents[1] / "configs" / "paper"
 _OWN = (
     "--config", "--output", "--ckpt_path", "--seed_everything", "--model.block", "--model.backbone",
-    "--data.root", "--data.seed", "--data.subset", "--trainer.max_epochs",
+    "--data.root", "--data.seed", "--data.subset", "--trainer.max_epochs", "--trainer.fast_dev_run",
+    "--model", "--data",
 )  # fmt: skip
 _NEUTRAL = (
     "--data.num_workers", "--data.download", "--checkpoint_every", "--overwrite",
@@ -121,31 +122,31 @@ class Plan:
             f"--data.seed={seed}",
             f"--seed_everything={seed}",
             f"--model.backbone={self.backbone}",
-            *network.options,
             *self._budget(),
             *subset,
             *self.extra,
+            *network.options,  # last: what a word says is what is trained under it
         )
 
     def settings(self, network: Network) -> dict[str, Any]:
         """Return the arguments of ``Classification`` for a network."""
-        given = (option.removeprefix("--model.").partition("=") for option in network.options)
-        flags = {name: yaml.safe_load(value) for name, _, value in given}
-        return {**self.resolved["model"]["init_args"], **flags}
+        return {**self.resolved["model"]["init_args"], **network.settings}
 
     def check(self) -> None:
-        """Build every network without its weights, and refuse options that the grid gives itself.
+        """Run every network once without its weights, and refuse options that the grid gives itself.
 
         Raises:
             ValueError: Names the network and what is wrong.
         """
         for word in self.extra:
-            if word.partition("=")[0] in _OWN:
+            if word.partition("=")[0].replace(".init_args.", ".") in _OWN:
                 raise ValueError(f"{word} is what the grid gives each cell; leave it out after --")
+        shape = (2, *batch_shape(self.resolved)[1:])
         for network in self.networks:
+            settings = self.settings(network)
             try:
-                with torch.device("meta"):
-                    Classification(**self.settings(network))
+                with torch.device("meta"), torch.no_grad():
+                    Classification(**settings)(torch.empty(shape))
             except (ValueError, TypeError) as error:
                 raise ValueError(f"--blocks {network.label} in {self.backbone}: {error}") from error
 
@@ -174,6 +175,14 @@ class Plan:
         return (
             self.output / "cells" / f"{readable}-{hashlib.sha256(repr(tuple(key)).encode()).hexdigest()[:8]}"
         )
+
+
+def batch_shape(resolved: dict[str, Any]) -> tuple[int, ...]:
+    """Return the shape of a training batch, ``(B, C, H, W)``, or ``(B, C, T, H, W)`` of clips."""
+    model, data = resolved["model"]["init_args"], resolved["data"]["init_args"]
+    frames = [data["frames"]] if "frames" in data else []
+    size = model["image_size"]
+    return (data["batch_size"], model["in_channels"], *frames, size, size)
 
 
 def telling(extra: Sequence[str]) -> list[str]:

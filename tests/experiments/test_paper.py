@@ -20,10 +20,10 @@ from experiments.paper import executors, spectra, training
 from experiments.paper.ablations import ABLATIONS, NAMES
 from experiments.paper.cells import PaperCell, PaperKey, keep_cell, read_paper_cells
 from experiments.paper.executors import executors_of, run_side_by_side
-from experiments.paper.measuring import batch_shape, costs_of
+from experiments.paper.measuring import costs_of
 from experiments.paper.networks import parse_network, parse_networks
 from experiments.paper.page import write_page
-from experiments.paper.plan import Plan, datasets
+from experiments.paper.plan import Plan, batch_shape, datasets, resolve
 from experiments.paper.spectra import read_spectra
 from experiments.paper.training import BEFORE, DONE, ELSEWHERE, CellError, Job, run_cell
 from experiments.run_folder import checkpoint_path
@@ -209,7 +209,8 @@ def test_epochs_shrink_warm_up_drops_and_validations_in_proportion(data, tmp_pat
 
 
 @pytest.mark.parametrize("dataset", ["cifar10", "imagenet"])
-def test_every_network_of_every_ablation_can_be_built(dataset, tmp_path):
+def test_every_network_of_every_ablation_can_be_built(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(Classification, "forward", lambda self, images: images)  # of a hundred networks
     backbone, family = {"cifar10": ("preresnet20", "preresnet"), "imagenet": ("resnet50", "resnet")}[dataset]
     words = [word for name in NAMES for word in ABLATIONS[family][name]]
     chosen = Plan(dataset, "data", backbone, parse_networks([*words, *paper.ALL]), [0], tmp_path)
@@ -259,6 +260,9 @@ def test_cells_survive_their_file_and_no_writer_loses_anothers(tmp_path):
         (["--blocks", "sln"], "unknown block 'sln'; did you mean snl"),
         (["--blocks", "snl:ordr=3"], "unknown flag 'ordr'; did you mean order"),
         (["--blocks", "snl:order"], "'order' is no flag=value"),
+        (["--blocks", "snl:"], "'' is no flag=value"),
+        (["--blocks", "snl:order={"], "--blocks snl:order={"),
+        (["--blocks", "snl:gate=maybe"], "--blocks snl:gate=maybe"),
         (["--blocks", "snl:order=1,order=2"], "a flag is given twice"),
         (["--blocks", "gc:order=2"], "--blocks gc:order=2 in preresnet20: block 'gc' takes no order"),
         (["--blocks", "snl:filter=caylay"], "caylay"),
@@ -269,6 +273,9 @@ def test_cells_survive_their_file_and_no_writer_loses_anothers(tmp_path):
         (["--subset", "0"], "--subset=0 is out of range"),
         (["--executor", "local", "--job", "fast"], "--job fast is no KEY=VALUE"),
         (["--", "--data.seed=3"], "--data.seed=3 is what the grid gives each cell"),
+        (["--", "--model.init_args.block=nl"], "block=nl is what the grid gives each cell"),
+        (["--", "--trainer.fast_dev_run=true"], "is what the grid gives each cell"),
+        (["--executor", "local", "--job", "a={"], "--job a={: a value is no YAML"),
         (["--", "--model.dropuot=3"], "dropuot"),
     ],
 )
@@ -278,6 +285,35 @@ def test_bad_input_is_named_before_any_training(arguments, message, tmp_path, ca
         paper.main(["--dataset", "cifar10", "--data", "x", "--output", str(tmp_path), *arguments])
     said = re.sub(r"\s+", " ", capsys.readouterr().err)
     assert stop.value.code == 2 and message in said
+
+
+def test_a_block_that_takes_no_clips_is_named_before_any_training(tmp_path, capsys):
+    words = ["--dataset", "ucf101", "--data", "x", "--output", str(tmp_path), "--blocks", "none", "cc"]
+    with pytest.raises(SystemExit):
+        paper.main(words)
+    assert "--blocks cc in r3d_18: criss-cross" in capsys.readouterr().err
+
+
+def test_a_table_of_spectra_of_another_form_is_named_before_any_training(tmp_path, capsys):
+    (tmp_path / "cifar10_spectra.csv").write_text("a,b\n")
+    with pytest.raises(SystemExit):
+        paper.main(["--dataset", "cifar10", "--data", "x", "--output", str(tmp_path), "--blocks", "none"])
+    assert "cifar10_spectra.csv' has other columns" in capsys.readouterr().err
+
+
+def test_a_flag_of_a_word_is_what_is_trained_whatever_else_is_given(data, tmp_path):
+    word = "snl:order=3,warmup_epochs=7,learning_rate=1e-3"
+    chosen = plan(data, tmp_path, [word], extra=("--model.order=2", "--model.dropout=0.25"))
+    trained = resolve(chosen.arguments(chosen.networks[0], 0))["model"]["init_args"]
+    wanted = {"order": 3, "warmup_epochs": 7, "learning_rate": 1e-3, "dropout": 0.25, "drop_epochs": [1, 1]}
+    assert trained | wanted == trained and trained | chosen.settings(chosen.networks[0]) == trained
+
+
+def test_of_five_classes_or_fewer_five_guesses_are_right(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "_tested", lambda folder: {"test/accuracy": 0.5})
+    monkeypatch.setattr(training, "_best_score", lambda folder: 0.5)
+    job = Job(PaperKey("cub x", "nl", 0, 1, 0, ""), (), tmp_path, tmp_path / "t.csv", False)
+    assert training._outcome(job).top5 == 1.0
 
 
 def test_every_config_has_a_name():
@@ -301,6 +337,8 @@ def test_jobs_run_side_by_side_through_submitit(tmp_path):
     assert run_side_by_side(jobs[:1], [debug], attrgetter("value"), wait=0) == []
     with pytest.raises(ValueError, match="--executor slurm"):
         executors_of("slurm", tmp_path / "jobs", 1, {})
+    with pytest.raises(ValueError, match="side_by_side=0 is out of range"):
+        executors_of("local", tmp_path / "jobs", 1, {"side_by_side": 0})
 
 
 def test_a_job_whose_time_is_up_is_started_again(tmp_path):
