@@ -1,12 +1,16 @@
 """Every config of the paper trains, validates, resumes and tests, on small data in the real format."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+import yaml
 
 from experiments.cli import main
 from experiments.networks import trained_task
+from experiments.settings import check_images
+from experiments.tasks import Classification
 from tests.experiments import made, made_video
 from tests.experiments.conftest import CONFIGS
 
@@ -19,7 +23,6 @@ CASES = {
         made.write_cub_folder,
         [
             "--model.backbone=torchvision.resnet18",
-            "--model.count=null",
             "--model.at=[layer2.0]",
             "--model.num_classes=4",
             "--data.num_classes=4",
@@ -70,3 +73,23 @@ def test_a_config_trains_validates_resumes_and_tests(name, tmp_path, capfd):
     assert last["global_step"] == 4 and last["epoch"] == 1
     said = capfd.readouterr().out
     assert "test/accuracy" in said and ("test/top5" in said) == (name not in ("imagenet", "cub", "ucf101"))
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("flag", [{"block": "none"}, {"layers": [2, 3]}, {"at": ["layer2.1"]}, {"count": 1}])
+def test_no_config_stands_in_the_way_of_a_flag(name, flag):
+    config = yaml.safe_load((CONFIGS / "paper" / f"{name}.yaml").read_text(encoding="utf-8"))
+    with torch.device("meta"):
+        Classification(**config["model"]["init_args"] | flag)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "data", "message"),
+    [
+        ("preresnet20", SimpleNamespace(frames=4), "which are clips; choose r3d_18"),
+        ("torchvision.r3d_18", SimpleNamespace(), "which are images; choose one for images"),
+    ],
+)
+def test_a_backbone_for_clips_and_data_of_images_are_refused(backbone, data, message):
+    with pytest.raises(ValueError, match=message):
+        check_images({"backbone": backbone}, data)
