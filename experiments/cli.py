@@ -23,9 +23,10 @@ from experiments.interruption import Interrupted, Interruption
 from experiments.last_checkpoint import LastCheckpoint
 from experiments.messages import hush
 from experiments.predictions import PredictionWriter
-from experiments.run_folder import CHECKPOINTS, check_unused, checkpoint_path, claimed
+from experiments.run_folder import CHECKPOINTS, check_unused, checkpoint_path, claimed, existing_checkpoint
 from experiments.settings import check_images, check_training
 from experiments.throughput import Throughput
+from experiments.trained_settings import check_settings
 from gsp_nonlocal.reading import first_line
 
 PROGRAM = "python -m experiments"
@@ -93,6 +94,8 @@ class ExperimentCLI(LightningCLI):
             if self._checkpoint is not None:
                 path, resumed = self._chosen["ckpt_path"], self.subcommand == "fit"
                 check_architecture(self.model, self._checkpoint, path)
+                data = getattr(self.datamodule, "hparams", {})
+                check_settings(self.subcommand, self.model.hparams, data, self._checkpoint, path)
                 check_usable(self._checkpoint, path, resumed=resumed)
             self._checkpoint = None
             if self.subcommand == "fit":
@@ -133,7 +136,7 @@ class ExperimentCLI(LightningCLI):
         chosen = self._chosen
         path = chosen["ckpt_path"] or (None if self.subcommand == "fit" else "best")
         if path in ("best", "last"):
-            path = str(checkpoint_path(chosen["output"], path))
+            path = str(existing_checkpoint(chosen["output"], path))
         chosen["ckpt_path"] = path
         self._checkpoint = None if path is None else read_checkpoint(path)
 
@@ -178,7 +181,7 @@ class ExperimentCLI(LightningCLI):
         try:
             yield
         except (ValueError, TypeError, OSError, MisconfigurationException) as error:
-            self.parser.error(str(error))
+            self.parser.error(str(_cause(error)))
 
     def _farewell(self, stop: Interrupted, args: Any) -> str:
         """What stopped the program, what was kept, and the command that goes on."""
@@ -190,6 +193,12 @@ class ExperimentCLI(LightningCLI):
         again = shlex.join([*PROGRAM.split(), *given, "--ckpt_path", "last"])
         where = f"after step {kept[1]}, in epoch {kept[0]}; all is kept in '{path}'"
         return f"{PROGRAM}: stopped by {stop.signal.name} {where}. Go on with:\n  {again}"
+
+
+def _cause(error: Exception) -> BaseException:
+    """What a class refused, where the parser wraps it in all the arguments of that class."""
+    wrapped = str(error).startswith("Does not validate against any of the Union subtypes")
+    return error.__cause__ if wrapped and error.__cause__ is not None else error
 
 
 def _is_of_restoring(error: Exception) -> bool:

@@ -17,6 +17,20 @@ def checkpoint_path(output: str | Path, name: str) -> Path:
     return Path(output) / CHECKPOINTS / f"{name}.ckpt"
 
 
+def existing_checkpoint(output: str | Path, name: str) -> Path:
+    """Return where ``"best"`` or ``"last"`` is.
+
+    Raises:
+        ValueError: If there is none; says what to do.
+    """
+    path = checkpoint_path(output, name)
+    if path.exists():
+        return path
+    last = checkpoint_path(output, "last")
+    remedy = "no validation has ended there: give --ckpt_path last" if last.exists() else "run fit first"
+    raise ValueError(f"there is no checkpoint '{path}'; {remedy} or give another --ckpt_path")
+
+
 def check_unused(output: str | Path, resumed: str | None, overwrite: bool) -> None:
     """Refuse a folder with checkpoints of a training that is neither gone on with nor to be replaced.
 

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from experiments.backbones.networks import VIDEO
+
 MOST_SEED = 2**32 - 1
 
 
@@ -45,11 +47,12 @@ def check_budget(seeds: Sequence[int], steps: int | None) -> None:
 
 
 def check_images(task: Mapping[str, Any], data: Any) -> None:
-    """Refuse a task for other images or classes than the data have.
+    """Refuse a task for other images or classes than the data have, or for clips where they are images.
 
     Args:
         task: Settings of the task, by name.
-        data: Data that may say its ``num_classes``, ``in_channels`` and ``image_size``.
+        data: Data that may say its ``num_classes``, ``in_channels`` and ``image_size``, and of clips
+            ``frames``.
 
     Raises:
         ValueError: Names the first that differs, with both values.
@@ -60,6 +63,14 @@ def check_images(task: Mapping[str, Any], data: Any) -> None:
             raise ValueError(
                 f"model.{name}={own} does not fit the data, which have {theirs}; give --model.{name} {theirs}"
             )
+    backbone = task.get("backbone")
+    of_clips, clips = str(backbone).rpartition(".")[2] in VIDEO, hasattr(data, "frames")
+    if backbone is not None and of_clips != clips:
+        wanted = ", ".join(VIDEO) if clips else "one for images"
+        raise ValueError(
+            f"model.backbone={backbone} does not fit the data, which are {'clips' if clips else 'images'}; "
+            f"choose {wanted}"
+        )
 
 
 def check_training(chosen: Mapping[str, Any]) -> None:
@@ -82,8 +93,24 @@ def check_training(chosen: Mapping[str, Any]) -> None:
             check_whole(f"trainer.{name}", trainer[name], least[name])
     for name in ("limit_train_batches", "val_check_interval"):
         _check_share(f"trainer.{name}", trainer[name])
+    _check_validated(trainer)
+    if trainer["overfit_batches"]:
+        raise ValueError(
+            f"trainer.overfit_batches={trainer['overfit_batches']} needs a loader without an order of its "
+            "own; leave it out, and give --data.subset or other small data"
+        )
     if trainer["gradient_clip_val"] is not None:
         check_real("trainer.gradient_clip_val", trainer["gradient_clip_val"], 0)
+
+
+def _check_validated(trainer: Mapping[str, Any]) -> None:
+    """Refuse a training that ends before its first validation."""
+    epochs, every = trainer["max_epochs"], trainer["check_val_every_n_epoch"]
+    if None not in (epochs, every) and 0 < epochs < every and not trainer["fast_dev_run"]:
+        raise ValueError(
+            f"trainer.check_val_every_n_epoch={every} is not reached in trainer.max_epochs={epochs}, so no "
+            f"best checkpoint would be kept; give --trainer.check_val_every_n_epoch {epochs} or less"
+        )
 
 
 def _check_share(name: str, value: Any) -> None:

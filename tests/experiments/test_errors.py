@@ -126,6 +126,23 @@ def test_a_checkpoint_of_another_architecture_is_refused(option, parts, fitted, 
         assert all(part in said for part in [*parts, path, "another architecture"]), said
 
 
+def test_a_checkpoint_whose_weights_fit_another_filter_is_refused(fitted, capsys):
+    said = refused(capsys, "test", *SMALL, "--model.filter=monomial", "--output", str(fitted))
+    assert "trained with model.filter=chebyshev, not monomial; give --model.filter chebyshev" in said
+
+
+def test_what_a_class_refuses_is_said_without_all_its_arguments(capsys, tmp_path):
+    said = refused(capsys, "fit", *SMALL, "--model.channels=0", "--output", str(tmp_path))
+    assert "channels=0 is out of range" in said and "Namespace" not in said
+
+
+def test_where_only_the_last_checkpoint_is_there_it_is_named(capsys, tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "last.ckpt").touch()
+    said = refused(capsys, "test", *SMALL, "--output", str(tmp_path))
+    assert "best.ckpt'; no validation has ended there: give --ckpt_path last" in said
+
+
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "last.ckpt"
     WholeCheckpointIO().save_checkpoint({"state_dict": {}, "step": 1}, path)

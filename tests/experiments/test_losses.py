@@ -182,6 +182,11 @@ OUT_OF_RANGE = {
     "validations": (["--trainer.val_check_interval=0"], ["val_check_interval=0"]),
     "too rare": (["--trainer.val_check_interval=100"], ["`val_check_interval` (100)", "batches (16)"]),
     "epochs between": (["--trainer.check_val_every_n_epoch=0"], ["check_val_every_n_epoch=0"]),
+    "never validated": (
+        ["--trainer.max_epochs=2", "--trainer.check_val_every_n_epoch=3"],
+        ["is not reached in trainer.max_epochs=2", "check_val_every_n_epoch 2 or less"],
+    ),
+    "overfit": (["--trainer.overfit_batches=2"], ["overfit_batches=2", "leave it out"]),
     "rate": (["--model.learning_rate=0"], ["learning_rate=0.0", "above 0"]),
     "negative rate": (["--model.learning_rate=-0.1"], ["learning_rate=-0.1", "above 0"]),
     "NaN": (["--model.learning_rate=.nan"], ["learning_rate=nan", "finite number above 0"]),
