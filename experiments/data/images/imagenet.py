@@ -113,7 +113,8 @@ def _given(name: str, folder: Path) -> Path:
 
 
 def _class_names(folder: Path) -> list[str]:
-    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
+    found = (entry for entry in folder.iterdir() if not entry.name.startswith("."))  # of editors, systems
+    names = sorted(entry.name for entry in found if entry.is_dir())
     if not names:
         raise ValueError(
             f"'{folder}' has no folders of classes; sort its images into them, or give --data.train_list and "

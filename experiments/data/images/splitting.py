@@ -37,7 +37,7 @@ def budgeted(rows: Rows, labels: NDArray[np.int64], subset: int, seed: int) -> R
     """Return ``subset`` of ``rows`` with each class in its share; sorted.
 
     Raises:
-        ValueError: If there are not so many, or fewer than the classes.
+        ValueError: If there are not so many, or fewer than the classes, or a class has a single row.
     """
     classes = len(np.unique(labels[rows]))
     if subset == len(rows):
@@ -47,5 +47,11 @@ def budgeted(rows: Rows, labels: NDArray[np.int64], subset: int, seed: int) -> R
             f"subset={subset} is no stratified part of {len(rows)} training images of {classes} classes; "
             f"choose from {classes} to {len(rows) - classes}, or none for all"
         )
-    kept, _ = train_test_split(rows, train_size=subset, stratify=labels[rows], random_state=seed)
+    try:
+        kept, _ = train_test_split(rows, train_size=subset, stratify=labels[rows], random_state=seed)
+    except ValueError as error:
+        raise ValueError(
+            f"subset={subset} cannot be taken with each class in its share ({error}); leave subset out, or "
+            "add images to that class"
+        ) from error
     return np.sort(kept)

@@ -104,6 +104,13 @@ BAD = {
     ),
     "subset": (made.write_cifar10, partial(CIFAR10, subset=91), "subset=91 is no .* choose from 10 to 80"),
     "few": (made.write_cifar10, partial(CIFAR10, subset=9), "subset=9 is no .* choose from 10 to 80"),
+    "class of one": (
+        lambda root: [
+            path.unlink() for path in made.write_imagenet_folders(root).glob(f"train/{NAME[0]}/*[1-9].JPEG")
+        ],
+        partial(NET, val_from_test=True, subset=6),
+        "subset=6 cannot be taken .*only 1 member.*leave subset out",
+    ),
     "no fashion": (nothing, FashionMNIST, "no Fashion-MNIST under .*dataset-fashion-mnist and give root="),
     "half a fashion": (
         without(IDX, made.write_fashion_mnist),

@@ -138,6 +138,13 @@ def test_folders_and_lists_of_imagenet_are_one_data_set(make, roots):
             assert names == [Path(path).name for path, _ in expected]
 
 
+def test_a_hidden_folder_is_no_class(tmp_path):
+    made.write_imagenet_folders(tmp_path)
+    (tmp_path / "train" / ".ipynb_checkpoints").mkdir()
+    data = ImageNet(str(tmp_path), num_classes=3)
+    assert sorted({*data.sources.train.labels.tolist()}) == [0, 1, 2]
+
+
 def test_folder_and_lists_of_cub_are_one_data_set(make):
     for one, two in zip(make("cub").sources, make("cub lists").sources, strict=True):
         assert np.array_equal(one.names, two.names) and np.array_equal(one.labels, two.labels)
