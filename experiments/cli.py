@@ -95,7 +95,7 @@ class ExperimentCLI(LightningCLI):
                 path, resumed = self._chosen["ckpt_path"], self.subcommand == "fit"
                 check_architecture(self.model, self._checkpoint, path)
                 data = getattr(self.datamodule, "hparams", {})
-                check_settings(self.subcommand, self.model.hparams, data, self._checkpoint, path)
+                check_settings(str(self.subcommand), self.model.hparams, data, self._checkpoint, path)
                 check_usable(self._checkpoint, path, resumed=resumed)
             self._checkpoint = None
             if self.subcommand == "fit":

@@ -192,8 +192,8 @@ class Classification(LightningModule):
         if hypothesis is not None:
             shown["train/stable_penalty"] = penalty = hypothesis.penalty()
             loss = loss + weight * penalty
-        on_each = {"on_step": False, "on_epoch": True, "prog_bar": True}
-        self.log_dict(shown, **on_each, sync_dist=split != "train")  # of all processes
+        of_all = split != "train"  # processes
+        self.log_dict(shown, on_step=False, on_epoch=True, prog_bar=True, sync_dist=of_all)
         return loss
 
 
