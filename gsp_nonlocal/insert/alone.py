@@ -34,8 +34,8 @@ def place_without_example(path: str, target: nn.Module, block: object, layout: L
         if isinstance(block, nn.Module) and not list(target.parameters()):
             return Place(expected, chosen, type(target).forward is nn.Sequential.forward)
         raise ValueError(
-            f"cannot tell the channel count of module {path!r} ({type(target).__name__}) for certain: {error}; "
-            "pass example=torch.randn(...), an input of the model"
+            f"cannot tell the channel count of module {path!r} ({type(target).__name__}) for certain: "
+            f"{error}; pass example=torch.randn(...), an input of the model"
         ) from None
 
 
@@ -57,7 +57,9 @@ def _tried(target: nn.Module, layout: Layout, expected: int | None) -> Place:
     return Place(expected, layout, found[0][1] == 1)
 
 
-def _run(target: nn.Module, layout: Layout, width: int, sizes: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
+def _run(
+    target: nn.Module, layout: Layout, width: int, sizes: tuple[int, ...]
+) -> tuple[tuple[int, ...], int]:
     """The shape of the output, and how often the module ran a child at its end."""
     try:
         copy = without_numbers(target)
@@ -66,7 +68,9 @@ def _run(target: nn.Module, layout: Layout, width: int, sizes: tuple[int, ...]) 
         with undisturbed(copy), probed({"": copy}) as runs:
             output = run(copy, x)
     except Exception as error:  # a module of another package raises anything
-        raise UnclearError(f"it does not run by itself on a map of {width} channels ({first_line(error)})") from None
+        raise UnclearError(
+            f"it does not run by itself on a map of {width} channels ({first_line(error)})"
+        ) from None
     if not isinstance(output, Tensor) or output.dim() < 3:
         _refuse(target, output)
     return tuple(output.shape), runs[""]

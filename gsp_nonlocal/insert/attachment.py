@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +65,7 @@ def attach(target: nn.Module, block: nn.Module, place: Place) -> None:
     setattr(target, _RECORD, place)
     if not place.runs_children:
         target.register_forward_hook(AfterModule(place.layout))
-    elif place.layout != ChannelsFirst():
+    elif bends(place):
         block.register_forward_pre_hook(ToMap(place.layout))
         block.register_forward_hook(FromMap(place.layout))
 
@@ -87,6 +86,11 @@ def place_of(target: nn.Module) -> Place | None:
     return getattr(target, _RECORD, None)
 
 
+def bends(place: Place) -> bool:
+    """Whether a block at this place gets hooks of its own."""
+    return place.runs_children and place.layout != ChannelsFirst()
+
+
 def is_bent(block: nn.Module) -> bool:
     """Whether a block takes another layout than maps already, as a module runs it."""
     return any(isinstance(hook, ToMap) for hook in block._forward_pre_hooks.values())
@@ -99,13 +103,13 @@ def require_map(module: nn.Module, output: object) -> Tensor:
         ValueError: for another one; it names the module's class.
     """
     if not isinstance(output, Tensor) or output.dim() < 3:
-        raise ValueError(no_map(module, tuple(output.shape) if isinstance(output, Tensor) else output))
+        found = f"{tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
+        raise ValueError(no_map(module, found))
     return output
 
 
-def no_map(module: nn.Module, found: object) -> str:
-    """The message for an output of that shape, or of another kind, of which no block can follow."""
-    found = found if isinstance(found, Sequence) and all(isinstance(n, int) for n in found) else type(found).__name__
+def no_map(module: nn.Module, found: str) -> str:
+    """The message for an output of that shape or type, which no block can follow."""
     return (
         "a nonlocal block follows a module that returns one map (B, C, *spatial), (B, *spatial, C) or tokens "
         f"(B, N, C); {type(module).__name__} returned {found}; name a module inside or after it that does"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import isqrt
 
 from gsp_nonlocal.insert.layouts import ChannelsFirst, ChannelsLast, Layout, Tokens
 from gsp_nonlocal.insert.passes import Output
@@ -56,7 +57,9 @@ def find_layout(evidence: Evidence) -> Layout:
 def _require_batch(evidence: Evidence) -> None:
     shape, doubled = evidence.shape, evidence.doubled
     if doubled is not None and doubled != (2 * shape[0], *shape[1:]):
-        raise UnclearError(f"twice the samples change {_text(shape)} to {_text(doubled)}: its first axis is no batch")
+        raise UnclearError(
+            f"twice the samples change {_text(shape)} to {_text(doubled)}: its first axis is no batch"
+        )
 
 
 def _channel_axis(evidence: Evidence) -> int:
@@ -89,12 +92,21 @@ def _prefix(evidence: Evidence) -> int:
     if evidence.resized is not None and evidence.resized[1] != length:
         by_size = ratio_to_prefix(length, evidence.resized[1], evidence.factor)
         found |= {by_size} if by_size is not None and (by_size == 0 or joined is not None) else set()
-    if not found and length in grids:
+    if not found and _is_pooled(length, grids, evidence.output.joins):
         found = {0}
     if len(found) != 1:
-        told = f"{' or '.join(map(str, sorted(found)))} of" if found else "no map of the pass tells how many of"
+        told = (
+            f"{' or '.join(map(str, sorted(found)))} of" if found else "no map of the pass tells how many of"
+        )
         raise UnclearError(f"{told} its {length} tokens are no positions")
     return found.pop()
+
+
+def _is_pooled(length: int, grids: Collection[int], joins: Sequence[tuple[int, ...]]) -> bool:
+    """Whether tokens are the positions of a map that was seen, or of squares of it if nothing was joined."""
+    if length in grids or joins:
+        return length in grids
+    return any(grid % length == 0 and isqrt(grid // length) ** 2 == grid // length for grid in grids)
 
 
 def _joined(length: int, joins: Sequence[tuple[int, ...]]) -> int | None:
@@ -105,7 +117,9 @@ def _joined(length: int, joins: Sequence[tuple[int, ...]]) -> int | None:
         if sum(pieces) == length and len(pieces) > 1 and 2 * most > length:
             place = pieces.index(most)
             if sum(pieces[place + 1 :]):
-                raise UnclearError(f"tokens are joined from {' + '.join(map(str, pieces))}: some are at the end")
+                raise UnclearError(
+                    f"tokens are joined from {' + '.join(map(str, pieces))}: some are at the end"
+                )
             found.add(sum(pieces[:place]))
     if len(found) > 1:
         raise UnclearError(f"sequences of {length} tokens are joined with {sorted(found)} in front")

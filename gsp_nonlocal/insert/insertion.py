@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,8 +11,8 @@ from torch import Tensor, nn
 
 from gsp_nonlocal.creation import created
 from gsp_nonlocal.insert.alone import place_without_example
-from gsp_nonlocal.insert.attachment import CHILD, Place, attach, is_bent
-from gsp_nonlocal.insert.layouts import ChannelsFirst, Layout, Tokens, as_layout
+from gsp_nonlocal.insert.attachment import CHILD, Place, attach, bends, is_bent
+from gsp_nonlocal.insert.layouts import Layout, Tokens, as_layout
 from gsp_nonlocal.insert.measuring import measure
 from gsp_nonlocal.insert.passes import first_line, undisturbed
 from gsp_nonlocal.insert.paths import matching, modules_by_path
@@ -46,11 +47,13 @@ def insert_blocks(
         blocks: from module path, as in ``model.named_modules()`` (``"layer3.4"``), or pattern
             (``"layer3.*"``: the units of ``layer3``; ``*`` does not reach past a dot), to a factory called
             ``factory(channels)`` (``SNL``, ``partial(SNL, order=3)``) or to a finished module. Blocks are
-            made in this order, those of a pattern in the order of the model.
+            made in this order, those of a pattern in the order of the model, in the mode (training or
+            evaluation) of the module that they follow.
         example: an input of the model; a tuple for several, a mapping for inputs by name. The model runs on
             it twice, in evaluation mode.
         layout: of all outputs, or by the keys of ``blocks``: ``"channels_first"``, ``"channels_last"``,
-            ``"tokens"``, ``Tokens(prefix=1)``, ``Tokens(prefix=1, grid=(14, 14))``. Goes before what is found.
+            ``"tokens"``, ``Tokens(prefix=1)``, ``Tokens(prefix=1, grid=(14, 14))``. It goes before what is
+            found.
 
     Returns:
         ``model`` itself.
@@ -84,6 +87,7 @@ def insert_blocks(
         places = measure(model, targets, example, layouts)
     _require_reachable(targets, places)
     built = {path: _build(blocks[key], places[path], path, targets[path]) for path, key in keys.items()}
+    _require_own(built, places)
     for path, block in built.items():
         _try(block, places[path], path, targets[path])
     for path, block in built.items():
@@ -110,8 +114,8 @@ def _keys(model: nn.Module, blocks: Mapping[str, Block]) -> dict[str, str]:
         paths = matching(key, modules, type(model).__name__)
         if isinstance(block, nn.Module) and len(paths) > 1:
             raise ValueError(
-                f"{key!r} names {len(paths)} modules ({', '.join(paths[:3])}, …), and one finished block would "
-                "be shared by all; give a factory"
+                f"{key!r} names {len(paths)} modules ({', '.join(paths[:3])}, …), and one finished block "
+                "would be shared by all; give a factory"
             )
         for path in paths:
             if path in found:
@@ -125,11 +129,13 @@ def _checked(path: str, target: nn.Module) -> nn.Module:
     if hasattr(target, CHILD):
         raise ValueError(f"module {path!r} has a nonlocal block already")
     if isinstance(target, torch.jit.ScriptModule):
-        raise ValueError(f"module {path!r} is scripted and takes no child; insert blocks before torch.jit.script")
+        raise ValueError(
+            f"module {path!r} is scripted and takes no child; insert blocks before torch.jit.script"
+        )
     if isinstance(target, nn.ModuleList | nn.ModuleDict) and kind.forward is nn.Module.forward:
         raise ValueError(
-            f"module {path!r} is a {kind.__name__}, a container that is read item by item; name the item that "
-            "the block shall follow"
+            f"module {path!r} is a {kind.__name__}, a container that is read item by item; name the item "
+            "that the block shall follow"
         )
     return target
 
@@ -143,7 +149,9 @@ def _require_distinct(targets: Mapping[str, nn.Module]) -> None:
 
 
 def _layouts(
-    layout: Layout | str | Mapping[str, Layout | str] | None, keys: Mapping[str, str], blocks: Mapping[str, Block]
+    layout: Layout | str | Mapping[str, Layout | str] | None,
+    keys: Mapping[str, str],
+    blocks: Mapping[str, Block],
 ) -> dict[str, Layout]:
     """From module path to the layout that is given for it."""
     if layout is None:
@@ -152,7 +160,9 @@ def _layouts(
         return dict.fromkeys(keys, as_layout(layout))
     unknown = [key for key in layout if key not in blocks]
     if unknown:
-        raise ValueError(f"layout names {unknown[0]!r}, at which no block goes; blocks are at {', '.join(blocks)}")
+        raise ValueError(
+            f"layout names {unknown[0]!r}, at which no block goes; blocks are at {', '.join(blocks)}"
+        )
     return {path: as_layout(layout[key]) for path, key in keys.items() if key in layout}
 
 
@@ -160,10 +170,10 @@ def _require_reachable(targets: Mapping[str, nn.Module], places: Mapping[str, Pl
     """Raise for leading tokens before a block that its module runs: they would go through it."""
     for path, place in places.items():
         if place.runs_children and isinstance(place.layout, Tokens) and place.layout.prefix:
-            last = next(reversed(targets[path]._modules), "")
+            last = ".".join(filter(None, [path, next(reversed(targets[path]._modules), "")]))
             raise ValueError(
                 f"module {path!r} runs its items itself, and a block among them would get its "
-                f"{place.layout.prefix} leading tokens too; name its last item, {path + '.' if path else ''}{last}"
+                f"{place.layout.prefix} leading tokens too; name its last item, {last}"
             )
 
 
@@ -173,11 +183,17 @@ def _build(block: Block, place: Place, path: str, target: nn.Module) -> nn.Modul
             made = block(place.channels)  # type: ignore[arg-type]  # only finished blocks have no known width
         if not isinstance(made, nn.Module):
             raise TypeError(f"the factory of the block at {path!r} made no module, but {made!r}")
-        return made
-    bent = place.runs_children and place.layout != ChannelsFirst()
-    if is_bent(block) or (bent and any(module is block for module in target.modules())):
-        raise ValueError(f"the block at {path!r} follows another module already; give a factory")
+        return made.train(target.training)
     return block
+
+
+def _require_own(built: Mapping[str, nn.Module], places: Mapping[str, Place]) -> None:
+    """Raise for a finished block at several places if one of them bends it to another layout."""
+    uses = Counter(map(id, built.values()))
+    bent = {id(block) for path, block in built.items() if bends(places[path])}
+    for path, block in built.items():
+        if is_bent(block) or (uses[id(block)] > 1 and id(block) in bent):
+            raise ValueError(f"the block at {path!r} follows another module already; give a factory")
 
 
 def _device_and_type(target: nn.Module) -> tuple[torch.device | None, torch.dtype | None]:
@@ -190,7 +206,9 @@ def _try(block: nn.Module, place: Place, path: str, target: nn.Module) -> None:
     """Raise unless the block takes a map as in the example and gives such a map."""
     if place.spatial is None or place.channels is None:
         return
-    like = next((p for p in (*block.parameters(), *target.parameters()) if p.is_floating_point()), torch.empty(0))
+    like = next(
+        (p for p in (*block.parameters(), *target.parameters()) if p.is_floating_point()), torch.empty(0)
+    )
     x = torch.zeros(1, place.channels, *place.spatial, dtype=like.dtype, device=like.device)
     try:
         with undisturbed(block):
@@ -198,8 +216,8 @@ def _try(block: nn.Module, place: Place, path: str, target: nn.Module) -> None:
     except Exception as error:  # blocks of other packages raise anything
         raise ValueError(
             f"the block at {path!r} does not take the map {tuple(x.shape)} of its module's output "
-            f"({first_line(error)}); give another block, or layout=, as Tokens(prefix=1, grid=(14, 14)) where "
-            "it needs a map of two dimensions"
+            f"({first_line(error)}); give another block, or layout=, as Tokens(prefix=1, grid=(14, 14)) "
+            "where it needs a map of two dimensions"
         ) from error
     if not isinstance(y, Tensor) or y.shape != x.shape:
         found = tuple(y.shape) if isinstance(y, Tensor) else type(y).__name__

@@ -94,7 +94,7 @@ class Tokens(Layout):
             a map of one dimension.
 
     Raises:
-        ValueError: for a negative prefix or an empty grid; at the call, where the tokens do not fill the grid.
+        ValueError: for a negative prefix or an empty grid; at the call, where tokens do not fill the grid.
 
     Example:
         >>> Tokens(prefix=1, grid=(14, 14)).to_map(torch.zeros(2, 197, 192)).shape
@@ -160,5 +160,7 @@ def as_layout(layout: Layout | str) -> Layout:
     if layout not in NAMES:
         near = get_close_matches(layout, NAMES, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"unknown layout {layout!r}; {hint}choose one of {', '.join(NAMES)}, Tokens(prefix=…)")
+        raise ValueError(
+            f"unknown layout {layout!r}; {hint}choose one of {', '.join(NAMES)}, Tokens(prefix=…)"
+        )
     return NAMES[layout]

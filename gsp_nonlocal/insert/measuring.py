@@ -42,8 +42,8 @@ def _observed(model: nn.Module, targets: Mapping[str, nn.Module], example: Any) 
     except Exception as error:  # a model of another package raises anything
         given = f"of shape {tuple(example.shape)} " if isinstance(example, Tensor) else ""
         raise ValueError(
-            f"{type(model).__name__} does not take the example {given}({first_line(error)}); pass example= an "
-            "input of the model, or a tuple of its inputs"
+            f"{type(model).__name__} does not take the example {given}({first_line(error)}); pass example= "
+            "an input of the model, or a tuple of its inputs"
         ) from error
 
 
@@ -61,7 +61,7 @@ def _one_map(path: str, target: nn.Module, calls: list[Output]) -> Output:
         )
     output = calls[0]
     if output.shape is None or len(output.shape) < 3:
-        raise ValueError(no_map(target, output.shape or output.kind))
+        raise ValueError(no_map(target, output.kind if output.shape is None else f"{output.shape}"))
     return output
 
 
@@ -76,7 +76,9 @@ def _runs_of_children(
         raise ValueError(_read_by_items(targets, f"fails on it: {first_line(error)}")) from error
     for path, number in runs.items():
         if number not in (0, 1):
-            raise ValueError(_read_by_items({path: targets[path]}, f"runs it {abs(number)} times, not at its end"))
+            raise ValueError(
+                _read_by_items({path: targets[path]}, f"runs it {abs(number)} times, not at its end")
+            )
     same = len(result) == len(plain.result) and all(map(_equal, result, plain.result))
     if not same:
         raise ValueError(_read_by_items(targets, "computes something else"))
@@ -86,8 +88,8 @@ def _runs_of_children(
 def _read_by_items(targets: Mapping[str, nn.Module], effect: str) -> str:
     names = ", ".join(f"{path!r} ({type(target).__name__})" for path, target in targets.items())
     return (
-        f"with an identity as one more child of {names}, the model {effect}; what is read item by item has no "
-        "place for a block: name the item that the block shall follow"
+        f"with an identity as one more child of {names}, the model {effect}; what is read item by item has "
+        "no place for a block: name the item that the block shall follow"
     )
 
 
@@ -110,8 +112,8 @@ def _found_layouts(
             found[path] = find_layout(evidence)
         except UnclearError as error:
             raise ValueError(
-                f"cannot tell the layout of the output {evidence.shape} of module {path!r} for certain: {error}; "
-                "pass layout='channels_first', 'channels_last' or Tokens(prefix=…)"
+                f"cannot tell the layout of the output {evidence.shape} of module {path!r} for certain: "
+                f"{error}; pass layout='channels_first', 'channels_last' or Tokens(prefix=…)"
             ) from None
     return found
 
@@ -121,5 +123,7 @@ def _place(path: str, target: nn.Module, output: Output, layout: Layout, runs_ch
     try:
         spatial = layout.to_map(torch.empty(shape, device="meta")).shape[2:]
     except (ValueError, RuntimeError) as error:
-        raise ValueError(f"layout={layout} does not fit the output {shape} of module {path!r}: {error}") from None
+        raise ValueError(
+            f"layout={layout} does not fit the output {shape} of module {path!r}: {error}"
+        ) from None
     return Place(layout.width(shape), layout, runs_children, tuple(spatial))

@@ -88,7 +88,7 @@ def observe(model: nn.Module, targets: Mapping[str, nn.Module], example: Any) ->
 
 
 class TokenJoins(TorchFunctionMode):
-    """Notes the lengths of what is joined along the second of three dimensions, as class token and patches."""
+    """Notes lengths of what is joined along the second of three dimensions, as class token and patches."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ class TokenJoins(TorchFunctionMode):
 
 
 class Probe(nn.Module):
-    """The identity, which knows how often it ran, and whether a value is what it returned, unchanged since."""
+    """The identity, which knows how often it ran, and whether a value is its result, unchanged since."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -138,7 +138,9 @@ def probed(targets: Mapping[str, nn.Module]) -> Iterator[dict[str, int]]:
             target.add_module(CHILD, probe)
             stack.callback(delattr, target, CHILD)
 
-            def note(module: nn.Module, args: Any, output: Any, path: str = path, probe: Probe = probe) -> None:
+            def note(
+                module: nn.Module, args: Any, output: Any, path: str = path, probe: Probe = probe
+            ) -> None:
                 runs[path] = probe.runs if probe.returned(output) else -probe.runs
 
             stack.callback(target.register_forward_hook(note).remove)

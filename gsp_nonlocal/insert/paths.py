@@ -30,7 +30,9 @@ def matching(pattern: str, modules: dict[str, nn.Module], owner: str) -> list[st
     parts = pattern.split(".")
     found = [path for path in modules if _matches(path.split("."), parts)] if _is_pattern(pattern) else []
     if not found:
-        raise ValueError(f"{owner} has no module {pattern!r}; near matches: {', '.join(near(pattern, modules))}")
+        raise ValueError(
+            f"{owner} has no module {pattern!r}; near matches: {', '.join(near(pattern, modules))}"
+        )
     return found
 
 

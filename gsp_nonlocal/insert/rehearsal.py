@@ -55,7 +55,9 @@ class Rehearsal:
         """For another size of the input, and the ratio of the numbers of its positions."""
         for axes in self._spatial_axes():
             for factor in _FACTORS:
-                sizes = [n * factor if axis in axes else Fraction(n) for axis, n in enumerate(self.example.shape)]
+                sizes = [
+                    n * factor if axis in axes else Fraction(n) for axis, n in enumerate(self.example.shape)
+                ]
                 if all(size.denominator == 1 and size > 0 for size in sizes):
                     found = self._shapes([int(size) for size in sizes])
                     if found:
@@ -76,7 +78,11 @@ class Rehearsal:
                 with place:
                     targets = {path: self.model.get_submodule(path) for path in self.paths}
                     calls = observe(self.model, targets, example).calls
-                return {path: found[0].shape for path, found in calls.items() if len(found) == 1 and found[0].shape}
+                return {
+                    path: found[0].shape
+                    for path, found in calls.items()
+                    if len(found) == 1 and found[0].shape
+                }
             except Exception:  # the network does not take this size, or does more than shapes tell
                 continue
         return {}
@@ -91,5 +97,3 @@ def ratio_to_prefix(length: int, resized: int, factor: Fraction) -> int | None:
     """``p`` of ``length = p + n``, ``resized = p + factor · n``; ``None`` where it is no such number."""
     prefix = (factor * length - resized) / (factor - 1)
     return int(prefix) if prefix.denominator == 1 and 0 <= prefix < length else None
-
-

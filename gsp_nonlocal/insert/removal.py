@@ -42,7 +42,9 @@ def remove_blocks(model: nn.Module, paths: str | Iterable[str] | None = None) ->
 
 def _followed(model: nn.Module, pattern: str, followed: dict[str, nn.Module]) -> list[str]:
     if not isinstance(pattern, str):
-        raise TypeError(f"a path of a block to remove is a string as in inserted_blocks(model), got {pattern!r}")
+        raise TypeError(
+            f"a path of a block to remove is a string as in inserted_blocks(model), got {pattern!r}"
+        )
     if not followed:
         raise ValueError(f"{type(model).__name__} has no inserted block, so none at {pattern!r}")
     try:
