@@ -138,7 +138,7 @@ FORMS = {
 """Layouts, with numbers of leading tokens, of timm's models that do not tell theirs and are not NCHW."""
 PLACES = {"mvitv2_tiny": "stages.2"}
 """Modules where timm's own table names none that exists."""
-SIDES = {"vit_b_16": 224, "mvit_v1_b": 224, "maxvit_t": 224, "inception_v3": 96, "alexnet": 96}
+SIDES = {"s3d": 224, "vit_b_16": 224, "mvit_v1_b": 224, "maxvit_t": 224, "inception_v3": 96, "alexnet": 96}
 """Sizes of images, where 64 is not taken."""
 
 
