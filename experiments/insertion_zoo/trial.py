@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from experiments.insertion_zoo.networks import timm_model, torchvision_model
 from gsp_nonlocal import SNL, insert_blocks, inserted_blocks, remove_blocks
-from gsp_nonlocal.insert import ChannelsFirst, Tokens
+from gsp_nonlocal.insert import ChannelsFirst, ChannelsLast, Layout, Tokens
 
 
 @dataclass(frozen=True)
@@ -64,18 +64,18 @@ def inserted(
     finally:
         hook.remove()
         remove_blocks(network)
-    form = {ChannelsFirst: "first"}.get(type(record.layout), f"{record.layout}")
-    found = f"{record.channels} {form}"
+    found = f"{record.channels} {record.layout}"
     right = not failed and len(runs) == 1 and agrees(told, record.channels, record.layout)
     return found, failed or str(len(runs)), "right" if right else "WRONG"
 
 
-def agrees(told: str, channels: int | None, layout: object) -> bool:
-    """Whether width and layout are as the library tells them."""
+def agrees(told: str, channels: int | None, layout: Layout) -> bool:
+    """Whether width and layout are as the library tells them: ``"384 NHWC"``, ``"192 NLC+1"``."""
     width, _, form = told.partition(" ")
-    form, _, prefix = form.partition("+")
-    same = (
-        isinstance(layout, ChannelsFirst) if form.startswith("NC") else not isinstance(layout, ChannelsFirst)
-    )
-    tokens = layout.prefix == int(prefix or 0) if isinstance(layout, Tokens) else True
-    return channels == int(width) and same and tokens
+    if form.startswith("NC"):
+        wanted: Layout = ChannelsFirst()
+    elif form.startswith("NLC"):
+        wanted = Tokens(int(form.removeprefix("NLC+")))
+    else:
+        wanted = ChannelsLast()
+    return channels == int(width) and layout == wanted

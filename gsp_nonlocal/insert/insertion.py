@@ -47,8 +47,8 @@ def insert_blocks(
         blocks: from module path, as in ``model.named_modules()`` (``"layer3.4"``), or pattern
             (``"layer3.*"``: the units of ``layer3``; ``*`` does not reach past a dot), to a factory called
             ``factory(channels)`` (``SNL``, ``partial(SNL, order=3)``) or to a finished module. Blocks are
-            made in this order, those of a pattern in the order of the model, in the mode (training or
-            evaluation) of the module that they follow.
+            made in this order, those of a pattern in the order of the model; after a module in
+            evaluation mode they are in it too.
         example: an input of the model; a tuple for several, a mapping for inputs by name. The model runs on
             it twice, in evaluation mode.
         layout: of all outputs, or by the keys of ``blocks``: ``"channels_first"``, ``"channels_last"``,
@@ -183,7 +183,7 @@ def _build(block: Block, place: Place, path: str, target: nn.Module) -> nn.Modul
             made = block(place.channels)  # type: ignore[arg-type]  # only finished blocks have no known width
         if not isinstance(made, nn.Module):
             raise TypeError(f"the factory of the block at {path!r} made no module, but {made!r}")
-        return made.train(target.training)
+        return made if target.training else made.eval()
     return block
 
 

@@ -103,11 +103,12 @@ def _found_layouts(
     asked = [path for path in outputs if path not in layouts]
     rehearsal = varied(model, asked, example) if asked else None
     doubled = rehearsal.twice_the_batch() if rehearsal else {}
-    resized, factor = rehearsal.resized() if rehearsal else ({}, Fraction(1))
+    resized = rehearsal.resized() if rehearsal else {}
     widths = all_widths(model)
     found = dict(layouts)
     for path in asked:
-        evidence = Evidence(outputs[path], widths, doubled.get(path), resized.get(path), factor)
+        shape, factor = resized.get(path, (None, Fraction(1)))
+        evidence = Evidence(outputs[path], widths, doubled.get(path), shape, factor)
         try:
             found[path] = find_layout(evidence)
         except UnclearError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -61,8 +61,10 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def observe(model: nn.Module, targets: Mapping[str, nn.Module], example: Any) -> Observed:
-    """What ``targets`` return in a pass of ``example``."""
+def observe(
+    model: nn.Module, targets: Mapping[str, nn.Module], example: Any, *, until_error: bool = False
+) -> Observed:
+    """What ``targets`` return in a pass of ``example``; up to an error, if asked for."""
     seen = Observed({path: [] for path in targets})
     grids: set[int] = set()
 
@@ -83,7 +85,8 @@ def observe(model: nn.Module, targets: Mapping[str, nn.Module], example: Any) ->
 
             stack.callback(target.register_forward_hook(note).remove)
         stack.enter_context(undisturbed(model))
-        seen.result = list(tensors_in(run(model, example)))
+        with suppress(Exception) if until_error else nullcontext():
+            seen.result = list(tensors_in(run(model, example)))
     return seen
 
 

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import torch
@@ -36,7 +37,11 @@ def _tensors(module: nn.Module) -> Iterator[Tensor]:
 
 
 class Rehearsal:
-    """Output shapes of the modules at ``paths`` for another input than ``example``."""
+    """Output shapes of the modules at ``paths`` for another input than ``example``, by path.
+
+    A network that stops at another input, as at a classifier of one size, still shows what ran before. A path
+    is missing where nothing did.
+    """
 
     def __init__(self, model: nn.Module, paths: Sequence[str], example: Tensor) -> None:
         self.example = example
@@ -47,45 +52,44 @@ class Rehearsal:
             self.model = None
 
     def twice_the_batch(self) -> Shapes:
-        """For two times the samples; empty if the network does not take them."""
+        """For two times the samples."""
         batch, *sizes = self.example.shape
-        return self._shapes([2 * batch, *sizes])
+        return self._shapes([2 * batch, *sizes], self.paths)
 
-    def resized(self) -> tuple[Shapes, Fraction]:
-        """For another size of the input, and the ratio of the numbers of its positions."""
-        for axes in self._spatial_axes():
-            for factor in _FACTORS:
-                sizes = [
-                    n * factor if axis in axes else Fraction(n) for axis, n in enumerate(self.example.shape)
-                ]
-                if all(size.denominator == 1 and size > 0 for size in sizes):
-                    found = self._shapes([int(size) for size in sizes])
-                    if found:
-                        return found, factor ** len(axes)
-        return {}, Fraction(1)
+    def resized(self) -> dict[str, tuple[tuple[int, ...], Fraction]]:
+        """For another size of the input; with the ratio of the numbers of the input's positions."""
+        found: dict[str, tuple[tuple[int, ...], Fraction]] = {}
+        for axes, factor in product(self._spatial_axes(), _FACTORS):
+            missing = [path for path in self.paths if path not in found]
+            sizes = [
+                Fraction(n) * (factor if axis in axes else 1) for axis, n in enumerate(self.example.shape)
+            ]
+            if missing and all(size.denominator == 1 and size > 0 for size in sizes):
+                shapes = self._shapes([int(size) for size in sizes], missing)
+                found |= {path: (shape, factor ** len(axes)) for path, shape in shapes.items()}
+        return found
 
     def _spatial_axes(self) -> list[range]:
         """Axes that may be positions: of a map with channels first, then with channels last."""
         dims = self.example.dim()
-        return [range(1, 2)] if dims == 2 else [range(2, dims), range(1, dims - 1)] if dims > 2 else []
+        return [range(1, 2)] if dims == 2 else [range(2, dims), range(1, dims - 1)]
 
-    def _shapes(self, sizes: list[int]) -> Shapes:
+    def _shapes(self, sizes: list[int], paths: Sequence[str]) -> Shapes:
         if self.model is None:
             return {}
-        example = torch.empty(sizes, dtype=self.example.dtype, device="meta")
-        for place in (nullcontext(), torch.device("meta")):  # tensors that a forward makes, without a device
-            try:
-                with place:
-                    targets = {path: self.model.get_submodule(path) for path in self.paths}
-                    calls = observe(self.model, targets, example).calls
-                return {
-                    path: found[0].shape
-                    for path, found in calls.items()
-                    if len(found) == 1 and found[0].shape
-                }
-            except Exception:  # the network does not take this size, or does more than shapes tell
-                continue
-        return {}
+        example, found = torch.empty(sizes, dtype=self.example.dtype, device="meta"), Shapes()
+        targets = {path: self.model.get_submodule(path) for path in paths}
+        for place in (
+            nullcontext(),
+            torch.device("meta"),
+        ):  # of tensors that a forward makes without a device
+            with place:
+                calls = observe(self.model, targets, example, until_error=True).calls
+            outputs = {path: own[0].shape for path, own in calls.items() if len(own) == 1}
+            found |= {path: shape for path, shape in outputs.items() if shape and path not in found}
+            if len(found) == len(paths):
+                break
+        return found
 
 
 def varied(model: nn.Module, paths: Sequence[str], example: Any) -> Rehearsal | None:

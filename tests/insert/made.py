@@ -62,6 +62,13 @@ class OfOneSize(Net):
         return self.stem(x).movedim(1, -1) if self.last else self.stem(x)
 
 
+class HeadOfOneSize(Net):
+    """What follows the body takes cubes of 8 × 8 × 8 alone."""
+
+    def after(self, y: Tensor) -> Tensor:
+        return super().after(y) + torch.ones(512)
+
+
 class Branches(nn.Module):
     """Two branches side by side, as GoogLeNet's: their widths add up."""
 

@@ -57,6 +57,7 @@ CASES = {
     "cubes of several sizes": Case(
         lambda: made.Net(nn.Identity()), ChannelsFirst(), first, image=torch.randn(2, 3, 12, 12)
     ),
+    "head of one size": Case(lambda: made.HeadOfOneSize(nn.Conv2d(C, 8, 1)), ChannelsFirst(), first, 8),
     "one size": Case(lambda: made.OfOneSize(nn.ReLU(), last=False, size=8), ChannelsFirst(), first),
     "channels last": Case(lambda: made.ChannelsLastNet(linear()), ChannelsLast(), last),
     "channels last, items": Case(

@@ -49,6 +49,7 @@ def test_an_unknown_model_is_refused(capsys):
         ("8 NLC+1", 8, Tokens(1), True),
         ("8 NLC+1", 8, Tokens(0), False),
         ("8 NLC+0", 8, ChannelsFirst(), False),
+        ("8 NHWC", 8, Tokens(0), False),
     ],
 )
 def test_what_counts_as_right(told, channels, layout, right):
