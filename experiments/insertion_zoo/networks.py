@@ -164,7 +164,7 @@ def timm_model(name: str) -> tuple[nn.Module, str, str, list[Tensor]]:
     """A model, its last stage but one, the width and layout that timm tells, and inputs to try."""
     import timm
 
-    network = timm.create_model(name, pretrained=False, num_classes=7).eval()
+    network: Any = timm.create_model(name, pretrained=False, num_classes=7).eval()
     stages = [dict(stage) for stage in network.feature_info]
     stage = stages[-2] if len(stages) > 1 else stages[-1]
     form = FORMS.get(name, getattr(network, "output_fmt", "NCHW"))
