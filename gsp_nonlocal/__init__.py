@@ -9,7 +9,7 @@ from gsp_nonlocal.filters import ARMA, Aggregation, Cayley, Chebyshev, Diffusion
 # Above, a foreign package ``filters`` is refused before other modules import from it.
 from gsp_nonlocal.affinity import ReLUDot
 from gsp_nonlocal.blocks import A2, ANL, CC, CGNL, DNL, GC, NL, NS, SNL, NonlocalBlock
-from gsp_nonlocal.insert import insert_blocks
+from gsp_nonlocal.insert import insert_blocks, inserted_blocks, remove_blocks
 from gsp_nonlocal.shifts import DenseShift, DiagonalShift, LowRankShift, ShiftOperator, SparseShift
 
 __version__ = "0.1.0"
@@ -40,4 +40,6 @@ __all__ = [
     "ShiftOperator",
     "SparseShift",
     "insert_blocks",
+    "inserted_blocks",
+    "remove_blocks",
 ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from gsp_nonlocal.analysis.finite import check_weights
@@ -48,7 +49,7 @@ def library_model(
     """
     model, form = _built(name, options)
     if inserted:
-        insert_blocks(model, _insertions(inserted))
+        _insert(model, _insertions(inserted), form)
     if checkpoint is not None:
         content = read_foreign(checkpoint)
         load_weights(model, weights(content, checkpoint, REMEDY), checkpoint, REMEDY)
@@ -104,6 +105,14 @@ def _built(name: str, options: Mapping[str, Any]) -> tuple[nn.Module, Format]:
         near = [] if isinstance(error, ImportError) else library.near(model)
         hint = f"; near matches: {', '.join(near)}" if near else ""
         raise ValueError(f"model {given} cannot be built: {first_line(error)}{hint}") from error
+
+
+def _insert(model: nn.Module, blocks: dict[str, Any], form: Format) -> None:
+    """Insert blocks; where the model alone does not tell what fits, by an image as the library says it."""
+    try:
+        insert_blocks(model, blocks)
+    except ValueError:
+        insert_blocks(model, blocks, example=torch.zeros(1, form.channels, *form.size))
 
 
 def _insertions(texts: Sequence[str]) -> dict[str, Any]:

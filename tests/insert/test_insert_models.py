@@ -11,8 +11,10 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from gsp_nonlocal import insert_blocks
+from gsp_nonlocal import insert_blocks, inserted_blocks
 from gsp_nonlocal.blocks import registry
+from gsp_nonlocal.cli.networks import library_model
+from gsp_nonlocal.insert import Tokens
 from gsp_nonlocal.models import preresnet20
 from tests.cases.blocks import BLOCKS, open_gates
 
@@ -131,3 +133,9 @@ def test_channels_found_by_inspection_are_those_of_a_forward_pass(name):
         insert_blocks(network, dict.fromkeys(MODELS[name][0], registry.get("snl")), example=example)
         found.append([network.get_submodule(f"{p}.nonlocal_block").channels for p in MODELS[name][0]])
     assert found[0] == found[1]
+
+
+def test_the_command_line_finds_layouts_by_an_image_of_the_library():
+    network = library_model("timm.test_vit", {}, ["blocks.1=snl"], None)
+    (record,) = inserted_blocks(network.model)
+    assert (record.channels, record.layout) == (64, Tokens(prefix=1))

@@ -11,11 +11,13 @@ from itertools import cycle
 
 import torch
 from torch import Tensor, nn
+from torchvision.ops import Permute
 
 import filters
 from filters import Chebyshev, Diffusion, Heat
 from gsp_nonlocal import NL, NonlocalBlock, insert_blocks
 from gsp_nonlocal.affinity import EmbeddedGaussian
+from gsp_nonlocal.insert import Tokens
 from tests.cases.affinities import AFFINITIES, POOLED
 from tests.cases.blocks import BLOCKS, made, open_gates
 from tests.cases.own import Horner, Learned
@@ -53,6 +55,12 @@ KNOWN = {
     ),
     "nl, in chunks": NL,
     "nl, inserted": lambda c: insert_blocks(nn.Sequential(nn.Conv2d(c, c, 1), nn.ReLU()), {"0": NL}),
+    "nl, inserted, channels last": lambda c: insert_blocks(
+        nn.Sequential(Permute([0, 2, 3, 1]), nn.Linear(c, c)), {"1": NL}, layout="channels_last"
+    ),
+    "nl, inserted, tokens": lambda c: insert_blocks(
+        nn.Sequential(nn.Flatten(2), Permute([0, 2, 1]), nn.Linear(c, c)), {"2": NL}, layout=Tokens(prefix=1)
+    ),
 }
 """Blocks of float64, with open gates: gradients that cancel are no noise there."""
 HALF = ("snl", "cgnl, groups")

@@ -1,0 +1,44 @@
+"""Fills the table and prints its numbers."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from experiments import insertion_zoo
+from experiments.insertion_zoo.networks import models
+from experiments.insertion_zoo.table import read, summary, write
+from experiments.insertion_zoo.trial import tried
+
+TABLE = Path(__file__).parents[1] / "results" / "insertion.csv"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Fill the table and print it."""
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.insertion_zoo", description=insertion_zoo.__doc__
+    )
+    parser.add_argument("--models", nargs="+", default=None, metavar="NAME", help="Run these again.")
+    parser.add_argument("--table", type=Path, default=TABLE, help="A CSV file; by default %(default)s.")
+    chosen = parser.parse_args(arguments)
+    warnings.filterwarnings("ignore")
+    names = dict(models())
+    unknown = [name for name in chosen.models or [] if name not in names]
+    if unknown:
+        parser.error(f"no model {unknown[0]!r} in the zoo; choose of {', '.join(names)}")
+    rows = {name: row for name, row in read(chosen.table).items() if name in names}
+    waiting = [name for name in names if name not in rows] if chosen.models is None else chosen.models
+    for name in (bar := tqdm(waiting, desc="models")):
+        bar.set_postfix_str(name)
+        rows[name] = tried(name, names[name])
+        write(chosen.table, [rows[known] for known in names if known in rows])
+    print(summary(list(rows.values())))
+    print(f"table: {chosen.table}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""What was inserted where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from gsp_nonlocal.insert.attachment import CHILD, place_of
+from gsp_nonlocal.insert.layouts import Layout
+
+
+@dataclass(frozen=True)
+class InsertedBlock:
+    """A block, the ``path`` of the module that it follows, ``channels`` of its map (``None`` if a finished
+    module was given and nothing tells them), and the layout of that module's output."""
+
+    path: str
+    block: nn.Module
+    channels: int | None
+    layout: Layout
+
+    def __repr__(self) -> str:
+        kind = type(self.block).__name__
+        return f"InsertedBlock({self.path!r}, {kind}, channels={self.channels}, layout={self.layout})"
+
+
+class InsertedBlocks(tuple[InsertedBlock, ...]):
+    """Records in the order of the model; ``print`` shows them as a table."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        rows = [("path", "block", "channels", "layout")]
+        rows += [(r.path or "''", type(r.block).__name__, f"{r.channels}", f"{r.layout}") for r in self]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def inserted_blocks(model: nn.Module) -> InsertedBlocks:
+    """The blocks that ``insert_blocks`` put into ``model``.
+
+    Example:
+        >>> from gsp_nonlocal import SNL, insert_blocks
+        >>> cnn = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3))
+        >>> print(inserted_blocks(insert_blocks(cnn, {"0": SNL, "2": SNL})))
+        path  block  channels  layout
+        0     SNL    8         ChannelsFirst()
+        2     SNL    4         ChannelsFirst()
+    """
+    found = []
+    for path, module in model.named_modules():
+        place = place_of(module)
+        if place is not None:
+            found.append(InsertedBlock(path, module.get_submodule(CHILD), place.channels, place.layout))
+    return InsertedBlocks(found)
