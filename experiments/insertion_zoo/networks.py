@@ -136,7 +136,11 @@ FORMS = {
     "xcit_nano_12_p16_224": "NLC+0",  # its class token comes after its blocks
 }
 """Layouts, with numbers of leading tokens, of timm's models that do not tell theirs and are not NCHW."""
-PLACES = {"mvitv2_tiny": "stages.2"}
+PLACES = {
+    "gemma4_vit_167m": "encoder.blocks.14",
+    "mvitv2_tiny": "stages.2",
+    "twins_pcpvt_small": "blocks.2.5",
+}
 """Modules where timm's own table names none that exists."""
 SIDES = {"s3d": 224, "vit_b_16": 224, "mvit_v1_b": 224, "maxvit_t": 224, "inception_v3": 96, "alexnet": 96}
 """Sizes of images, where 64 is not taken."""
