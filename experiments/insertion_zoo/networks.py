@@ -175,7 +175,7 @@ def timm_model(name: str) -> tuple[nn.Module, str, str, list[Tensor]]:
     channels, side = timm.data.resolve_data_config(model=network)["input_size"][::2]
     sides = [side] if network.pretrained_cfg.get("fixed_input_size") else [64, side]
     examples = [torch.randn(1, channels, one, one) for one in sides]
-    return network, PLACES.get(name, stage["module"]), f"{stage['num_chs']} {form}", examples
+    return network, PLACES.get(name, f"{stage['module']}"), f"{stage['num_chs']} {form}", examples
 
 
 def torchvision_model(name: str) -> tuple[nn.Module, str, str, list[Tensor]]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from experiments.insertion_zoo.networks import timm_model, torchvision_model
 from gsp_nonlocal import SNL, insert_blocks, inserted_blocks, remove_blocks
-from gsp_nonlocal.insert import ChannelsFirst, ChannelsLast, Layout, Tokens
+from gsp_nonlocal.insert import ChannelsFirst, ChannelsLast, OutputLayout, Tokens
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,11 @@ def inserted(
     return found, failed or str(len(runs)), "right" if right else "WRONG"
 
 
-def agrees(told: str, channels: int | None, layout: Layout) -> bool:
+def agrees(told: str, channels: int | None, layout: OutputLayout) -> bool:
     """Whether width and layout are as the library tells them: ``"384 NHWC"``, ``"192 NLC+1"``."""
     width, _, form = told.partition(" ")
     if form.startswith("NC"):
-        wanted: Layout = ChannelsFirst()
+        wanted: OutputLayout = ChannelsFirst()
     elif form.startswith("NLC"):
         wanted = Tokens(int(form.removeprefix("NLC+")))
     else:

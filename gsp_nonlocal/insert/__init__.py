@@ -15,7 +15,7 @@ name                                   is
 
 from gsp_nonlocal.insert.attachment import CHILD
 from gsp_nonlocal.insert.insertion import insert_blocks
-from gsp_nonlocal.insert.layouts import ChannelsFirst, ChannelsLast, Layout, Tokens
+from gsp_nonlocal.insert.layouts import ChannelsFirst, ChannelsLast, OutputLayout, Tokens
 from gsp_nonlocal.insert.removal import remove_blocks
 from gsp_nonlocal.insert.table import InsertedBlock, InsertedBlocks, inserted_blocks
 
@@ -25,7 +25,7 @@ __all__ = [
     "ChannelsLast",
     "InsertedBlock",
     "InsertedBlocks",
-    "Layout",
+    "OutputLayout",
     "Tokens",
     "insert_blocks",
     "inserted_blocks",

@@ -12,15 +12,15 @@ from torch import Tensor, nn
 
 from gsp_nonlocal.insert.attachment import Place, require_map
 from gsp_nonlocal.insert.axes import UnclearError
-from gsp_nonlocal.insert.layouts import ChannelsFirst, Layout
-from gsp_nonlocal.insert.passes import first_line, probed, run, undisturbed
+from gsp_nonlocal.insert.layouts import ChannelsFirst, OutputLayout
+from gsp_nonlocal.insert.passes import error_line, run, undisturbed, with_probes
 from gsp_nonlocal.insert.rehearsal import without_numbers
 from gsp_nonlocal.insert.widths import first_width, last_width, map_rank
 
 _SIZES = {1: ((192,), (256,)), 2: ((192, 320), (256, 384)), 3: ((32, 64, 96), (64, 96, 128))}
 
 
-def place_without_example(path: str, target: nn.Module, block: object, layout: Layout | None) -> Place:
+def place_without_example(path: str, target: nn.Module, block: object, layout: OutputLayout | None) -> Place:
     """The place after ``target``. A finished block after modules without weights is taken at its word.
 
     Raises:
@@ -39,7 +39,7 @@ def place_without_example(path: str, target: nn.Module, block: object, layout: L
         ) from None
 
 
-def _tried(target: nn.Module, layout: Layout, expected: int | None) -> Place:
+def _tried(target: nn.Module, layout: OutputLayout, expected: int | None) -> Place:
     width = first_width(target)
     if width is None:
         raise UnclearError("it has no convolution, norm or linear layer")
@@ -58,18 +58,18 @@ def _tried(target: nn.Module, layout: Layout, expected: int | None) -> Place:
 
 
 def _run(
-    target: nn.Module, layout: Layout, width: int, sizes: tuple[int, ...]
+    target: nn.Module, layout: OutputLayout, width: int, sizes: tuple[int, ...]
 ) -> tuple[tuple[int, ...], int]:
     """The shape of the output, and how often the module ran a child at its end."""
     try:
         copy = without_numbers(target)
         like = next((p for p in target.parameters() if p.is_floating_point()), torch.empty(0))
         x = torch.empty(layout.shape(2, width, sizes), dtype=like.dtype, device="meta")
-        with undisturbed(copy), probed({"": copy}) as runs:
+        with undisturbed(copy), with_probes({"": copy}) as runs:
             output = run(copy, x)
     except Exception as error:  # a module of another package raises anything
         raise UnclearError(
-            f"it does not run by itself on a map of {width} channels ({first_line(error)})"
+            f"it does not run by itself on a map of {width} channels ({error_line(error)})"
         ) from None
     if not isinstance(output, Tensor) or output.dim() < 3:
         _refuse(target, output)
@@ -83,7 +83,9 @@ def _refuse(target: nn.Module, output: object) -> None:
         raise UnclearError(str(error)) from None
 
 
-def _require_one_axis(first: tuple[int, ...], second: tuple[int, ...], width: int, layout: Layout) -> None:
+def _require_one_axis(
+    first: tuple[int, ...], second: tuple[int, ...], width: int, layout: OutputLayout
+) -> None:
     """Raise where another axis is as long as the channels' at both sizes."""
     same = [axis for axis in range(1, len(first)) if first[axis] == second[axis] == width]
     if len(same) > 1:

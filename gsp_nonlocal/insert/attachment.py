@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from gsp_nonlocal.insert.layouts import ChannelsFirst, Layout
+from gsp_nonlocal.insert.layouts import ChannelsFirst, OutputLayout
 
 CHILD = "nonlocal_block"
 """Name under which an inserted block is a child of the module that it follows."""
@@ -20,7 +20,7 @@ class Place:
     the module runs its last child by itself, and the spatial sizes of an example's map."""
 
     channels: int | None
-    layout: Layout
+    layout: OutputLayout
     runs_children: bool
     spatial: tuple[int, ...] | None = None
 
@@ -29,7 +29,7 @@ class Place:
 class AfterModule:
     """Forward hook of a module that is followed by its child: ``output ← child(output)`` in its layout."""
 
-    layout: Layout
+    layout: OutputLayout
 
     def __call__(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> Tensor:
         """The changed output."""
@@ -41,7 +41,7 @@ class AfterModule:
 class ToMap:
     """Hook before a block that its module runs: the block gets the map of the tensor that it is given."""
 
-    layout: Layout
+    layout: OutputLayout
 
     def __call__(self, block: nn.Module, args: tuple[Tensor]) -> tuple[Tensor]:
         """The block's arguments."""
@@ -52,7 +52,7 @@ class ToMap:
 class FromMap:
     """Hook after a block that its module runs: the map as the module holds it."""
 
-    layout: Layout
+    layout: OutputLayout
 
     def __call__(self, block: nn.Module, args: tuple[Tensor], changed: Tensor) -> Tensor:
         """What the module goes on with."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import isqrt
 
-from gsp_nonlocal.insert.layouts import ChannelsFirst, ChannelsLast, Layout, Tokens
+from gsp_nonlocal.insert.layouts import ChannelsFirst, ChannelsLast, OutputLayout, Tokens
 from gsp_nonlocal.insert.passes import Output
 from gsp_nonlocal.insert.rehearsal import ratio_to_prefix
 
@@ -41,7 +41,7 @@ class UnclearError(ValueError):
     """A layout that cannot be told for certain; the text is the reason."""
 
 
-def find_layout(evidence: Evidence) -> Layout:
+def find_layout(evidence: Evidence) -> OutputLayout:
     """The layout of an output.
 
     Raises:

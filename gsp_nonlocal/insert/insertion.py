@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from gsp_nonlocal.creation import created
 from gsp_nonlocal.insert.alone import place_without_example
 from gsp_nonlocal.insert.attachment import CHILD, Place, attach, bends, is_bent
-from gsp_nonlocal.insert.layouts import Layout, Tokens, as_layout
+from gsp_nonlocal.insert.layouts import OutputLayout, Tokens, as_layout
 from gsp_nonlocal.insert.measuring import measure
-from gsp_nonlocal.insert.passes import first_line, undisturbed
+from gsp_nonlocal.insert.passes import error_line, undisturbed
 from gsp_nonlocal.insert.paths import matching, modules_by_path
 
 Block = Callable[[int], nn.Module]
@@ -25,7 +25,7 @@ def insert_blocks(
     blocks: Mapping[str, Block],
     *,
     example: Any = None,
-    layout: Layout | str | Mapping[str, Layout | str] | None = None,
+    layout: OutputLayout | str | Mapping[str, OutputLayout | str] | None = None,
 ) -> nn.Module:
     r"""``y ← block(y)`` for the output ``y`` of each named module, in place.
 
@@ -149,10 +149,10 @@ def _require_distinct(targets: Mapping[str, nn.Module]) -> None:
 
 
 def _layouts(
-    layout: Layout | str | Mapping[str, Layout | str] | None,
+    layout: OutputLayout | str | Mapping[str, OutputLayout | str] | None,
     keys: Mapping[str, str],
     blocks: Mapping[str, Block],
-) -> dict[str, Layout]:
+) -> dict[str, OutputLayout]:
     """From module path to the layout that is given for it."""
     if layout is None:
         return {}
@@ -216,7 +216,7 @@ def _try(block: nn.Module, place: Place, path: str, target: nn.Module) -> None:
     except Exception as error:  # blocks of other packages raise anything
         raise ValueError(
             f"the block at {path!r} does not take the map {tuple(x.shape)} of its module's output "
-            f"({first_line(error)}); give another block, or layout=, as Tokens(prefix=1, grid=(14, 14)) "
+            f"({error_line(error)}); give another block, or layout=, as Tokens(prefix=1, grid=(14, 14)) "
             "where it needs a map of two dimensions"
         ) from error
     if not isinstance(y, Tensor) or y.shape != x.shape:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 
-class Layout(ABC):
+class OutputLayout(ABC):
     """Between an output and its map ``(B, C, *spatial)``. Layouts are values: equal if of equal settings."""
 
     @abstractmethod
@@ -33,7 +33,7 @@ class Layout(ABC):
 
 
 @dataclass(frozen=True)
-class ChannelsFirst(Layout):
+class ChannelsFirst(OutputLayout):
     """``(B, C, *spatial)``: the map itself.
 
     Example:
@@ -59,7 +59,7 @@ class ChannelsFirst(Layout):
 
 
 @dataclass(frozen=True)
-class ChannelsLast(Layout):
+class ChannelsLast(OutputLayout):
     """``(B, *spatial, C)``.
 
     Example:
@@ -85,7 +85,7 @@ class ChannelsLast(Layout):
 
 
 @dataclass(frozen=True)
-class Tokens(Layout):
+class Tokens(OutputLayout):
     """``(B, prefix + N, C)``: the block runs on the last ``N`` tokens, the others stay as they are.
 
     Args:
@@ -146,17 +146,17 @@ NAMES = {"channels_first": ChannelsFirst(), "channels_last": ChannelsLast(), "to
 """Layouts by name; ``"tokens"`` are without a prefix."""
 
 
-def as_layout(layout: Layout | str) -> Layout:
+def as_layout(layout: OutputLayout | str) -> OutputLayout:
     """The layout of that name, or itself.
 
     Raises:
         ValueError: for an unknown name.
         TypeError: for what is no layout.
     """
-    if isinstance(layout, Layout):
+    if isinstance(layout, OutputLayout):
         return layout
     if not isinstance(layout, str):
-        raise TypeError(f"layout is a Layout such as Tokens(prefix=1) or its name, got {layout!r}")
+        raise TypeError(f"layout is an OutputLayout such as Tokens(prefix=1) or its name, got {layout!r}")
     if layout not in NAMES:
         near = get_close_matches(layout, NAMES, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}? " if near else ""

@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 from gsp_nonlocal.insert.attachment import Place, no_map
 from gsp_nonlocal.insert.axes import Evidence, UnclearError, find_layout
-from gsp_nonlocal.insert.layouts import Layout
-from gsp_nonlocal.insert.passes import Observed, Output, first_line, observe, probed
+from gsp_nonlocal.insert.layouts import OutputLayout
+from gsp_nonlocal.insert.passes import Observed, Output, error_line, observe, with_probes
 from gsp_nonlocal.insert.rehearsal import varied
 from gsp_nonlocal.insert.widths import all_widths
 
 
 def measure(
-    model: nn.Module, targets: Mapping[str, nn.Module], example: Any, layouts: Mapping[str, Layout]
+    model: nn.Module, targets: Mapping[str, nn.Module], example: Any, layouts: Mapping[str, OutputLayout]
 ) -> dict[str, Place]:
     """The place after each target.
 
@@ -42,7 +42,7 @@ def _observed(model: nn.Module, targets: Mapping[str, nn.Module], example: Any) 
     except Exception as error:  # a model of another package raises anything
         given = f"of shape {tuple(example.shape)} " if isinstance(example, Tensor) else ""
         raise ValueError(
-            f"{type(model).__name__} does not take the example {given}({first_line(error)}); pass example= "
+            f"{type(model).__name__} does not take the example {given}({error_line(error)}); pass example= "
             "an input of the model, or a tuple of its inputs"
         ) from error
 
@@ -70,10 +70,10 @@ def _runs_of_children(
 ) -> dict[str, int]:
     """How often each target runs a child at its end by itself: 0 or 1."""
     try:
-        with probed(targets) as runs:
+        with with_probes(targets) as runs:
             result = observe(model, targets, example).result
     except Exception as error:
-        raise ValueError(_read_by_items(targets, f"fails on it: {first_line(error)}")) from error
+        raise ValueError(_read_by_items(targets, f"fails on it: {error_line(error)}")) from error
     for path, number in runs.items():
         if number not in (0, 1):
             raise ValueError(
@@ -98,8 +98,8 @@ def _equal(a: Tensor, b: Tensor) -> bool:
 
 
 def _found_layouts(
-    model: nn.Module, outputs: Mapping[str, Output], example: Any, layouts: Mapping[str, Layout]
-) -> dict[str, Layout]:
+    model: nn.Module, outputs: Mapping[str, Output], example: Any, layouts: Mapping[str, OutputLayout]
+) -> dict[str, OutputLayout]:
     asked = [path for path in outputs if path not in layouts]
     rehearsal = varied(model, asked, example) if asked else None
     doubled = rehearsal.twice_the_batch() if rehearsal else {}
@@ -119,7 +119,7 @@ def _found_layouts(
     return found
 
 
-def _place(path: str, target: nn.Module, output: Output, layout: Layout, runs_children: bool) -> Place:
+def _place(path: str, target: nn.Module, output: Output, layout: OutputLayout, runs_children: bool) -> Place:
     shape = output.shape or ()
     try:
         spatial = layout.to_map(torch.empty(shape, device="meta")).shape[2:]

@@ -131,7 +131,7 @@ class Probe(nn.Module):
 
 
 @contextmanager
-def probed(targets: Mapping[str, nn.Module]) -> Iterator[dict[str, int]]:
+def with_probes(targets: Mapping[str, nn.Module]) -> Iterator[dict[str, int]]:
     """Each target has a child at its end; gives ``n ≥ 0`` for a child that ran ``n`` times as its module's
     last step or not at all, and ``−n`` for one that ran ``n`` times otherwise. Filled while modules run."""
     runs: dict[str, int] = dict.fromkeys(targets, 0)
@@ -162,7 +162,7 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
             yield from tensors_in(item)
 
 
-def first_line(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """The error's kind and the first line of what it says."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

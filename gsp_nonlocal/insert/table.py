@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from gsp_nonlocal.insert.attachment import CHILD, place_of
-from gsp_nonlocal.insert.layouts import Layout
+from gsp_nonlocal.insert.layouts import OutputLayout
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class InsertedBlock:
     path: str
     block: nn.Module
     channels: int | None
-    layout: Layout
+    layout: OutputLayout
 
     def __repr__(self) -> str:
         kind = type(self.block).__name__

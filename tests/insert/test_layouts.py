@@ -255,7 +255,7 @@ def test_blocks_on_grids_take_tokens_on_a_grid():
     ("options", "error", "message"),
     [
         ({"layout": "chanels_last"}, ValueError, "did you mean 'channels_last'"),
-        ({"layout": 1}, TypeError, "layout is a Layout"),
+        ({"layout": 1}, TypeError, "layout is an OutputLayout"),
         ({"layout": {"bodi": "tokens"}}, ValueError, "layout names 'bodi'"),
         ({"layout": Tokens(2, grid=(8, 8))}, ValueError, "65 tokens are not 2 and a grid"),
         ({"layout": Tokens(1), "block": CC}, ValueError, r"does not take the map \(1, 6, 64\).*grid="),
