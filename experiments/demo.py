@@ -55,11 +55,16 @@ class DigitsResult:
     report: Path
 
 
+def digits_task() -> Classification:
+    """Return the network of ``configs/digits_snl.yaml``."""
+    return Classification(dropout=0.2)
+
+
 def classify_digits(output: Path, budget: Budget) -> DigitsResult:
     """Train PreResNet-20 + SNL, choose by validation accuracy, test, and write the spectral report."""
     console.rule("[bold]1  PreResNet-20 + SNL on handwritten digits")
     seed_everything(SEED, verbose=False)
-    task, digits = Classification(dropout=0.2), Digits(seed=SEED)
+    task, digits = digits_task(), Digits(seed=SEED)
     outcome = train_best(task, digits, output, "digits_snl", max_epochs=budget.epochs)
     images, _ = digits.tensors("test")
     page = analyze(task.network, images[:8]).write(output / "spectrum", overwrite=True)

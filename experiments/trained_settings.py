@@ -7,7 +7,7 @@ import yaml
 
 _OF_TRAINING = {
     "stable_penalty", "pretrained", "dropout", "learning_rate", "weight_decay", "warmup", "drops",
-    "warmup_epochs", "drop_epochs", "channels_last", "compile",
+    "warmup_epochs", "drop_epochs", "channels_last", "compile", "depth",
 }  # fmt: skip
 _OF_OPTIMIZER = {"learning_rate", "weight_decay"}
 _OF_DATA = {

@@ -3,8 +3,12 @@
 from contextlib import nullcontext
 
 import pytest
+import yaml
 
+from experiments.demo import digits_task
+from experiments.tasks import Classification
 from experiments.trained_settings import check_settings
+from tests.experiments.conftest import CONFIGS
 
 TASK = {"filter": None, "layers": [1, 2], "learning_rate": 0.1, "dropout": 0.5, "gate": True}
 DATA = {"root": "data", "val_share": 0.1, "seed": 0, "split": 1, "batch_size": 128, "subset": None}
@@ -34,3 +38,11 @@ def test_other_settings_are_refused_where_they_change_a_number(command, task, da
 
 def test_a_checkpoint_without_settings_is_not_compared():
     check_settings("fit", TASK, DATA, {}, "best.ckpt")
+
+
+def test_the_command_that_the_demo_ends_with_takes_the_demos_checkpoint():
+    config = yaml.safe_load((CONFIGS / "digits_snl.yaml").read_text(encoding="utf-8"))
+    given, trained = (
+        dict(task.hparams) for task in (Classification(**config["model"]["init_args"]), digits_task())
+    )
+    check_settings("test", given, {}, {"hyper_parameters": trained}, "demo.ckpt")
