@@ -76,9 +76,16 @@ class Problem:
 
     def exponents_overflow(self) -> bool:
         """Whether inner products of the features leave the data type: all but SNL's graph need them."""
+        return type(self.block.affinity).__name__ != "ReLUDot" and self._products_overflow()
+
+    def weights_overflow(self) -> bool:
+        """Whether entries of ``S`` leave the data type, so that a resolvent of it has no answer."""
+        unbounded = getattr(self.block.affinity, "normalization", None) == "none"
+        return self.exponents_overflow() or (unbounded and self._products_overflow())
+
+    def _products_overflow(self) -> bool:
         largest = torch.finfo(torch.promote_types(self.dtype, torch.float32)).max
-        products = (100 * float(self.x.abs().max())) ** 2
-        return type(self.block.affinity).__name__ != "ReLUDot" and products >= 1e-4 * largest
+        return (100 * float(self.x.abs().max())) ** 2 >= 1e-4 * largest
 
     def normable(self) -> float:
         """What a norm takes: the square of more overflows, as PyTorch's norms do, and CGNL documents."""
@@ -158,7 +165,7 @@ def check(case: BlockCase) -> Outcome:
             raise
         except Exception as error:
             said = refusals.reason(error, where)
-            if "NaN or infinite" in str(error) and Problem(case).exponents_overflow():
+            if "NaN or infinite" in str(error) and Problem(case).weights_overflow():
                 return Outcome("refused", said)
             if not any(cause in str(error) for cause in CAUSES):
                 raise Failure(f"refused: {said} ({where})", f"a valid case is refused: {error}") from error
