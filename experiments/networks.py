@@ -9,14 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from experiments.data import CuedScenes, Digits
-from experiments.tasks import Classification, Segmentation
+from experiments.tasks import Classification, Segmentation, SemanticSegmentation
 from gsp_nonlocal.cli.networks import REMEDY, Network, check_runs, library_model, read_foreign
 from gsp_nonlocal.cli.pictures import Format
 from gsp_nonlocal.reading import load_weights, weights
 
 __all__ = ["Network", "check_runs", "library_model", "trained_task"]
 
-_TASKS: tuple[type[Classification] | type[Segmentation], ...] = (Classification, Segmentation)
+_TASKS: tuple[type[Classification] | type[Segmentation] | type[SemanticSegmentation], ...] = (
+    Classification,
+    Segmentation,
+    SemanticSegmentation,
+)
 
 
 def trained_task(path: str | Path) -> Network:
@@ -37,10 +41,14 @@ def trained_task(path: str | Path) -> Network:
     load_weights(model, weights(checkpoint, path, REMEDY), path, REMEDY)
     if isinstance(model, Segmentation):
         return Network(model, _form_of(_scenes, 3), _scenes)
+    if isinstance(model, SemanticSegmentation):
+        return Network(model, Format(3, _STREET), None)
     channels, size = settings.get("in_channels", 1), settings.get("image_size", 32)
     of_digits = channels == 1 and "datamodule_hyper_parameters" not in checkpoint
     return Network(model, Format(channels, (size, size)), _digits if of_digits else None)
 
+
+_STREET = (256, 512)  # of a street scene that is looked at: a quarter of its sides, 2048 nodes
 
 _AFRESH = {"pretrained": None, "compile": False}
 """Settings of a training that a network which is looked at does not need: all its weights are known."""

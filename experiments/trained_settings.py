@@ -7,9 +7,9 @@ import yaml
 
 _OF_TRAINING = {
     "stable_penalty", "pretrained", "dropout", "learning_rate", "weight_decay", "warmup", "drops",
-    "warmup_epochs", "drop_epochs", "channels_last", "compile", "depth",
+    "min_learning_rate", "power", "warmup_epochs", "drop_epochs", "channels_last", "compile", "depth",
 }  # fmt: skip
-_OF_OPTIMIZER = {"learning_rate", "weight_decay"}
+_OF_OPTIMIZER = {"learning_rate", "min_learning_rate", "power", "weight_decay"}
 _OF_DATA = {
     "fit": ("val_share", "val_from_test", "seed", "split", "subset", "batch_size"),
     "validate": ("val_share", "val_from_test", "seed", "split"),

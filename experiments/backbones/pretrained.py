@@ -1,5 +1,6 @@
 """Weights to start from: files of torchvision, timm, or of a training of one's own."""
 
+import re
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -44,7 +45,13 @@ def load_pretrained(network: nn.Module, path: str | Path) -> list[str]:
 def _of_network(found: dict[str, Tensor]) -> dict[str, Tensor]:
     """The weights under the names of the backbone, also of a task's checkpoint."""
     whole = all(key.startswith(_OF_TASK) for key in found)
-    return {key.removeprefix(_OF_TASK): value for key, value in found.items()} if whole else found
+    plain = {key.removeprefix(_OF_TASK): value for key, value in found.items()} if whole else found
+    return {_stem(key): value for key, value in plain.items()}
+
+
+def _stem(key: str) -> str:
+    """The name in timm's deep ResNets of a weight of ResNetV1c, whose stem is one sequence."""
+    return re.sub(r"^stem\.(?=\d)", "conv1.", re.sub(r"^stem\.7\.", "bn1.", key))
 
 
 def _check_finite(found: dict[str, Tensor], path: str | Path) -> None:

@@ -1,5 +1,6 @@
 """Data sets: digits and scenes, which need no download, and those of the paper's experiments."""
 
+from experiments.data.cityscapes import Cityscapes
 from experiments.data.cued_scenes import CuedScenes
 from experiments.data.digits import Digits
 from experiments.data.images import CIFAR10, CIFAR100, CUB, FashionMNIST, ImageData, ImageNet
@@ -10,6 +11,7 @@ __all__ = [
     "CIFAR100",
     "CUB",
     "UCF101",
+    "Cityscapes",
     "CuedScenes",
     "Digits",
     "FashionMNIST",

@@ -2,5 +2,6 @@
 
 from experiments.tasks.classification import Classification
 from experiments.tasks.segmentation import Segmentation
+from experiments.tasks.semantic_segmentation import SemanticSegmentation
 
-__all__ = ["Classification", "Segmentation"]
+__all__ = ["Classification", "Segmentation", "SemanticSegmentation"]

@@ -12,10 +12,11 @@ from torch.nn.functional import cross_entropy
 from torchmetrics.classification import MulticlassAccuracy
 
 from experiments.backbones import network_with_blocks
+from experiments.memory_format import channels_last_
 from experiments.messages import say
 from experiments.settings import check_real, check_whole
 from experiments.tasks.blocks import named_block
-from experiments.tasks.penalty import check_penalty, watched
+from experiments.tasks.penalty import check_compiled, check_penalty, watched
 from experiments.tasks.schedule import by_epoch, schedule, warmup_and_drops
 
 Batch = tuple[Tensor, Tensor]
@@ -114,7 +115,7 @@ class Classification(LightningModule):
         settings |= {"symmetrization": symmetrization, "normalization": normalization}
         factory = named_block(named, block_options, settings, gate=gate)
         check_penalty(stable_penalty, factory is not None)
-        _check_compiled(compile, stable_penalty)
+        check_compiled(compile, stable_penalty)
         self.network, self._left = network_with_blocks(
             backbone if depth is None else f"preresnet{depth}",
             images,
@@ -126,8 +127,7 @@ class Classification(LightningModule):
         self.accuracy, self.top5 = _accuracies(num_classes, 1), _accuracies(num_classes, 5)
         self.factor = partial(warmup_and_drops, warmup=warmup, drops=drops)
         if channels_last:
-            for weight in self.network.parameters():
-                weight.data = _channels_last(weight.data)
+            channels_last_(self.network)
         if compile:
             self.network.compile()
 
@@ -141,7 +141,7 @@ class Classification(LightningModule):
         if images.dim() == 6:
             each = self(images.flatten(0, 1)).unflatten(0, images.shape[:2]).log_softmax(dim=-1)
             return each.logsumexp(dim=1) - math.log(images.shape[1])
-        return self.network(_channels_last(images) if self.hparams["channels_last"] else images)
+        return self.network(channels_last_(images) if self.hparams["channels_last"] else images)
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the cross-entropy."""
@@ -197,12 +197,6 @@ class Classification(LightningModule):
         return loss
 
 
-def _channels_last(x: Tensor) -> Tensor:
-    """The same numbers in the other order in memory, of maps and of clips."""
-    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
-    return x.contiguous(memory_format=formats[x.dim()]) if x.dim() in formats else x
-
-
 _SPLITS = ("train", "val", "test")
 
 
@@ -230,10 +224,3 @@ def _check_rates(
         check_whole("warmup_epochs", warmup_epochs, 0)
     for epoch in drop_epochs or []:
         check_whole("a value of drop_epochs", epoch, 0)
-
-
-def _check_compiled(compile: bool, penalty: float) -> None:
-    if compile and penalty:
-        raise ValueError(
-            f"stable_penalty={penalty} looks into the blocks, which compile=true hides; choose one of them"
-        )

@@ -56,6 +56,11 @@ def cosine(progress: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * progress))
 
 
+def poly(progress: float, power: float, last: float) -> float:
+    """Return ``last + (1 − last)·(1 − progress)^power``: from 1 to ``last``."""
+    return last + (1 - last) * float(max(1 - progress, 0.0) ** power)
+
+
 def warmup_and_drops(progress: float, warmup: float, drops: Sequence[float]) -> float:
     """Return ``min(1, progress / warmup + 0.01) · 0.1^(number of drops passed)``.
 

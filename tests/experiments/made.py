@@ -31,6 +31,37 @@ def pictures(labels: Sequence[int], height: int, width: int, channels: int = 3, 
     return made
 
 
+def write_cityscapes(root: Path, cities: int = 3, each: int = 2, size: tuple[int, int] = (48, 96)) -> Path:
+    """Write ``leftImg8bit`` and ``gtFine`` of ``train`` and ``val``: road, sky, a car, an edge not judged."""
+    for split, number in (("train", cities), ("val", 1)):
+        for city in [f"{split}stadt{index}" for index in range(number)]:
+            for frame in range(each):
+                _write_scene(root, split, city, frame, size)
+    return root
+
+
+def _write_scene(root: Path, split: str, city: str, frame: int, size: tuple[int, int]) -> None:
+    rng = np.random.default_rng([frame, *city.encode()])
+    height, width = size
+    ids = np.full(size, 7, dtype=np.uint8)  # road
+    ids[: height // 2] = 23  # sky
+    left = int(rng.integers(0, width // 2))
+    ids[height // 4 : 3 * height // 4, left : left + width // 3] = 26  # car
+    ids[-4:] = 1  # ego vehicle, not judged
+    colours = rng.integers(0, 40, (*size, 3)) + np.array([[90, 60, 90]]) * (ids == 7)[..., None]
+    colours += (
+        np.array([[60, 120, 180]]) * (ids == 23)[..., None] + np.array([[0, 0, 140]]) * (ids == 26)[..., None]
+    )
+    stem = f"{city}_{frame:06d}_000019"
+    for kind, name, pixels in (
+        ("leftImg8bit", f"{stem}_leftImg8bit.png", colours.astype(np.uint8)),
+        ("gtFine", f"{stem}_gtFine_labelIds.png", ids),
+    ):
+        folder = root / kind / split / city
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(folder / name)
+
+
 def write_cifar10(root: Path, images_per_class: int = 10, test_per_class: int = 3) -> Path:
     """Write ``cifar-10-batches-py``: five training batches, a test batch and the names, as of Python 2."""
     folder = root / "cifar-10-batches-py"

@@ -41,7 +41,17 @@ CASES = {
         ],
     ),
     "fashion_mnist": (made.write_fashion_mnist, ["--model.filter=cayley", "--model.order=2"]),
+    "cityscapes": (
+        made.write_cityscapes,
+        [
+            "--model.backbone=resnet18",
+            "--model.channels=16",
+            "--data.batch_size=2",
+            "--data.crop_size=[32,64]",
+        ],
+    ),
 }
+CLASSIFIERS = [name for name in CASES if name != "cityscapes"]
 
 
 def run(command: str, name: str, data: Path, output: Path, *more: str) -> None:
@@ -64,7 +74,8 @@ def test_a_config_trains_validates_resumes_and_tests(name, tmp_path, capfd):
     write, options = CASES[name]
     data, output = write(tmp_path / "data"), tmp_path / "run"
     few = ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
-    often = ["--trainer.check_val_every_n_epoch=1", "--trainer.limit_train_batches=2", "--checkpoint_every=2"]
+    every = "check_val_every_n_epoch=1" if name in CLASSIFIERS else "val_check_interval=2"
+    often = [f"--trainer.{every}", "--trainer.limit_train_batches=2", "--checkpoint_every=2"]
     run("fit", name, data, output, *options, *few, *often, "--trainer.max_epochs=1")
     run("fit", name, data, output, *options, *few, *often, "--trainer.max_epochs=2", "--ckpt_path=last")
     run("test", name, data, output, *options, *few)
@@ -72,10 +83,13 @@ def test_a_config_trains_validates_resumes_and_tests(name, tmp_path, capfd):
     last = torch.load(output / "checkpoints" / "last.ckpt", weights_only=True)
     assert last["global_step"] == 4 and last["epoch"] == 1
     said = capfd.readouterr().out
+    if name not in CLASSIFIERS:
+        assert "test/miou" in said and "test/iou/car" in said
+        return
     assert "test/accuracy" in said and ("test/top5" in said) == (name not in ("imagenet", "cub", "ucf101"))
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", CLASSIFIERS)
 @pytest.mark.parametrize("flag", [{"block": "none"}, {"layers": [2, 3]}, {"at": ["layer2.1"]}, {"count": 1}])
 def test_no_config_stands_in_the_way_of_a_flag(name, flag):
     config = yaml.safe_load((CONFIGS / "paper" / f"{name}.yaml").read_text(encoding="utf-8"))
