@@ -47,6 +47,7 @@ class ExperimentCLI(LightningCLI):
 
     def __init__(self, args: ArgsType = None) -> None:
         self._interruption = Interruption()
+        self._words = [str(word) for word in args] if isinstance(args, list) else sys.argv[1:]
         try:
             with self._interruption.listening():
                 super().__init__(
@@ -57,7 +58,7 @@ class ExperimentCLI(LightningCLI):
                     parser_kwargs={"prog": PROGRAM},
                 )
         except Interrupted as stop:
-            print(f"\n{self._farewell(stop, sys.argv[1:] if args is None else args)}", file=sys.stderr)
+            print(f"\n{self._farewell(stop)}", file=sys.stderr)
             raise
 
     @staticmethod
@@ -128,6 +129,16 @@ class ExperimentCLI(LightningCLI):
     def _chosen(self) -> Any:
         return self.config[str(self.subcommand)]
 
+    def after_fit(self) -> None:
+        """Say what the best checkpoint scores, where it is, and the command that tests it."""
+        best = next(one for one in self.trainer.checkpoint_callbacks if one.monitor == self.model.monitor)
+        if best.best_model_score is None or not self.trainer.is_global_zero:
+            return
+        print(f"best {best.monitor}: {float(best.best_model_score):.4g}, kept in '{best.best_model_path}'")
+        print(
+            f"Test it with:\n  {shlex.join([*PROGRAM.split(), 'test', *_without_resuming(self._words[1:])])}"
+        )
+
     def _parse_ckpt_path(self) -> None:
         """Leave the configuration as it was given: a checkpoint must fit it, and never changes it."""
 
@@ -183,14 +194,13 @@ class ExperimentCLI(LightningCLI):
         except (ValueError, TypeError, OSError, MisconfigurationException) as error:
             self.parser.error(str(_cause(error)))
 
-    def _farewell(self, stop: Interrupted, args: Any) -> str:
+    def _farewell(self, stop: Interrupted) -> str:
         """What stopped the program, what was kept, and the command that goes on."""
         kept = self._interruption.kept
         if kept is None:
             return f"{PROGRAM}: stopped by {stop.signal.name}; no checkpoint was written"
         path = checkpoint_path(self._chosen["output"], "last")
-        given = args if isinstance(args, list) else ["fit", "…"]
-        again = shlex.join([*PROGRAM.split(), *given, "--ckpt_path", "last"])
+        again = shlex.join([*PROGRAM.split(), *self._words, "--ckpt_path", "last"])
         where = f"after step {kept[1]}, in epoch {kept[0]}; all is kept in '{path}'"
         return f"{PROGRAM}: stopped by {stop.signal.name} {where}. Go on with:\n  {again}"
 
@@ -209,6 +219,15 @@ def _is_of_restoring(error: Exception) -> bool:
         and frame.f_code.co_name.lstrip("_").startswith(("restore", "resume"))
         for frame in frames
     )
+
+
+def _without_resuming(words: list[str]) -> list[str]:
+    """The options of a training but for the checkpoint that it went on from: a test takes the best one."""
+    kept, skipped = [], False
+    for word in words:
+        kept += [] if skipped or word.startswith("--ckpt_path") else [word]
+        skipped = word == "--ckpt_path"
+    return kept
 
 
 def _listed(value: Any) -> list[Any]:

@@ -41,11 +41,12 @@ def trained_task(path: str | Path) -> Network:
     load_weights(model, weights(checkpoint, path, REMEDY), path, REMEDY)
     if isinstance(model, Segmentation):
         return Network(model, _form_of(_scenes, 3), _scenes)
+    normalization = map(tuple, (checkpoint.get("datamodule_hyper_parameters") or {}).get("normalization", ()))
     if isinstance(model, SemanticSegmentation):
-        return Network(model, Format(3, _STREET), None)
+        return Network(model, Format(3, _STREET, *normalization), None)
     channels, size = settings.get("in_channels", 1), settings.get("image_size", 32)
     of_digits = channels == 1 and "datamodule_hyper_parameters" not in checkpoint
-    return Network(model, Format(channels, (size, size)), _digits if of_digits else None)
+    return Network(model, Format(channels, (size, size), *normalization), _digits if of_digits else None)
 
 
 _STREET = (256, 512)  # of a street scene that is looked at: a quarter of its sides, 2048 nodes

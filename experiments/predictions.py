@@ -18,7 +18,7 @@ class PredictionWriter(BasePredictionWriter):
     """Writes what ``predict_step`` returns, a dictionary of tensors, once it is complete.
 
     Numbers by image become ``predictions.csv``, maps ``predictions.npz``; with several processes each
-    writes a file of its own.
+    writes a file of its own, in which ``image`` is the place of an image among all.
 
     Args:
         folder: Where to write.
@@ -36,7 +36,8 @@ class PredictionWriter(BasePredictionWriter):
         batch_indices: Sequence[Any],
     ) -> None:
         """Join the batches and write them."""
-        columns = {key: torch.cat([batch[key] for batch in predictions]) for key in predictions[0]}
+        columns = {"image": torch.tensor([index for batch in batch_indices[0] for index in batch])}
+        columns |= {key: torch.cat([batch[key] for batch in predictions]) for key in predictions[0]}
         suffix = f"-{trainer.global_rank}" if trainer.world_size > 1 else ""
         path = write_predictions(columns, self.folder / f"predictions{suffix}")
         trainer.print(f"predictions: {path}")
@@ -53,6 +54,6 @@ def write_predictions(columns: dict[str, Tensor], stem: Path) -> Path:
     path = stem.with_suffix(".csv")
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["image", *arrays])
-        writer.writerows((index, *row) for index, row in enumerate(zip(*arrays.values(), strict=True)))
+        writer.writerow(arrays)
+        writer.writerows(zip(*arrays.values(), strict=True))
     return path

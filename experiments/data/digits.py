@@ -4,25 +4,28 @@ import torch
 from lightning import LightningDataModule
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.data import DataLoader, TensorDataset
 
-from experiments.data.resumable import ResumableLoader
+from experiments.data.images.random_draws import table
+from experiments.data.resumable import EpochDataset, ResumableLoader
 from experiments.data.samples import SIDE, Split, digit_samples
 from experiments.settings import MOST_SEED, check_whole
 
 
-class ShiftedDigits(Dataset[tuple[Tensor, Tensor]]):
+class ShiftedDigits(EpochDataset):
     """Training digits, each moved by a random offset of at most ``shift`` pixels in every epoch."""
 
-    def __init__(self, images: Tensor, labels: Tensor, shift: int) -> None:
+    def __init__(self, images: Tensor, labels: Tensor, shift: int, seed: int) -> None:
         self._images = pad(images, (shift,) * 4)
         self._labels, self._shift, self._size = labels, shift, images.shape[-1]
+        self._seed = seed
 
     def __len__(self) -> int:
         return len(self._labels)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        top, left = torch.randint(0, 2 * self._shift + 1, (2,)).tolist()
+    def __getitem__(self, sample: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        epoch, index = sample
+        top, left = table(self._seed, epoch, len(self), (2 * self._shift + 1,) * 2)[index]
         image = self._images[index, :, top : top + self._size, left : left + self._size]
         return image, self._labels[index]
 
@@ -38,7 +41,7 @@ class Digits(LightningDataModule):
         batch_size: Images a batch and process.
         shift: Training images are moved by up to this many pixels each way; 0 leaves them in place.
         num_workers: Loader processes.
-        seed: Seed of the order of the training images.
+        seed: Seed of the order of the training images and of their moves.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -73,7 +76,7 @@ class Digits(LightningDataModule):
     def train_dataloader(self) -> ResumableLoader:
         """Shuffled batches of moved digits."""
         return ResumableLoader(
-            ShiftedDigits(*self.tensors("train"), self.shift),
+            ShiftedDigits(*self.tensors("train"), self.shift, self.seed),
             self.batch_size,
             shuffle=True,
             seed=self.seed,

@@ -1,6 +1,7 @@
 """Where cells are trained: here, one after the other, or by jobs of submitit on this machine or a cluster."""
 
 import os
+import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -48,7 +49,8 @@ def run_here(jobs: Sequence[Job], run: Run = run_cell) -> list[str]:
     """Train one after the other; return a line for each that failed.
 
     Raises:
-        CellError: If one was refused, or stopped by a signal: so would the next be.
+        CellError: If one was refused, or told to stop: so would the next be. One that the system killed, for
+            memory mostly, is one that failed.
     """
     console, failed = Console(), []
     for number, job in enumerate(jobs, start=1):
@@ -56,7 +58,7 @@ def run_here(jobs: Sequence[Job], run: Run = run_cell) -> list[str]:
         try:
             console.print(run(job))
         except CellError as error:
-            if error.code != 1:
+            if error.code not in (1, -signal.SIGKILL):
                 raise
             failed.append(str(error))
             console.print(str(error))

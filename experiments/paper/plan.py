@@ -28,6 +28,7 @@ _OWN = (
     "--data.root", "--data.seed", "--data.subset", "--trainer.max_epochs", "--trainer.fast_dev_run",
     "--model", "--data",
 )  # fmt: skip
+_TASK = f"class_path: {Classification.__module__.rpartition('.')[0]}.{Classification.__name__}\n"
 _NEUTRAL = (
     "--data.num_workers", "--data.download", "--checkpoint_every", "--overwrite",
     "--trainer.enable_progress_bar", "--trainer.enable_model_summary", "--trainer.log_every_n_steps",
@@ -35,8 +36,8 @@ _NEUTRAL = (
 
 
 def datasets(configs: Path = CONFIGS) -> list[str]:
-    """Names of the data sets that have a config."""
-    return sorted(path.stem for path in configs.glob("*.yaml"))
+    """Names of the data sets that have a config of a classification."""
+    return sorted(path.stem for path in configs.glob("*.yaml") if _TASK in path.read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)

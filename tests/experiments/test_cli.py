@@ -4,6 +4,7 @@ import csv
 import signal
 import subprocess
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 
 from experiments.cli import main
 from experiments.data import CuedScenes
+from experiments.predictions import PredictionWriter
 from experiments.tasks import Segmentation
 from tests.experiments.conftest import CONFIGS, SMALL, command, environment
 
@@ -81,6 +83,13 @@ def test_digits_are_trained_and_their_classes_predicted(tmp_path):
     rows = list(csv.DictReader((tmp_path / "predictions.csv").open()))
     assert len(rows) == 360 and rows[0].keys() == {"image", "predicted", "probability", "label"}
     assert all(0 <= int(row["predicted"]) <= 9 and 0 < float(row["probability"]) <= 1 for row in rows)
+
+
+def test_several_processes_number_the_images_they_predicted_among_all(tmp_path, capfd):
+    trainer = SimpleNamespace(world_size=2, global_rank=1, print=print)
+    batches = [{"predicted": torch.tensor([7, 8])}, {"predicted": torch.tensor([9])}]
+    PredictionWriter(tmp_path).write_on_epoch_end(trainer, None, batches, [[[1, 3], [5]]])
+    assert (tmp_path / "predictions-1.csv").read_text() == "image,predicted\n1,7\n3,8\n5,9\n"
 
 
 def test_a_killed_training_resumes_and_ends_where_an_unbroken_one_ends(fitted, tmp_path):

@@ -124,10 +124,22 @@ def test_digits_are_whole_images_and_the_training_shift_moves_them_only():
     digits = Digits(size=16, batch_size=32, shift=2)
     images, labels = digits.tensors("train")
     assert images.shape == (1078, 1, 16, 16) and images.min() >= 0 and images.max() <= 1
-    moved, label = digits.train_dataloader().dataset[5]
+    moved, label = digits.train_dataloader().dataset[0, 5]
     places = torch.nn.functional.pad(images[5], (2,) * 4).unfold(1, 16, 1).unfold(2, 16, 1)
     assert label == labels[5]
     assert any(torch.equal(moved[0], place) for place in places[0].flatten(0, 1))
+
+
+def test_how_digits_move_is_a_function_of_seed_epoch_and_index():
+    def moved(seed, epoch):
+        return torch.stack(
+            [Digits(size=16, seed=seed).train_dataloader().dataset[epoch, i][0] for i in range(9)]
+        )
+
+    first = moved(3, 1)
+    torch.manual_seed(99)
+    assert torch.equal(moved(3, 1), first)
+    assert not torch.equal(moved(3, 2), first) and not torch.equal(moved(4, 1), first)
 
 
 @pytest.mark.parametrize("options", [{"size": 4}, {"shift": -1}, {"shift": 32}, {"batch_size": 0}])

@@ -9,7 +9,8 @@ from torchvision import datasets
 
 from experiments.data.cityscapes.classes import COLOURS, NAMES
 from experiments.data.cityscapes.cropping import random_part
-from experiments.data.cityscapes.files import Scenes, TrainingScenes, WholeScenes
+from experiments.data.cityscapes.files import NORMALIZATION, Scenes, TrainingScenes, WholeScenes
+from experiments.data.images.arrays import Normalization
 from experiments.data.images.base import ImageData, Sources, Split
 from experiments.data.images.finding import find_folder
 from experiments.settings import check_real, check_whole
@@ -51,6 +52,7 @@ class Cityscapes(ImageData[Scenes]):
     num_classes = len(NAMES)
     in_channels = 3
     kind: ClassVar[str] = "scene"
+    normalization: ClassVar[Normalization] = NORMALIZATION
     classes: ClassVar[tuple[str, ...]] = NAMES
     colours: ClassVar[NDArray[np.uint8]] = COLOURS
 

@@ -86,6 +86,8 @@ class ImageData(LightningDataModule, ABC, Generic[S]):
     ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)  # checkpoints say what data they are of
+        if hasattr(self, "normalization"):
+            self.hparams["normalization"] = [list(part) for part in self.normalization]
         check_whole("batch_size", batch_size, 1)
         check_whole("num_workers", num_workers, 0)
         check_whole("seed", seed, 0, MOST_SEED)
