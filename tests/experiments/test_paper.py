@@ -16,7 +16,7 @@ import torch
 import experiments.costs as costs_module
 import experiments.paper.__main__ as paper
 from experiments import cli
-from experiments.paper import executors, spectra, training
+from experiments.paper import executors, loop, spectra, training
 from experiments.paper.ablations import ABLATIONS, NAMES
 from experiments.paper.cells import PaperCell, PaperKey, keep_cell, read_paper_cells
 from experiments.paper.executors import executors_of, run_side_by_side
@@ -196,6 +196,16 @@ def test_a_training_that_diverged_leaves_the_others_and_one_that_is_refused_ends
     with pytest.raises(CellError):
         executors.run_here(jobs, partial(run, [2, 0]))
     assert done == BLOCKS[:1]
+
+
+def test_the_loop_is_measured_beside_the_bare_network(data, tmp_path, capsys):
+    few = ["--steps", "1", "--rounds", "2", "--", "--data.batch_size=4", "--data.num_workers=0"]
+    assert loop.main(["--dataset", "cifar10", "--data", str(data), "--block", "nl", *few]) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if re.match(r"\W*(\d|median)\W", line)]
+    assert len(rows) == 3 and all(float(re.findall(r"\d+\.\d+", row)[-1]) > 0 for row in rows)
+    with pytest.raises(SystemExit):
+        loop.main(["--dataset", "cifar10", "--data", str(data), "--steps", "0"])
+    assert "--steps=0 is out of range" in capsys.readouterr().err
 
 
 def test_epochs_shrink_warm_up_drops_and_validations_in_proportion(data, tmp_path):
