@@ -131,7 +131,8 @@ class ExperimentCLI(LightningCLI):
 
     def after_fit(self) -> None:
         """Say what the best checkpoint scores, where it is, and the command that tests it."""
-        best = next(one for one in self.trainer.checkpoint_callbacks if one.monitor == self.model.monitor)
+        kept: list[Any] = self.trainer.checkpoint_callbacks
+        best = next(one for one in kept if one.monitor == self.model.monitor)
         if best.best_model_score is None or not self.trainer.is_global_zero:
             return
         print(f"best {best.monitor}: {float(best.best_model_score):.4g}, kept in '{best.best_model_path}'")

@@ -1,8 +1,8 @@
 """What the training loop costs beside the network: images a second of both, in turns.
 
-``python -m experiments.paper.loop --dataset fashion_mnist --data DATA`` trains the network of a config for some
-steps as ``python -m experiments fit`` does, data and augmentation included, and runs forward and backward of
-the same network on one batch for as many. The ratio is 1 where loop, data and optimiser cost nothing.
+``python -m experiments.paper.loop --dataset fashion_mnist --data DATA`` trains the network of a config as
+``python -m experiments fit`` does, data and augmentation included, for some steps, and runs forward and
+backward of the same network on one batch for as many. The ratio is 1 where all else costs nothing.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import LightningDataModule, LightningModule, Trainer, seed_everything
+from lightning import LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import instantiate_class
 from rich.console import Console
@@ -23,6 +23,7 @@ from rich.progress import track
 from rich.table import Table
 
 from experiments.command import command
+from experiments.data import ImageData
 from experiments.finite import FiniteTraining
 from experiments.generators import Generators
 from experiments.messages import hush
@@ -51,7 +52,7 @@ class _Clock(Callback):
             self.seconds = _now() - self._start
 
 
-def loop_rate(task: LightningModule, data: LightningDataModule, steps: int) -> float:
+def loop_rate(task: Classification, data: ImageData[Any], steps: int) -> float:
     """Return images a second of the training loop, from the end of three steps on."""
     clock = _Clock()
     trainer = Trainer(
@@ -67,7 +68,7 @@ def loop_rate(task: LightningModule, data: LightningDataModule, steps: int) -> f
     return steps * data.batch_size / clock.seconds
 
 
-def bare_rate(task: LightningModule, data: LightningDataModule, steps: int) -> float:
+def bare_rate(task: Classification, data: ImageData[Any], steps: int) -> float:
     """Return images a second of forward, loss and backward on one batch, after three such steps."""
     images, labels = (part.to(_DEVICE) for part in next(iter(data.train_dataloader())))
     task.to(_DEVICE).train()
@@ -83,7 +84,7 @@ def rates(plan: Plan, steps: int, rounds: int) -> list[tuple[float, float]]:
     """Return ``(loop, bare)`` of each round, each with a network and data of its own."""
     settings = plan.settings(plan.networks[0])
 
-    def made() -> tuple[LightningModule, LightningDataModule]:
+    def made() -> tuple[Classification, ImageData[Any]]:
         seed_everything(0, verbose=False)
         return Classification(**settings), instantiate_class((), plan.resolved["data"])
 
