@@ -1,0 +1,71 @@
+"""What mmsegmentation needs of its surroundings: its packages, compiled operations, its own checkpoints."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
+
+import numpy as np
+import torch
+
+INSTALL = "pip install mmsegmentation==1.2.2 mmcv-lite==2.1.0 mmengine==0.10.7 ftfy regex 'setuptools<82'"
+"""What brings everything that mmsegmentation imports; its last release takes mmcv below 2.2."""
+
+_COMPILED = "mmcv._ext"
+
+
+def prepare() -> None:
+    """Make ready for mmsegmentation's models to be imported, and its checkpoints to be read.
+
+    ``mmcv-lite`` has no compiled operations, and mmsegmentation imports all of them: a module whose functions
+    raise when they are called stands in. With the full ``mmcv`` nothing is put in its place.
+
+    PyTorch reads checkpoints without running code of theirs (``weights_only``), if it knows all types in
+    them. Those of mmengine's own checkpoints beside tensors are made known: the history of the log, which
+    holds NumPy arrays of numbers. A checkpoint with other types is refused, as before.
+
+    Raises:
+        ImportError: with the line that installs it, where a package is missing or of a version that
+            mmsegmentation refuses.
+    """
+    _require_packages()
+    if find_spec(_COMPILED) is None:
+        sys.modules[_COMPILED] = _WithoutCompiled(_COMPILED)
+    torch.serialization.add_safe_globals(_types_of_checkpoints())
+
+
+def _require_packages() -> None:
+    for package in ("mmengine", "mmcv", "mmseg"):
+        try:
+            import_module(package)
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(f"{error.name} is not installed: {INSTALL}", name=error.name) from error
+        except AssertionError as error:  # mmseg's, for another version of mmcv or mmengine
+            raise ImportError(f"{error} What fits: {INSTALL}") from error
+
+
+def _types_of_checkpoints() -> list[Callable[..., object]]:
+    history = import_module("mmengine.logging.history_buffer").HistoryBuffer
+    numbers = [type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64, np.int32)]
+    return [history, np.dtype, np.ndarray, np.empty(0).__reduce__()[0], *numbers]  # type: ignore[list-item]
+
+
+class _WithoutCompiled(ModuleType):
+    """Operations by any name, which raise when they are called."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "Stands in for the compiled operations, which mmcv-lite lacks.")
+        self.__spec__ = ModuleSpec(name, None)
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+        def missing(*_: object, **__: object) -> object:
+            raise RuntimeError(f"{name} is a compiled operation, which mmcv-lite lacks: install mmcv==2.1.0")
+
+        return missing
