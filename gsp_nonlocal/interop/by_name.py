@@ -1,4 +1,4 @@
-"""Blocks and filters by name, with plain values for settings: what another framework's configuration can say."""
+"""Blocks and filters by name, with plain values for settings: what a configuration can say."""
 
 from __future__ import annotations
 
@@ -76,7 +76,6 @@ def filter_by_name(name: str, order: int | None = None) -> FilterFactory:
 def _require_known(name: str, settings: Mapping[str, Any], known: list[str]) -> None:
     for key in sorted(set(settings) - set(known)):
         near = get_close_matches(key, known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise ValueError(
-            f"block {name!r} takes no {key} (got {settings[key]!r}); {hint}Its settings are {', '.join(known)}"
-        )
+        hint = f"did you mean {near[0]}? Its" if near else "its"
+        offered = f"{hint} settings are {', '.join(known)}"
+        raise ValueError(f"block {name!r} takes no {key} (got {settings[key]!r}); {offered}")

@@ -1,4 +1,4 @@
-"""What mmsegmentation needs of its surroundings: its packages, compiled operations, its own checkpoints."""
+"""What mmsegmentation needs of its surroundings: its packages, compiled operations, checkpoints."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
 
-import numpy as np
-import torch
+from gsp_nonlocal.interop.mmseg.checkpoints import know_checkpoints
 
 INSTALL = "pip install mmsegmentation==1.2.2 mmcv-lite==2.1.0 mmengine==0.10.7 ftfy regex 'setuptools<82'"
 """What brings everything that mmsegmentation imports; its last release takes mmcv below 2.2."""
@@ -24,9 +23,7 @@ def prepare() -> None:
     ``mmcv-lite`` has no compiled operations, and mmsegmentation imports all of them: a module whose functions
     raise when they are called stands in. With the full ``mmcv`` nothing is put in its place.
 
-    PyTorch reads checkpoints without running code of theirs (``weights_only``), if it knows all types in
-    them. Those of mmengine's own checkpoints beside tensors are made known: the history of the log, which
-    holds NumPy arrays of numbers. A checkpoint with other types is refused, as before.
+    mmengine's own checkpoints are made known to PyTorch's safe reading; see :func:`know_checkpoints`.
 
     Raises:
         ImportError: with the line that installs it, where a package is missing or of a version that
@@ -35,7 +32,7 @@ def prepare() -> None:
     _require_packages()
     if find_spec(_COMPILED) is None:
         sys.modules[_COMPILED] = _WithoutCompiled(_COMPILED)
-    torch.serialization.add_safe_globals(_types_of_checkpoints())
+    know_checkpoints()
 
 
 def _require_packages() -> None:
@@ -46,12 +43,6 @@ def _require_packages() -> None:
             raise ModuleNotFoundError(f"{error.name} is not installed: {INSTALL}", name=error.name) from error
         except AssertionError as error:  # mmseg's, for another version of mmcv or mmengine
             raise ImportError(f"{error} What fits: {INSTALL}") from error
-
-
-def _types_of_checkpoints() -> list[Callable[..., object]]:
-    history = import_module("mmengine.logging.history_buffer").HistoryBuffer
-    numbers = [type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64, np.int32)]
-    return [history, np.dtype, np.ndarray, np.empty(0).__reduce__()[0], *numbers]  # type: ignore[list-item]
 
 
 class _WithoutCompiled(ModuleType):
