@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import shutil
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -26,6 +27,7 @@ from tests.interop import cityscapes
 
 CONFIGS = sorted((Path(__file__).parents[2] / "experiments" / "mmseg").glob("*.py"))
 TOOLS = Path(mmseg.__file__).parent / ".mim" / "tools"
+PAGE = (Path(__file__).parents[2] / "docs" / "mmseg.md").read_text(encoding="utf-8")
 SNL = next(path for path in CONFIGS if path.name.startswith("snl_r50-d8_4xb2"))
 SMALL = {
     "model.pretrained": None,
@@ -76,41 +78,34 @@ def logged(folder):
     return [line for line in lines if "loss" in line], [line for line in lines if "mIoU" in line]
 
 
-def test_a_training_validates_and_goes_on(tmp_path, data, monkeypatch):
+def test_a_training_validates_goes_on_and_is_tested(tmp_path, data, monkeypatch):
     """From the repository's config, by mmsegmentation's own commands; nothing of a checkpoint is executed."""
-    run("train.py", "--work-dir", tmp_path, data=data, monkeypatch=monkeypatch, train_cfg__max_iters=4)
-    steps, validations = logged(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "work_dirs" / SNL.stem
+    run("train.py", data=data, monkeypatch=monkeypatch, train_cfg__max_iters=4)
+    steps, validations = logged(folder)
     assert [step["iter"] for step in steps] == [1, 2, 3, 4] and len(validations) == 2
     assert all(step["decode.loss_ce"] > 0 and step["aux.loss_ce"] > 0 for step in steps)
-    before = torch.load(tmp_path / "iter_4.pth")  # by PyTorch's default: weights_only
+    before = torch.load(folder / "iter_4.pth")  # by PyTorch's default: weights_only
 
-    run(
-        "train.py",
-        "--work-dir",
-        tmp_path,
-        "--resume",
-        data=data,
-        monkeypatch=monkeypatch,
-        train_cfg__max_iters=6,
-    )
-    steps, validations = logged(tmp_path)
+    run("train.py", "--resume", data=data, monkeypatch=monkeypatch, train_cfg__max_iters=6)
+    steps, validations = logged(folder)
     assert [step["iter"] for step in steps] == [5, 6] and len(validations) == 1
-    after = torch.load(tmp_path / "iter_6.pth")
+    after = torch.load(folder / "iter_6.pth")
     block = "decode_head.block.stages.0.filter.weight"
     change = relative(after["state_dict"][block], before["state_dict"][block])
     assert 0 < change < 0.5  # it learned on from there
     assert after["optimizer"]["param_groups"][0]["lr"] < before["optimizer"]["param_groups"][0]["lr"] < 0.01
 
-    run(
-        "test.py",
-        tmp_path / "iter_6.pth",
-        "--work-dir",
-        tmp_path / "test",
-        data=data,
-        monkeypatch=monkeypatch,
-    )
-    tested = json.loads(next((tmp_path / "test").glob("*/*.json")).read_text())
+    run("test.py", folder / "iter_6.pth", "--work-dir", "tested", data=data, monkeypatch=monkeypatch)
+    tested = json.loads(next((tmp_path / "tested").glob("*/*.json")).read_text())
     assert tested["mIoU"] == pytest.approx(validations[0]["mIoU"], abs=0.011)  # of two decimals
+    _, shown, _ = PAGE.rpartition("## Looking into a trained network")[2].split("```")
+    shutil.copy(next(data.glob("leftImg8bit/val/*/*.png")), "image.png")
+    names: dict[str, torch.Tensor] = {}
+    exec(shown.removeprefix("python").replace("iter_40000", "iter_6"), names)  # our own text
+    assert names["classes"].shape == (1, cityscapes.HEIGHT, cityscapes.WIDTH)
+    assert names["greatest"].shape == (1, 5) and names["greatest"].amax() == pytest.approx(1, abs=1e-4)
 
 
 @pytest.fixture(scope="module", params=CONFIGS, ids=lambda path: path.name.partition("-40k")[0])
@@ -259,3 +254,10 @@ def test_a_version_that_does_not_fit_is_told_with_the_line_that_does(monkeypatch
         ImportError, match=r"2\.2\.0 is used .* pip install mmsegmentation==1\.2\.2 mmcv-lite==2\.1\.0"
     ):
         environment.prepare()
+
+
+def test_the_page_names_what_there_is():
+    environment = import_module("gsp_nonlocal.interop.mmseg.environment")
+    assert environment.INSTALL in PAGE
+    assert all(path.name in PAGE for path in CONFIGS if path.name.startswith("snl"))
+    assert all(f"{name}_" in PAGE for name in registry.names())
