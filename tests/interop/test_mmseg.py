@@ -97,13 +97,16 @@ def test_a_training_validates_goes_on_and_is_tested(tmp_path, data, monkeypatch)
     assert 0 < change < 0.5  # it learned on from there
     assert after["optimizer"]["param_groups"][0]["lr"] < before["optimizer"]["param_groups"][0]["lr"] < 0.01
 
-    run("test.py", folder / "iter_6.pth", "--work-dir", "tested", data=data, monkeypatch=monkeypatch)
+    shown = ("--show-dir", "pictures", "--work-dir", "tested")
+    often = {"default_hooks__visualization__interval": 1}
+    run("test.py", folder / "iter_6.pth", *shown, data=data, monkeypatch=monkeypatch, **often)
+    assert len(list(Path("pictures").glob("vis_data/vis_image/*.png"))) == cityscapes.COUNTS["val"]
     tested = json.loads(next((tmp_path / "tested").glob("*/*.json")).read_text())
     assert tested["mIoU"] == pytest.approx(validations[0]["mIoU"], abs=0.011)  # of two decimals
-    _, shown, _ = PAGE.rpartition("## Looking into a trained network")[2].split("```")
+    _, code, _ = PAGE.rpartition("## Looking into a trained network")[2].split("```")
     shutil.copy(next(data.glob("leftImg8bit/val/*/*.png")), "image.png")
     names: dict[str, torch.Tensor] = {}
-    exec(shown.removeprefix("python").replace("iter_40000", "iter_6"), names)  # our own text
+    exec(code.removeprefix("python").replace("iter_40000", "iter_6"), names)  # our own text
     assert names["classes"].shape == (1, cityscapes.HEIGHT, cityscapes.WIDTH)
     assert names["greatest"].shape == (1, 5) and names["greatest"].amax() == pytest.approx(1, abs=1e-4)
 
