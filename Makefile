@@ -5,8 +5,8 @@ RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 DEMO   ?=
 
-.PHONY: help setup demo test test-threads fuzz soak test-scatter test-sampling test-peers doctest lint format type check benchmark study families compare paper \
-        spectral-study clean
+.PHONY: help setup demo test test-threads fuzz soak test-scatter test-sampling test-peers test-mmseg doctest lint format type check \
+        benchmark study families compare paper spectral-study clean
 help:           ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
@@ -54,11 +54,13 @@ test-sampling: $(SCATTER)/torch_scatter ## the test of PyG's NeighborLoader, for
 	PYTHONPATH=$(SCATTER) $(RUN) -c "import torch_geometric.typing as t; assert t.WITH_TORCH_SPARSE"
 	PYTHONPATH=$(SCATTER) OMP_NUM_THREADS=1 $(RUN) -m pytest -q tests/interop/test_pyg.py
 
-# mmcv asks for a desktop's OpenCV and for training tools; its blocks need neither, so it stands in a folder of its own.
+# mmcv asks for a desktop's OpenCV and for training tools; its blocks need neither, so it stands in a folder of its own,
+# and mmsegmentation beside it, whose last release takes mmcv below 2.2.
 PEERS := $(VENV)/peers
 $(PEERS)/.ready: $(READY)
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(PEERS) -c constraints.txt \
-	  mmcv-lite mmengine addict yapf termcolor opencv-python-headless \
+	@rm -rf $(PEERS)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --target $(PEERS) -c constraints.txt \
+	  mmcv-lite mmengine addict yapf termcolor opencv-python-headless mmsegmentation ftfy prettytable wcwidth \
 	  onnx onnx-ir onnxscript onnxruntime ml_dtypes flatbuffers
 	@touch $@
 
@@ -66,6 +68,10 @@ test-peers: $(PEERS)/.ready ## tests against mmcv's own blocks and in onnxruntim
 	PYTHONPATH=$(PEERS) $(RUN) -c "from mmcv.cnn import NonLocal2d"
 	PYTHONPATH=$(PEERS) OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 -q tests/interop/test_foreign_blocks.py \
 	  tests/probe/test_probe.py tests/probe/test_readers.py tests/library/test_onnx.py
+
+test-mmseg: $(PEERS)/.ready ## a training, every config and the heads in the real mmsegmentation, installed beside the environment
+	PYTHONPATH=$(PEERS) $(RUN) -W ignore -c "import mmseg"
+	PYTHONPATH=$(PEERS) OMP_NUM_THREADS=1 $(RUN) -m pytest -q tests/interop/test_mmseg.py
 
 doctest: $(READY) ## the examples in docstrings alone
 	$(RUN) -m pytest -q filters gsp_nonlocal

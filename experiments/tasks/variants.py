@@ -1,15 +1,13 @@
 """Blocks that a configuration can vary by plain values where the library's constructors take modules."""
 
-import inspect
 from functools import partial
 from typing import get_args
 
-import filters
 from gsp_nonlocal import SNL
 from gsp_nonlocal.affinity import ReLUDot
 from gsp_nonlocal.affinity.normalization import Normalization, Symmetrization
 from gsp_nonlocal.blocks import A2, UNNORMALISED, NonlocalBlock
-from gsp_nonlocal.blocks.nonlocal_block import FilterFactory
+from gsp_nonlocal.interop.by_name import filter_by_name
 from gsp_nonlocal.shifts import Form
 
 
@@ -49,9 +47,8 @@ def snl(
         )
     graph = {"symmetrization": symmetrization, "normalization": normalization}
     affinity = partial(ReLUDot, form=form, **{k: v for k, v in graph.items() if v is not None})  # type: ignore[arg-type]
-    return NonlocalBlock(
-        channels, inner_channels, affinity=affinity, filter=_filter(filter, order), stages=stages, gate=gate
-    )
+    make = filter_by_name("chebyshev" if filter is None else filter, order)
+    return NonlocalBlock(channels, inner_channels, affinity=affinity, filter=make, stages=stages, gate=gate)
 
 
 def a2_unnormalised(
@@ -59,15 +56,6 @@ def a2_unnormalised(
 ) -> NonlocalBlock:
     """Return A² of ``S = relu(θ) relu(φ)ᵀ``, which Zhu et al. (2021) call A²."""
     return A2(channels, inner_channels, stages, affinity=UNNORMALISED, gate=gate)
-
-
-def _filter(name: str | None, order: int | None) -> FilterFactory:
-    factory = filters.registry.get("chebyshev" if name is None else name)
-    if "order" in inspect.signature(factory).parameters:
-        return partial(factory, order=1 if order is None else order)
-    if order is not None:
-        raise ValueError(f"filter {name!r} has no order (got order={order}); leave order out or null")
-    return factory
 
 
 def _check(key: str, value: str | None, known: tuple[str, ...]) -> None:

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from gsp_nonlocal.interop.official import kinds, load_block, load_network
+from gsp_nonlocal.blocks import SNL
+from gsp_nonlocal.interop.official import head_state, kinds, load_block, load_network
 from tests.cases.signals import relative
 from tests.interop.golden import check_golden, check_gradients, load
 
@@ -46,6 +47,25 @@ def test_the_segmentation_heads_sign():
         load_block("snl", negated, subtract=True).eval()(arrays["x"]),
         load_block("snl", state).eval()(arrays["x"]),
     )
+
+
+def test_the_segmentation_heads_state_gets_our_keys():
+    """Those of its block alone; the whole head is compared where mmsegmentation is installed."""
+    arrays, block = load("official_snl_stages1_2x16x6x5")
+    others = {"backbone.conv1.weight": torch.ones(1), "decode_head.convs.0.conv.weight": torch.ones(2)}
+    state = others | {f"decode_head.SNL.{key}": value for key, value in block.items()}
+    ours = head_state(state)
+    assert {key for key in ours if not key.startswith("decode_head.block.")} == set(others)
+    snl = SNL(16, 8, gate=False).eval()
+    snl.load_state_dict(
+        {key.removeprefix("decode_head.block."): v for key, v in ours.items() if key not in others}
+    )
+    assert torch.equal(snl(arrays["x"]), load_block("snl", block, subtract=True).eval()(arrays["x"]))
+    assert head_state({f"SNL.{key}": value for key, value in block.items()}, "").keys() == {
+        f"block.{key}" for key in snl.state_dict()
+    }
+    with pytest.raises(ValueError, match=r"missing t\.weight"):
+        head_state(others)
 
 
 def test_the_whole_network_gives_the_authors_logits():

@@ -2,5 +2,6 @@
 
 from gsp_nonlocal.interop.official.blocks import kinds, load_block
 from gsp_nonlocal.interop.official.resnets import load_network
+from gsp_nonlocal.interop.official.segmentation import head_state
 
-__all__ = ["kinds", "load_block", "load_network"]
+__all__ = ["head_state", "kinds", "load_block", "load_network"]

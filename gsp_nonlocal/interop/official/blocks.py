@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from filters.registry import Registry
 from gsp_nonlocal.blocks import A2, ANL, CC, CGNL, DNL, NL, NS, SNL, UNNORMALISED, NonlocalBlock
@@ -43,10 +44,15 @@ def load_block(kind: str, state_dict: State, **options: Any) -> NonlocalBlock:
         ValueError: for an unknown kind, or a state whose keys do not fit (missing and surplus keys named).
         TypeError: for an unknown option.
     """
-    block, rules, ignored = kinds.get(kind)(state_dict, **options)
-    state = translate(rules, state_dict, f"the authors' {kind}", ignored)
-    load_translated(block, state, state_dict)
+    block = kinds.get(kind)(state_dict, **options)[0]
+    load_translated(block, translate_block(kind, state_dict, **options), state_dict)
     return block
+
+
+def translate_block(kind: str, state_dict: State, **options: Any) -> dict[str, Tensor]:
+    """The state of :func:`load_block`'s block, without the block; arguments and errors are the same."""
+    _, rules, ignored = kinds.get(kind)(state_dict, **options)
+    return translate(rules, state_dict, f"the authors' {kind}", ignored)
 
 
 Translated = tuple[NonlocalBlock, list[Rule], tuple[str, ...]]

@@ -1,0 +1,4 @@
+"""ResNet-50-D8 with a Cayley filter of order 2 on SNL's graph in its head, on four GPUs."""
+
+_base_ = "_base_/nonlocal_r50-d8_4xb2-40k_cityscapes-512x1024.py"
+model = {"decode_head": {"block": "snl", "filter": "cayley", "order": 2}}
