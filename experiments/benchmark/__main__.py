@@ -14,6 +14,7 @@ from rich.progress import track
 
 from experiments.benchmark.block_sections import block_sections
 from experiments.benchmark.filter_sections import filter_sections
+from experiments.benchmark.inserted_sections import inserted_sections
 from experiments.benchmark.output import print_results, read_sections, write_results
 from experiments.benchmark.sections import BLOCK_SHAPES, Row, compare_blocks, compare_orders, growth
 from experiments.benchmark.spectral_sections import spectral_sections
@@ -67,6 +68,7 @@ def _sections(rounds: int, quick: bool) -> dict[str, tuple[Iterable[Row], int]]:
         "growth": (growth(exponents), len(exponents)),
         **filter_sections(rounds, quick),
         **block_sections(rounds, quick),
+        **inserted_sections(rounds, quick),
         **spectral_sections(rounds, quick),
     }
 
