@@ -37,7 +37,7 @@ def create(
 ) -> nn.Module:
     """timm's ResNet ``name`` with the block of that name before the last unit of ``layer3``.
 
-    Weights of the plain network load too, with all of timm's ways of loading: where a state has nothing of the
+    Weights of the plain network load too, in all of timm's ways: where a state has nothing of the
     block, the block stays as it is, the identity at first. All other keys are as strict as timm has them.
 
     Args:
