@@ -19,6 +19,14 @@ from gsp_nonlocal import CC, NL, SNL, insert_blocks, inserted_blocks
 from tests.cases.blocks import open_gates
 
 RANDOM = {"weights": None, "weights_backbone": None}
+SMALL = {
+    "min_size": 64,
+    "max_size": 64,
+    "rpn_pre_nms_top_n_train": 50,
+    "rpn_pre_nms_top_n_test": 20,
+    "box_batch_size_per_image": 16,
+}
+"""Images and proposals of a detector that takes a second."""
 PAGE = Path(__file__).parents[2] / "docs" / "recipes.md"
 
 
@@ -66,7 +74,7 @@ def smp(name: str, *arguments: Any) -> nn.Module:
 
 RECIPES = {
     "Mask R-CNN, as the NL paper": Recipe(
-        partial(detection.maskrcnn_resnet50_fpn, **RANDOM, num_classes=3, min_size=64, max_size=64),
+        partial(detection.maskrcnn_resnet50_fpn, **RANDOM, num_classes=3, **SMALL),
         {"backbone.body.layer3.4": SNL},
         [1024],
         images(3, 64, 64),
@@ -77,8 +85,7 @@ RECIPES = {
             detection.maskrcnn_resnet50_fpn,
             **RANDOM,
             num_classes=3,
-            min_size=64,
-            max_size=64,
+            **SMALL,
             norm_layer=FrozenBatchNorm2d,
         ),
         {"backbone.body.layer3.4": partial(NL, norm=partial(nn.GroupNorm, 32))},

@@ -104,7 +104,8 @@ def draw_spectra(spectra: Sequence[BlockSpectrum], path: Path) -> None:
         if one.found is not None:
             frequencies = one.found.frequencies.real.flatten().cpu().numpy()
             axes.hist(frequencies, bins=60, color="0.75")
-            axes.set(ylabel="eigenvalues", yscale="log")
+            axes.set(ylabel="eigenvalues", yscale="log", ylim=(0.7, None))
+            axes.minorticks_off()
         if one.response is not None:
             gains = axes.twinx()
             gains.plot(one.response.frequencies, one.response.mean_gain)
