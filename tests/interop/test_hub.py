@@ -18,7 +18,7 @@ from torch import nn
 import gsp_nonlocal.interop.timm  # noqa: F401  # registers
 from filters import Cayley, Chebyshev, Heat
 from gsp_nonlocal import SNL, insert_blocks, inserted_blocks
-from gsp_nonlocal.blocks import CC, NL, NonlocalBlock
+from gsp_nonlocal.blocks import CC, CGNL, NL, NonlocalBlock
 from gsp_nonlocal.insert import Tokens
 from gsp_nonlocal.interop import hub
 from gsp_nonlocal.interop.hub import HubNetwork
@@ -285,6 +285,12 @@ def other_block(make):
     return lambda network: insert_blocks(network, {"layer1.0": make})
 
 
+def without_unit_norm(channels):
+    block = CGNL(channels)
+    block.affinity.unit_norm = False
+    return block
+
+
 def of_the_block(change):
     return lambda network: change(inserted_blocks(network)[0].block)
 
@@ -307,8 +313,8 @@ BY_HAND = {
         r"layer3.1.nonlocal_block.affinity is .*random_walk.*symmetric",
     ),
     "an attribute that no text shows": (
-        of_the_block(lambda block: setattr(block.units[0].activation, "inplace", True)),
-        r"activation is .*inplace",
+        other_block(without_unit_norm),
+        r"layer1.0.nonlocal_block.affinity is .*'unit_norm': False.*'unit_norm': True",
     ),
 }
 

@@ -14,6 +14,7 @@ from torch import nn
 import gsp_nonlocal.interop.timm as ours
 from gsp_nonlocal import inserted_blocks, interop
 from gsp_nonlocal.blocks import SNL, registry
+from gsp_nonlocal.cli.networks import library_model
 from tests.cases.blocks import open_gates
 
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
@@ -109,6 +110,20 @@ def test_its_own_weights_come_back(tmp_path):
     torch.save(network.state_dict(), tmp_path / "own.pth")
     back = timm.create_model("resnet18_cgnl", num_classes=7, checkpoint_path=str(tmp_path / "own.pth")).eval()
     assert torch.equal(back(image()), network(image()))
+
+
+def test_timms_own_form_for_the_hub_keeps_block_and_arguments(tmp_path):
+    network = open_gates(timm.create_model("resnet18_snl", num_classes=7, nonlocal_args={"order": 3})).eval()
+    timm.models.save_for_hf(network, tmp_path)
+    back = timm.create_model(f"local-dir:{tmp_path}", pretrained=True).eval()
+    assert torch.equal(back(image()), network(image()))
+
+
+def test_the_command_line_knows_the_names():
+    network = library_model("timm.resnet18_nl", {"num_classes": 3}, [], None).model
+    assert [type(record.block) for record in inserted_blocks(network)] == [registry.get("nl")]
+    with pytest.raises(ValueError, match=r"near matches: .*resnet18_snl"):
+        library_model("timm.resnet18_sln", {}, [], None)
 
 
 @pytest.mark.parametrize("kind", ["list", "hook", "getter"])

@@ -100,7 +100,7 @@ class HubNetwork(nn.Module, PyTorchModelHubMixin, library_name="gsp-nonlocal", t
             draw_spectra(spectra_of(self.network, self.images), save_directory / PICTURE)
 
     @classmethod
-    def _from_pretrained(
+    def _from_pretrained(  # type: ignore[override]  # takes no unknown arguments
         cls,
         *,
         model_id: str,
@@ -138,7 +138,7 @@ def _load(network: nn.Module, path: Path) -> None:
     check_architecture(network, found, path, _REMEDY)
     floating = {value.dtype for value in found.values() if value.is_floating_point()}
     if len(floating) == 1:
-        network.to(*floating)  # what is in no state_dict too
+        network.to(dtype=floating.pop())  # what is in no state_dict too
     for key, own in network.state_dict(keep_vars=True).items():
         own.data = own.data.to(found[key].dtype)
     network.load_state_dict(found)

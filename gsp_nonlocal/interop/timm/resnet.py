@@ -83,7 +83,9 @@ def _keep_absent_block(network: nn.Module, state: dict[str, Tensor], prefix: str
 def _register(name: str, block: str) -> None:
     """Make ``<name>_<block>`` known to timm, with the weights and tags of the plain network."""
     tags = zoo.resnet.default_cfgs[name].tags
-    configs = {f"{name}_{block}.{tag}": zoo.get_pretrained_cfg(f"{name}.{tag}") for tag in tags}
+    configs: dict[str, Any] = {
+        f"{name}_{block}.{tag}": zoo.get_pretrained_cfg(f"{name}.{tag}") for tag in tags
+    }
     default_cfgs.update(zoo.generate_default_cfgs(configs))
 
     def entry(pretrained: bool = False, **options: Any) -> nn.Module:
