@@ -17,7 +17,7 @@ from gsp_nonlocal.blocks import NonlocalBlock
 Settings = dict[str, Any]
 
 _RUNNING = ("eps", "momentum", "affine", "track_running_stats")
-NORMS: dict[str, tuple[type[nn.Module], str, tuple[str, ...]]] = {
+_NORMS: dict[str, tuple[type[nn.Module], str, tuple[str, ...]]] = {
     "batch_norm": (nn.BatchNorm1d, "num_features", _RUNNING),
     "instance_norm": (nn.InstanceNorm1d, "num_features", _RUNNING),
     "group_norm": (nn.GroupNorm, "num_channels", ("num_groups", "eps", "affine")),
@@ -99,10 +99,10 @@ def _affinity_of(block: NonlocalBlock) -> Settings:
 
 def _norm_of(block: NonlocalBlock) -> Settings:
     norm = block.units[0].norm
-    for name, (kind, _, keys) in NORMS.items():
+    for name, (kind, _, keys) in _NORMS.items():
         if type(norm) is kind:
             return {"name": name, **{key: getattr(norm, key) for key in keys}}
-    raise ValueError(f"its norm {norm} is none of {', '.join(NORMS)}")
+    raise ValueError(f"its norm {norm} is none of {', '.join(_NORMS)}")
 
 
 def _part(module: nn.Module, known: Mapping[str, Any]) -> Settings:
@@ -140,7 +140,7 @@ def _argument(name: str, value: Any) -> Any:
 
 
 def _norm(name: str, settings: Settings) -> Callable[[int], nn.Module]:
-    kind, channels, keys = _known(name, NORMS, "norm")
+    kind, channels, keys = _known(name, _NORMS, "norm")
     for key in settings:
         _named(key, keys, f"setting of the norm {name!r}")
     return lambda width: kind(**{channels: width}, **settings)
