@@ -11,6 +11,7 @@ _EXTRAS = {
     "timm": "models",
     "safetensors": "models",
     "torchcodec": "video",
+    "huggingface_hub": "hub",
 }
 """The extra of ``pyproject.toml`` that brings each package."""
 

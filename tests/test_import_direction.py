@@ -102,7 +102,7 @@ def reach(graph: dict[str, set[str]], start: str) -> set[str]:
 def test_the_arrows_are_seen():
     """What the laws below rest on: imports of every kind are found, and circles."""
     assert "gsp_nonlocal.report.report" in GRAPH["gsp_nonlocal.report"]  # for types alone
-    assert "torchvision.models" in IMPORTS["gsp_nonlocal.cli.libraries"]  # in a function
+    assert "torchvision.models" in IMPORTS["gsp_nonlocal.interop.library_models"]  # in a function
     assert "gsp_nonlocal.report.figures" in GRAPH["gsp_nonlocal.report.report"]
     relative = ast.parse("from ..nodes import x\nfrom . import base").body
     path = ROOT / "gsp_nonlocal" / "affinity" / "context.py"
@@ -142,7 +142,7 @@ def test_the_library_works_without_the_extras():
     """No module of the report or the experiments is loaded by the library itself."""
     program = (
         "import sys, gsp_nonlocal, gsp_nonlocal.spectral, gsp_nonlocal.interop.official;"
-        "import gsp_nonlocal.cli, gsp_nonlocal.cli.describe, gsp_nonlocal.reading;"
+        "import gsp_nonlocal.cli, gsp_nonlocal.cli.describe, gsp_nonlocal.reading, gsp_nonlocal.probe;"
         "heavy = {'torch_geometric', 'matplotlib', 'jinja2', 'lightning', 'sklearn'};"
         "heavy |= {'experiments', 'rich', 'torchvision', 'timm', 'PIL'};"
         "sys.exit(' '.join(heavy & set(sys.modules)) or 0)"

@@ -1,1 +1,1 @@
-"""Bridges to other code: the authors' checkpoints."""
+"""Bridges to other code: one foreign package a file or a folder."""

@@ -21,7 +21,7 @@ from types import MappingProxyType
 
 from torch import nn
 
-from gsp_nonlocal.interop import timm
+from gsp_nonlocal.interop import timm_block
 from gsp_nonlocal.probe.foreign_readers.converted import read_converted, read_mmcv
 from gsp_nonlocal.probe.foreign_readers.hugging_face import HOMES, read_hugging_face
 from gsp_nonlocal.probe.foreign_readers.multihead import read_multihead
@@ -34,7 +34,7 @@ FOREIGN_READERS: Mapping[type[nn.Module] | str, Reader] = MappingProxyType(
     {
         nn.MultiheadAttention: read_multihead,
         "timm.Attention": read_timm,
-        "timm.NonLocalAttn": partial(read_converted, timm.convert),
+        "timm.NonLocalAttn": partial(read_converted, timm_block.convert),
         **{f"mmcv.NonLocal{dims}d": read_mmcv for dims in (1, 2, 3)},
         **{f"transformers.{home.rpartition('.')[2]}": read_hugging_face for home in HOMES},
     }
