@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from filters.export import apply_function
 from filters.operators.linear import symmetrised
 from filters.operators.once import differentiable_once
 from gsp_nonlocal.shifts import DenseShift, Form, LowRankShift, ShiftOperator, choose_form
@@ -36,7 +37,7 @@ def relu_dot_shift(embeddings: Float[Tensor, "B N R"], form: Form = "auto") -> S
     nodes, rank = embeddings.shape[-2:]
     if choose_form(form, nodes, rank // 2) == "dense":
         return DenseShift(_dense_affinity(embeddings.relu()), is_symmetric=True, spectral_bound=1.0)
-    factor, *_ = NormalisedReLU.apply(embeddings)
+    factor, *_ = apply_function(NormalisedReLU, embeddings)
     return LowRankShift(factor, core=swap_halves(factor), is_symmetric=True, spectral_bound=1.0)
 
 
@@ -71,16 +72,21 @@ class NormalisedReLU(torch.autograd.Function):
     such a node could meet are 0.
     """
 
+    generate_vmap_rule = True
+
+    generate_vmap_rule = True
+
     @staticmethod
     def forward(embeddings: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """``P (B, N, 2r) -> E (B, N, 2r), a (B, N, 1), o (B, 1, 2r), g (B, 1, 2r)``."""
         features = embeddings.relu()
+        times = torch.mul if torch.jit.is_tracing() else torch.Tensor.mul_  # what is recorded is differentiated
         column, root = _scales(features)
         weight = root.square()
-        features.mul_(column).mul_(weight.reciprocal())
+        features = times(times(features, column), weight.reciprocal())
         opposite = _swap(weight.mT @ features)
         inverse = inverse_sqrt_degree(0.5 * (opposite @ features.mT)).mT
-        return features.mul_(inverse * root), inverse / root, opposite, column
+        return times(features, inverse * root), inverse / root, opposite, column
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:

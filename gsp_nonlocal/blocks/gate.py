@@ -16,6 +16,8 @@ class GatedResidual(torch.autograd.Function):
     Autograd's own rule writes the product ``∂y ∘ u`` to memory before it sums it.
     """
 
+    generate_vmap_rule = True
+
     @staticmethod
     def forward(x: Tensor, gate: Tensor, update: Tensor) -> Tensor:
         """``x``, ``u``: any one shape; ``γ``: zero-dimensional."""

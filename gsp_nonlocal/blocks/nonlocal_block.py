@@ -8,11 +8,13 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.fx import Proxy
 
 from filters import Chebyshev, GraphFilter, ShiftOperator
 from filters.checks import require_flag, require_integer
 from gsp_nonlocal.affinity import Affinity, ReLUDot
 from gsp_nonlocal.blocks.describe import Description, describe
+from gsp_nonlocal.blocks.leaf import as_leaf
 from gsp_nonlocal.blocks.unit import NonlocalUnit
 from gsp_nonlocal.creation import Device, created
 from gsp_nonlocal.nodes import PointwiseProjection, Positions, Vertices, require_vertices, to_map, to_nodes
@@ -117,6 +119,10 @@ class NonlocalBlock(nn.Module):
             self.affinity = made("affinity", affinity, Affinity, channels, inner)
             self.stages = nn.ModuleList(unit() for _ in range(require_integer("stages", stages)))
         self._warn_of_idle_affinity()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The map, with the module's hooks; under ``torch.fx`` a node of the graph."""
+        return as_leaf(self, x) if isinstance(x, Proxy) else super().__call__(x)
 
     def shift(self, x: Tensor) -> ShiftOperator:
         """The graph shift over the positions of ``x (B, C, *spatial)``."""

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from filters import GraphFilter, ShiftOperator
+from filters.export import apply_function
 from filters.precision import widened
 from gsp_nonlocal.affinity import Affinity
 from gsp_nonlocal.blocks.gate import GatedResidual
@@ -59,4 +60,4 @@ class NonlocalUnit(nn.Module):
         update = self.activation(normalised(self.norm, filtered.mT.contiguous()).to(values.dtype))
         if self.gate is None:
             return nodes + update.mT
-        return GatedResidual.apply(nodes.mT, self.gate, update).mT
+        return apply_function(GatedResidual, nodes.mT, self.gate, update).mT
