@@ -22,6 +22,6 @@ def is_transformed() -> bool:
 def apply_function(function: type[torch.autograd.Function], *args: Any) -> Any:
     """``function.apply(*args)``; its forward pass alone where ``torch.jit.trace`` records it.
 
-    A traced program holds no Python, so that its gradients are those of the recorded operations.
+    A traced program that is to be saved holds no Python. It is for inference.
     """
     return function.forward(*args) if torch.jit.is_tracing() else function.apply(*args)

@@ -74,19 +74,16 @@ class NormalisedReLU(torch.autograd.Function):
 
     generate_vmap_rule = True
 
-    generate_vmap_rule = True
-
     @staticmethod
     def forward(embeddings: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """``P (B, N, 2r) -> E (B, N, 2r), a (B, N, 1), o (B, 1, 2r), g (B, 1, 2r)``."""
         features = embeddings.relu()
-        times = torch.mul if torch.jit.is_tracing() else torch.Tensor.mul_  # what is recorded is differentiated
         column, root = _scales(features)
         weight = root.square()
-        features = times(times(features, column), weight.reciprocal())
+        features.mul_(column).mul_(weight.reciprocal())
         opposite = _swap(weight.mT @ features)
         inverse = inverse_sqrt_degree(0.5 * (opposite @ features.mT)).mT
-        return times(features, inverse * root), inverse / root, opposite, column
+        return features.mul_(inverse * root), inverse / root, opposite, column
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:

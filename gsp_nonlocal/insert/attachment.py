@@ -66,7 +66,7 @@ def attach(target: nn.Module, block: nn.Module, place: Place) -> None:
     setattr(target, _RECORD, place)
     if not place.runs_children:
         target.register_forward_hook(AfterModule(place.layout))
-        # A layer of PyTorch is a leaf of torch.fx, known by this name: fusing or quantising one would lose its hook.
+        # torch.fx knows PyTorch's layers by this name, and would lose the hook as it fuses or quantises one.
         target.__module__ = __name__
     elif bends(place):
         block.register_forward_pre_hook(ToMap(place.layout))

@@ -211,7 +211,7 @@ def _weights(
     exponents = torch.bmm(query, key.mT)
     if column is not None:
         exponents.sub_(column.mT)
-    offset = exponents.detach().amax(dim=-1, keepdim=True) if row is None else row
+    offset = exponents.amax(dim=-1, keepdim=True) if row is None else row
     exponents.sub_(offset)
     if ceiling < math.inf:
         exponents.clamp_(max=ceiling)
