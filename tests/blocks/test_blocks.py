@@ -123,3 +123,13 @@ def test_unknown_filters_are_named():
         filters.registry.get("cheby")
     with pytest.raises(ValueError, match="registered already"):
         filters.registry.register("chebyshev", Chebyshev)
+
+
+def test_no_norm_is_the_identity():
+    made = []
+    for norm in (None, nn.Identity):
+        torch.manual_seed(0)
+        made.append(SNL(6, norm=norm, gate=False))
+    x = torch.randn(2, 6, 4, 3)
+    assert torch.equal(made[0](x), made[1](x))
+    assert made[0].state_dict().keys() == made[1].state_dict().keys()
