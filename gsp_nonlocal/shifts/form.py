@@ -62,8 +62,8 @@ def require_room(factor: Tensor) -> None:
     if total is not None and needed > total:
         raise ValueError(
             f"the dense form of a graph of N = {nodes} nodes takes {needed:,} bytes for a batch of {batch}, "
-            f'and {factor.device} has {total:,}; use form="low_rank", which grows with N, or put the block where '
-            "maps are smaller"
+            f'and {factor.device} has {total:,}; use form="low_rank", which grows with N, or put the block '
+            "where maps are smaller"
         )
 
 

@@ -119,9 +119,9 @@ def _cc(state: State, *, recurrence: int = 1) -> Translated:
         vectors("affinity.theta_phi.bias", "query_conv.bias", "key_conv.bias"),
         terms("stages.0.filter.weight", "value_conv.weight"),
         vectors("stages.0.norm.bias", "value_conv.bias"),
-        reshaped("stages.0.gate", "gamma.scale", (), ())  # mmcv's, a module
+        reshaped("stages.0.gate", "gamma.scale", (1,), ())  # mmcv's, a module
         if "gamma.scale" in state
-        else reshaped("stages.0.gate", "gamma", (), (1,)),
+        else reshaped("stages.0.gate", "gamma", (1,), (1,)),
     ]
     return CC(channels, inner, recurrence=recurrence), rules, ()
 
