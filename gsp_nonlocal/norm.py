@@ -34,7 +34,7 @@ def normalised(norm: nn.Module, signal: Tensor) -> Tensor:
         return result
 
 
-_OF_MAPS = {
+_OF_MAPS: dict[type[nn.Module], str] = {
     **dict.fromkeys((nn.BatchNorm2d, nn.BatchNorm3d), "nn.BatchNorm1d"),
     **dict.fromkeys((nn.InstanceNorm2d, nn.InstanceNorm3d), "nn.InstanceNorm1d"),
     nn.LayerNorm: "functools.partial(nn.GroupNorm, 1), or nn.BatchNorm1d",

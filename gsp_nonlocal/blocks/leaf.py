@@ -10,7 +10,7 @@ from torch.fx import Proxy
 
 def as_leaf(module: nn.Module, x: Proxy) -> Proxy:
     """The node that calls ``module``, whose code is chosen by the size of its input and cannot be traced."""
-    tracer = x.tracer
+    tracer: Any = x.tracer
 
     def node(*_: Any) -> Proxy:
         return tracer.create_proxy("call_module", tracer.path_of_module(module), (x,), {})

@@ -99,7 +99,7 @@ def is_bent(block: nn.Module) -> bool:
     return any(isinstance(hook, ToMap) for hook in block._forward_pre_hooks.values())
 
 
-def require_map(module: nn.Module, output: Any) -> Tensor:
+def require_map(module: nn.Module, output: Any) -> Any:
     """``output``, if it is a tensor with positions, or stands for one in ``torch.fx``.
 
     Raises:
