@@ -61,14 +61,15 @@ $(PEERS)/.ready: $(READY)
 	@rm -rf $(PEERS)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --target $(PEERS) -c constraints.txt \
 	  mmcv-lite mmengine addict yapf termcolor opencv-python-headless mmsegmentation ftfy prettytable wcwidth \
-	  onnx onnx-ir onnxscript onnxruntime ml_dtypes flatbuffers \
+	  onnx onnx-ir onnxscript onnxruntime ml_dtypes flatbuffers peft accelerate torchinfo \
 	  segmentation-models-pytorch
 	@touch $@
 
 test-peers: $(PEERS)/.ready ## tests against mmcv's own blocks, in onnxruntime and in smp, which are installed beside the environment
 	PYTHONPATH=$(PEERS) $(RUN) -c "from mmcv.cnn import NonLocal2d"
 	PYTHONPATH=$(PEERS) OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 -q tests/interop/test_foreign_blocks.py \
-	  tests/probe/test_probe.py tests/probe/test_readers.py tests/library/test_onnx.py tests/insert/test_recipes.py
+	  tests/probe/test_probe.py tests/probe/test_readers.py tests/library/test_onnx.py tests/library/test_adapters.py \
+	  tests/insert/test_recipes.py
 
 test-mmseg: $(PEERS)/.ready ## a training, every config and the heads in the real mmsegmentation, installed beside the environment
 	PYTHONPATH=$(PEERS) $(RUN) -W ignore -c "import mmseg"

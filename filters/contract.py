@@ -91,7 +91,8 @@ class Contract(nn.Module, ABC):
 
     def _check(self, z: Tensor, shift: ShiftOperator) -> None:
         require_real_floating(z, "a node signal")
-        if z.dim() != 3 or self.in_channels not in (None, z.shape[-1]):
+        fits = self.in_channels is None or z.shape[-1] == self.in_channels  # a size may be a symbol: no `in`
+        if z.dim() != 3 or not fits:
             channels = "C" if self.in_channels is None else f"C={self.in_channels}"
             raise ValueError(f"a node signal has shape (B, N, {channels}), got {tuple(z.shape)}")
         batch, nodes = shift.shape[0], shift.shape[-1]

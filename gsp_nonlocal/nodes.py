@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -138,19 +138,23 @@ class Bias(nn.Module):
         return x + self.bias.to(x.dtype).unsqueeze(-1)
 
 
-class PointwiseProjection(nn.Module):
-    """``Y = X W + b``: a 1×1 convolution, on node signals of maps of any dimension.
+class PointwiseProjection(nn.Linear):
+    """``Y = X Wᵀ + b``: a 1×1 convolution, on node signals of maps of any dimension.
+
+    Whatever knows ``nn.Linear`` knows it: LoRA, initialisation by kind of layer, counts of operations.
 
     Args:
         in_channels: channels of ``X (B, N, in)``, at least 1.
         out_channels: channels of ``Y (B, N, out)``, at least 1.
         bias: whether there is a ``b``.
-        device, dtype: of ``W`` and ``b``; by default PyTorch's.
+        device, dtype: of ``W (out, in)`` and ``b``; by default PyTorch's.
 
     Raises:
         TypeError: if a number is no integer; at the call, for features of another data type.
         ValueError: if a number is below 1; at the call, for features of another shape or device.
     """
+
+    _version = 2
 
     def __init__(
         self,
@@ -161,37 +165,40 @@ class PointwiseProjection(nn.Module):
         device: Device = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__()
         place = options(device, dtype)
         in_channels = require_integer("in_channels", in_channels)
         out_channels = require_integer("out_channels", out_channels)
-        self.weight = nn.Parameter(torch.empty(in_channels, out_channels, **place))
-        require_flag("bias", bias)
-        self.bias = nn.Parameter(torch.empty(out_channels, **place)) if bias else None
-        self.reset_parameters()
+        super().__init__(in_channels, out_channels, bias=require_flag("bias", bias), **place)
 
+    @torch.no_grad()
     def reset_parameters(self) -> None:
         """Draw ``W`` and ``b`` uniformly in ``±1/√in``, as PyTorch's convolutions do."""
-        bound = self.weight.shape[0] ** -0.5
-        nn.init.uniform_(self.weight, -bound, bound)
+        bound = self.in_features**-0.5
+        drawn = torch.empty_like(self.weight.mT, memory_format=torch.contiguous_format)
+        self.weight.copy_(drawn.uniform_(-bound, bound).mT)  # in the order of version 1: seeds mean the same
         if self.bias is not None:
-            nn.init.uniform_(self.bias, -bound, bound)
+            self.bias.uniform_(-bound, bound)
 
-    def forward(self, nodes: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """``(B, N, in) -> (B, N, out)``."""
-        require_nodes(nodes)
-        _require_same_kind(nodes, self.weight)
-        if nodes.shape[-1] != self.weight.shape[0]:
+        require_nodes(input)
+        _require_same_kind(input, self.weight)
+        if input.shape[-1] != self.in_features:
             raise ValueError(
-                f"expected {self.weight.shape[0]} channels, got {nodes.shape[-1]} "
-                f"(node signal of shape {tuple(nodes.shape)})"
+                f"expected {self.in_features} channels, got {input.shape[-1]} "
+                f"(node signal of shape {tuple(input.shape)})"
             )
-        mixed = mix_channels(nodes, self.weight)
+        mixed = mix_channels(input, self.weight.mT)
         return mixed if self.bias is None else mixed + self.bias.to(mixed.dtype)
 
-    def extra_repr(self) -> str:
-        """What ``repr`` shows of the settings."""
-        return f"{self.weight.shape[0]}, {self.weight.shape[1]}"
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any], *rest: Any
+    ) -> None:
+        """Version 1 held ``Wᵀ``; a state says so by itself."""
+        key = f"{prefix}weight"
+        if local_metadata.get("version") == 1 and key in state_dict:
+            state_dict[key] = state_dict[key].mT
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 
 
 def require_nodes(nodes: Tensor) -> None:

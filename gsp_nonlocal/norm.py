@@ -34,6 +34,24 @@ def normalised(norm: nn.Module, signal: Tensor) -> Tensor:
         return result
 
 
+_OF_MAPS: dict[type[nn.Module], str] = {
+    **dict.fromkeys((nn.BatchNorm2d, nn.BatchNorm3d), "nn.BatchNorm1d"),
+    **dict.fromkeys((nn.InstanceNorm2d, nn.InstanceNorm3d), "nn.InstanceNorm1d"),
+    nn.LayerNorm: "functools.partial(nn.GroupNorm, 1), or nn.BatchNorm1d",
+}
+
+
+def require_norm(norm: nn.Module) -> nn.Module:
+    """``norm``, or a ``ValueError`` for one that does not act on ``(B, C, N)``, naming the one that does."""
+    for kind, other in _OF_MAPS.items():
+        if any(isinstance(module, kind) for module in norm.modules()):
+            raise ValueError(
+                f"norm acts on all positions of a map as (B, C, N), which {kind.__name__} does not take; "
+                f"use norm={other}"
+            )
+    return norm
+
+
 def _require_several(norm: nn.Module, signal: Tensor) -> None:
     """Refuse a map of one position where it leaves one number to a mean and a deviation."""
     for module in norm.modules():

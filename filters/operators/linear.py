@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from filters.checks import common_batch, require_tensor
-from filters.export import is_exporting
+from filters.export import is_exporting, is_transformed
 from filters.operators.signal import S, on_tensor
 
 
@@ -44,7 +44,7 @@ def factorised(system: Tensor) -> Callable[[Tensor], Tensor]:
         )
     if system.is_complex() and torch.compiler.is_compiling():
         return _factorised_as_real(system)
-    if is_exporting():
+    if is_exporting() or is_transformed():
         return _orthogonalised(system)
     with torch.no_grad():
         factors, pivots = lu_factor(system.detach())
@@ -64,6 +64,8 @@ def _orthogonalised(system: Tensor) -> Callable[[Tensor], Tensor]:
     """The same by ``system = Q R``, for any number of systems at once.
 
     One LU at a time, see :func:`lu_factor`, is a loop over the batch, which an exported program cannot have.
+    Under ``torch.func.vmap`` no entry can be checked, and PyTorch's ``lu_solve(adjoint=True)`` is wrong on
+    expanded factors.
     """
     q, r = torch.linalg.qr(system)
 

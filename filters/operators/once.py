@@ -43,10 +43,15 @@ def _tuple(results: Any) -> tuple[Any, ...]:
 class _Refusal(torch.autograd.Function):
     """``result``, as a function of the tensors that it was computed from; it cannot be differentiated."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, remedy: str, result: Tensor, *joined: Tensor) -> Tensor:
-        ctx.remedy = remedy
+    def forward(remedy: str, result: Tensor, *joined: Tensor) -> Tensor:
         return result.view_as(result)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.remedy = inputs[0]
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> None:

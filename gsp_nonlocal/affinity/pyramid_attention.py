@@ -62,6 +62,7 @@ class PyramidAttention(Affinity):
             raise ValueError(f"{LEVELS} must be a sequence of integers, got {sizes!r}")
         self.sizes = tuple(require_integer(LEVELS, size) for size in sizes)
         place = options(device, dtype)
+        inner_channels = require_integer("inner_channels", inner_channels)
         self.embedding = PointwiseProjection(channels, inner_channels, bias=True, **place)
         self.norm = nn.BatchNorm1d(inner_channels, **place)
 

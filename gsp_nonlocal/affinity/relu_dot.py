@@ -15,7 +15,7 @@ from gsp_nonlocal.affinity.relu_dot_factors import relu_dot_shift
 from gsp_nonlocal.creation import Device
 from gsp_nonlocal.shifts import DenseShift, Form, LowRankShift, choose_form
 from gsp_nonlocal.shifts.degrees import to_unit_scale
-from gsp_nonlocal.shifts.form import require_form
+from gsp_nonlocal.shifts.form import require_form, require_room
 from gsp_nonlocal.shifts.pooled import PoolKind
 
 
@@ -88,6 +88,7 @@ class ReLUDot(PairwiseAffinity):
         nodes, rank = query.shape[-2:]
         weights: ShiftOperator = LowRankShift(query, key, is_symmetric=False)
         if choose_form(self.form, nodes, rank) == "dense":
+            require_room(query)
             if self.normalization in SCALE_FREE:  # the product alone would overflow, or vanish
                 query, key = (to_unit_scale(part)[0] for part in (query, key))
             weights = DenseShift(query @ key.mT)

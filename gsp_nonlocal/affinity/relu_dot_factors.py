@@ -8,10 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from filters.export import apply_function
 from filters.operators.linear import symmetrised
 from filters.operators.once import differentiable_once
 from gsp_nonlocal.shifts import DenseShift, Form, LowRankShift, ShiftOperator, choose_form
 from gsp_nonlocal.shifts.degrees import inverse_sqrt_degree, power_below, root_below
+from gsp_nonlocal.shifts.form import require_room
 
 
 def relu_dot_shift(embeddings: Float[Tensor, "B N R"], form: Form = "auto") -> ShiftOperator:
@@ -35,8 +37,9 @@ def relu_dot_shift(embeddings: Float[Tensor, "B N R"], form: Form = "auto") -> S
     """
     nodes, rank = embeddings.shape[-2:]
     if choose_form(form, nodes, rank // 2) == "dense":
+        require_room(embeddings)
         return DenseShift(_dense_affinity(embeddings.relu()), is_symmetric=True, spectral_bound=1.0)
-    factor, *_ = NormalisedReLU.apply(embeddings)
+    factor, *_ = apply_function(NormalisedReLU, embeddings)
     return LowRankShift(factor, core=swap_halves(factor), is_symmetric=True, spectral_bound=1.0)
 
 
@@ -70,6 +73,8 @@ class NormalisedReLU(torch.autograd.Function):
     node is isolated, ``E`` vanishes although ``F`` may not; the gradient is 0 there in truth: all ``F`` that
     such a node could meet are 0.
     """
+
+    generate_vmap_rule = True
 
     @staticmethod
     def forward(embeddings: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

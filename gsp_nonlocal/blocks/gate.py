@@ -11,15 +11,17 @@ from filters.precision import widened
 
 
 class GatedResidual(torch.autograd.Function):
-    r"""``y = x + γ u`` for a scalar gate ``γ``, with ``∂γ = ⟨∂y, u⟩`` as one dot product.
+    r"""``y = x + γ u`` for a gate ``γ`` of one number, with ``∂γ = ⟨∂y, u⟩`` as one dot product.
 
     Autograd's own rule writes the product ``∂y ∘ u`` to memory before it sums it.
     """
 
+    generate_vmap_rule = True
+
     @staticmethod
     def forward(x: Tensor, gate: Tensor, update: Tensor) -> Tensor:
-        """``x``, ``u``: any one shape; ``γ``: zero-dimensional."""
-        return torch.addcmul(x, gate, update)
+        """``x``, ``u``: any one shape; ``γ (1,)``, of any type."""
+        return torch.addcmul(x, gate.reshape(()), update)  # a scalar keeps the type of x
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
@@ -34,4 +36,5 @@ class GatedResidual(torch.autograd.Function):
         gate, update = ctx.saved_tensors
         wide = widened(grad)
         inner = wide.reshape(-1) @ update.to(wide.dtype).reshape(-1)
-        return grad.to(ctx.dtype), inner.to(gate.dtype), (grad * gate).to(update.dtype)
+        to_update = (grad * gate.reshape(())).to(update.dtype)
+        return grad.to(ctx.dtype), inner.to(gate.dtype).reshape(gate.shape), to_update

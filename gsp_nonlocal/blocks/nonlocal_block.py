@@ -8,19 +8,22 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.fx import Proxy
 
 from filters import Chebyshev, GraphFilter, ShiftOperator
 from filters.checks import require_flag, require_integer
 from gsp_nonlocal.affinity import Affinity, ReLUDot
 from gsp_nonlocal.blocks.describe import Description, describe
+from gsp_nonlocal.blocks.leaf import as_leaf
 from gsp_nonlocal.blocks.unit import NonlocalUnit
 from gsp_nonlocal.creation import Device, created
 from gsp_nonlocal.nodes import PointwiseProjection, Positions, Vertices, require_vertices, to_map, to_nodes
+from gsp_nonlocal.norm import require_norm
 
 FilterFactory = Callable[[int, int], GraphFilter]
 AffinityFactory = Callable[[int, int], Affinity]
 ValueFactory = Callable[[int, int], nn.Module]
-NormFactory = Callable[[int], nn.Module]
+NormFactory = Callable[[int], nn.Module] | None
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -38,7 +41,8 @@ class NonlocalBlock(nn.Module):
             node features ``(B, N, C)`` to a shift.
         filter: called ``filter(inner_channels, channels)``; gives a graph filter, for example
             ``functools.partial(Chebyshev, order=3)``.
-        norm: called ``norm(channels)``; acts on ``(B, C, N)``, for example ``nn.BatchNorm1d``.
+        norm: called ``norm(channels)``; acts on ``(B, C, N)``, for example ``nn.BatchNorm1d``; ``None`` for
+            none.
         activation: called without arguments, after the norm.
         stages: number of units that share one shift, at least 1.
         recurrence: how often the block is applied, with the same weights and a new shift each time.
@@ -53,8 +57,8 @@ class NonlocalBlock(nn.Module):
         dtype: the same for the data type.
 
     Raises:
-        ValueError: if a number is below 1; at the call, for a map of other channels or without positions, or
-            where a norm has a single number.
+        ValueError: if a number is below 1, or a norm is one of maps; at the call, for a map of other channels
+            or without positions, or where a norm has a single number.
         TypeError: if a number is no integer, or a factory is none or makes something else; at the call, for
             integer or complex features, or of another data type.
 
@@ -104,7 +108,7 @@ class NonlocalBlock(nn.Module):
             return NonlocalUnit(
                 nn.Identity() if value is None else made("value", value, nn.Module, channels, inner),
                 _fitting(made("filter", filter, GraphFilter, *sizes), sizes[0]),
-                made("norm", norm, nn.Module, channels),
+                require_norm(made("norm", nn.Identity if norm is None else norm, nn.Module, channels)),
                 made("activation", activation, nn.Module),
                 affinity=None
                 if unit_affinity is None
@@ -117,6 +121,10 @@ class NonlocalBlock(nn.Module):
             self.affinity = made("affinity", affinity, Affinity, channels, inner)
             self.stages = nn.ModuleList(unit() for _ in range(require_integer("stages", stages)))
         self._warn_of_idle_affinity()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The map, with the module's hooks; under ``torch.fx`` a node of the graph."""
+        return as_leaf(self, x) if isinstance(x, Proxy) else super().__call__(x)
 
     def shift(self, x: Tensor) -> ShiftOperator:
         """The graph shift over the positions of ``x (B, C, *spatial)``."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from filters import GraphFilter, ShiftOperator
+from filters.export import apply_function
 from filters.precision import widened
 from gsp_nonlocal.affinity import Affinity
 from gsp_nonlocal.blocks.gate import GatedResidual
@@ -36,7 +38,7 @@ class NonlocalUnit(nn.Module):
         super().__init__()
         self.value, self.filter, self.norm, self.activation = value, filter, norm, activation
         self.affinity, self.vertices = affinity, Positions() if vertices is None else vertices
-        self.gate = nn.Parameter(torch.empty(())) if gate else None
+        self.gate = nn.Parameter(torch.empty(1)) if gate else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -59,4 +61,11 @@ class NonlocalUnit(nn.Module):
         update = self.activation(normalised(self.norm, filtered.mT.contiguous()).to(values.dtype))
         if self.gate is None:
             return nodes + update.mT
-        return GatedResidual.apply(nodes.mT, self.gate, update).mT
+        return apply_function(GatedResidual, nodes.mT, self.gate, update).mT
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """Gates were scalars once, which FSDP does not shard."""
+        key = f"{prefix}gate"
+        if key in state_dict and state_dict[key].dim() == 0:
+            state_dict[key] = state_dict[key].reshape(1)
+        super()._load_from_state_dict(state_dict, prefix, *rest)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
+from torch.fx import Proxy
 
 from gsp_nonlocal.insert.layouts import ChannelsFirst, OutputLayout
 
@@ -65,6 +66,8 @@ def attach(target: nn.Module, block: nn.Module, place: Place) -> None:
     setattr(target, _RECORD, place)
     if not place.runs_children:
         target.register_forward_hook(AfterModule(place.layout))
+        # torch.fx knows PyTorch's layers by this name, and would lose the hook as it fuses or quantises one.
+        target.__module__ = __name__
     elif bends(place):
         block.register_forward_pre_hook(ToMap(place.layout))
         block.register_forward_hook(FromMap(place.layout))
@@ -77,8 +80,8 @@ def detach(target: nn.Module) -> None:
         for hooks in (module._forward_hooks, module._forward_pre_hooks):
             for key in [key for key, hook in hooks.items() if isinstance(hook, kinds)]:
                 del hooks[key]
-    delattr(target, CHILD)
-    delattr(target, _RECORD)
+    for name in (CHILD, _RECORD, *(["__module__"] if "__module__" in vars(target) else [])):
+        delattr(target, name)
 
 
 def place_of(target: nn.Module) -> Place | None:
@@ -96,13 +99,13 @@ def is_bent(block: nn.Module) -> bool:
     return any(isinstance(hook, ToMap) for hook in block._forward_pre_hooks.values())
 
 
-def require_map(module: nn.Module, output: object) -> Tensor:
-    """``output``, if it is a tensor with positions.
+def require_map(module: nn.Module, output: Any) -> Any:
+    """``output``, if it is a tensor with positions, or stands for one in ``torch.fx``.
 
     Raises:
         ValueError: for another one; it names the module's class.
     """
-    if not isinstance(output, Tensor) or output.dim() < 3:
+    if not isinstance(output, Proxy) and (not isinstance(output, Tensor) or output.dim() < 3):
         found = f"{tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
         raise ValueError(no_map(module, found))
     return output

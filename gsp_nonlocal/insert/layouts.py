@@ -123,7 +123,7 @@ class Tokens(OutputLayout):
         positions = output[:, self.prefix :].mT
         if self.grid is None:
             return positions
-        if positions.shape[-1] != prod(self.grid):
+        if isinstance(output, Tensor) and positions.shape[-1] != prod(self.grid):
             raise ValueError(
                 f"{output.shape[1]} tokens are not {self.prefix} and a grid of {self.grid}; insert the block "
                 "with another layout=Tokens(prefix=…, grid=…)"

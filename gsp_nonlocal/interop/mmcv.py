@@ -1,4 +1,5 @@
-"""Nonlocal blocks of mmcv (``NonLocal1d``, ``NonLocal2d``, ``NonLocal3d``), read and written.
+"""Blocks of mmcv: ``NonLocal1d``, ``NonLocal2d``, ``NonLocal3d``, read and written; ``ContextBlock`` and
+``CrissCrossAttention``, read.
 
 mmcv itself is not needed: modules are known by their attributes, and only tensors are read.
 """
@@ -15,6 +16,7 @@ from filters import Aggregation
 from filters.registry import Registry
 from gsp_nonlocal.affinity import Concatenation, DotProduct, EmbeddedGaussian, Gaussian
 from gsp_nonlocal.blocks import NonlocalBlock
+from gsp_nonlocal.interop import gcnet, official
 from gsp_nonlocal.interop.translation import (
     Rule,
     State,
@@ -33,13 +35,19 @@ from gsp_nonlocal.nodes import Bias, PointwiseProjection
 from gsp_nonlocal.shifts.pooled import PoolKind
 
 DIMENSIONS = {"NonLocal1d": 1, "NonLocal2d": 2, "NonLocal3d": 3}
+_BY_STATE: dict[str, Callable[[State], NonlocalBlock]] = {
+    "ContextBlock": gcnet.load_block,
+    "CrissCrossAttention": partial(official.load_block, "cc"),
+}
+"""Modules whose state says all of them."""
 
 
 def convert(module: nn.Module) -> NonlocalBlock:
     """Our block with the weights and settings of mmcv's: the same values and gradients.
 
     Args:
-        module: a ``NonLocal1d``, ``NonLocal2d`` or ``NonLocal3d`` of mmcv, with batch norm or without norm.
+        module: a ``NonLocal1d``, ``NonLocal2d`` or ``NonLocal3d`` of mmcv, with batch norm or without norm; a
+            ``ContextBlock`` that adds what attention pooled; a ``CrissCrossAttention``, run once.
 
     Returns:
         The block, in the module's mode, data type and device.
@@ -52,9 +60,12 @@ def convert(module: nn.Module) -> NonlocalBlock:
         Wang, Girshick, Gupta, He (2018), *Non-local Neural Networks*, as mmcv has it: no ReLU after the norm.
     """
     settings: Any = module
-    dims = DIMENSIONS.get(type(module).__name__)
+    kind = type(module).__name__
+    if kind in _BY_STATE:
+        return _BY_STATE[kind](module.state_dict()).train(module.training)
+    dims = DIMENSIONS.get(kind)
     if dims is None:
-        raise TypeError(f"expected one of {', '.join(DIMENSIONS)} of mmcv, got {type(module).__name__}")
+        raise TypeError(f"expected one of {', '.join([*DIMENSIONS, *_BY_STATE])} of mmcv, got {kind}")
     norm = getattr(settings.conv_out, "norm", None)
     block = load_block(
         settings.mode,

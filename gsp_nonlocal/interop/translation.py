@@ -33,13 +33,13 @@ class Rule:
 
 
 def pointwise(ours: str, *theirs: str, dims: int = 2, sign: float = 1.0) -> Rule:
-    """Matrices ``(in, out)``, side by side, of 1×1 convolutions ``(out, in, 1, …)``, ``dims`` ones."""
+    """Matrices ``(out, in)``, one below the other, of 1×1 convolutions ``(out, in, 1, …)``, ``dims`` ones."""
     ones = (1,) * dims
 
     def split(weight: Tensor) -> list[Tensor]:
-        return [sign * part.mT.reshape(*part.mT.shape, *ones) for part in weight.chunk(len(theirs), dim=-1)]
+        return [sign * part.reshape(*part.shape, *ones) for part in weight.chunk(len(theirs))]
 
-    return Rule(ours, theirs, lambda parts: sign * torch.cat([p.flatten(1).mT for p in parts], dim=-1), split)
+    return Rule(ours, theirs, lambda parts: sign * torch.cat([part.flatten(1) for part in parts]), split)
 
 
 def terms(ours: str, *theirs: str, dims: int = 2, signs: Sequence[float] = (1.0, 1.0)) -> Rule:
@@ -48,8 +48,8 @@ def terms(ours: str, *theirs: str, dims: int = 2, signs: Sequence[float] = (1.0,
     return Rule(
         ours,
         theirs,
-        lambda parts: torch.stack([rule.join([part]) for rule, part in zip(rules, parts, strict=True)]),
-        lambda weight: [rule.split(part)[0] for rule, part in zip(rules, weight, strict=True)],
+        lambda parts: torch.stack([rule.join([part]).mT for rule, part in zip(rules, parts, strict=True)]),
+        lambda weight: [rule.split(part.mT)[0] for rule, part in zip(rules, weight, strict=True)],
     )
 
 

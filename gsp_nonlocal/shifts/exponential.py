@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from filters.checks import common_batch, require_alike, require_tensor
+from filters.export import apply_function, is_exporting
 from filters.operators.mixing import is_channel_first
 from filters.operators.once import differentiable_once
 from filters.operators.promises import Promises, promised
@@ -141,12 +142,14 @@ def exponential_product(
     q, k, z = (part.expand(batch, -1, -1) for part in (query, key, z))
     row = None if row is None else row.expand(batch, -1, -1)
     column = None if column is None else column.expand(batch, -1, -1)
-    return _ExponentialProduct.apply(q, k, z, row, column, ceiling)
+    return apply_function(_ExponentialProduct, q, k, z, row, column, ceiling)
 
 
 class _ExponentialProduct(torch.autograd.Function):
     r"""``y = W z``, ``t = W 1``; backward, with ``D = W ∘ (ȳ zᵀ + t̄ 1ᵀ)``: ``z̄ = Wᵀ ȳ``, ``q̄ = D k``,
     ``k̄ = Dᵀ q``."""
+
+    generate_vmap_rule = True
 
     @staticmethod
     def forward(
@@ -193,6 +196,9 @@ class _ExponentialProduct(torch.autograd.Function):
 
 def _chunks(query: Tensor, key: Tensor) -> Iterator[slice]:
     nodes = query.shape[1]
+    if is_exporting():
+        yield slice(None)
+        return
     step = max(CHUNK // max(query.shape[0] * key.shape[1], 1), min(nodes, 32))
     for start in range(0, nodes, step):
         yield slice(start, start + step)

@@ -1,6 +1,10 @@
 """The choice between the dense and the low-rank association of an affinity."""
 
+import os
 from typing import Literal, get_args
+
+import torch
+from torch import Tensor
 
 from filters.export import is_exporting
 
@@ -46,3 +50,27 @@ def require_form(form: str) -> None:
     """Raise a ``ValueError`` unless ``form`` is one of :data:`Form`."""
     if form not in get_args(Form):
         raise ValueError(f"unknown form {form!r}; choose one of: {', '.join(get_args(Form))}")
+
+
+def require_room(factor: Tensor) -> None:
+    """Raise a ``ValueError`` where the dense form ``(B, N, N)`` of ``factor (B, N, R)`` exceeds the whole
+    memory of its device."""
+    if torch.compiler.is_compiling() or is_exporting() or factor.is_meta:
+        return
+    batch, nodes = factor.shape[:2]
+    needed, total = batch * nodes**2 * factor.element_size(), _memory(factor.device)
+    if total is not None and needed > total:
+        raise ValueError(
+            f"the dense form of a graph of N = {nodes} nodes takes {needed:,} bytes for a batch of {batch}, "
+            f'and {factor.device} has {total:,}; use form="low_rank", which grows with N, or put the block '
+            "where maps are smaller"
+        )
+
+
+def _memory(device: torch.device) -> int | None:
+    """Bytes of a device in all, where they are known."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    if device.type == "cpu" and hasattr(os, "sysconf"):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return None

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from filters.checks import common_batch, require_alike, require_tensor
+from filters.export import apply_function
 from filters.operators.promises import Promises, promised
 from gsp_nonlocal.shifts.implicit import ImplicitShift
 from gsp_nonlocal.shifts.pooled import Product
@@ -84,14 +85,14 @@ def hinge_product(
     """
     batch = common_batch(row, column, z)
     row, column, z = (part.expand(batch, -1, -1) for part in (row, column, z))
-    return _HingeProduct.apply(row, column, z)
+    return apply_function(_HingeProduct, row, column, z)
 
 
 class _HingeProduct(torch.autograd.Function):
     r"""``y_i = Σ_j relu(u_i + v_j) z_j``; backward ``z̄_j = Σ_i relu(v_j + u_i) ȳ_i``,
     ``ū_i = ⟨ȳ_i, Σ_{j: u_i + v_j > 0} z_j⟩`` and ``v̄_j`` alike: no differences of the sums of forward."""
 
-    generate_vmap_rule = True  # of PyTorch's operations alone, so that samples may be mapped
+    generate_vmap_rule = True
 
     @staticmethod
     def forward(row: Tensor, column: Tensor, z: Tensor) -> Tensor:

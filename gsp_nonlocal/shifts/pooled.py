@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from filters.checks import require_alike, require_integer
+from filters.export import is_exporting
 from filters.operators.mixing import mix_channels
 from filters.operators.promises import Promises
 from gsp_nonlocal.shifts.implicit import ImplicitShift, TransposedShift
@@ -49,7 +50,7 @@ class Pool:
 
     def __post_init__(self) -> None:
         require_pool(self.kind)
-        for size in self.spatial:
+        for size in () if is_exporting() else self.spatial:  # recorded sizes are tensors or symbols
             require_integer("a side of a map", size)
         if len(self.spatial) not in _POOLS[self.kind]:
             raise ValueError(f"pooling takes maps of 1, 2 or 3 dimensions, got the size {self.spatial}")

@@ -123,3 +123,29 @@ def test_unknown_filters_are_named():
         filters.registry.get("cheby")
     with pytest.raises(ValueError, match="registered already"):
         filters.registry.register("chebyshev", Chebyshev)
+
+
+def test_no_norm_is_the_identity():
+    made = []
+    for norm in (None, nn.Identity):
+        torch.manual_seed(0)
+        made.append(SNL(6, norm=norm, gate=False))
+    x = torch.randn(2, 6, 4, 3)
+    assert torch.equal(made[0](x), made[1](x))
+    assert made[0].state_dict().keys() == made[1].state_dict().keys()
+
+
+def test_states_of_former_layouts_are_read():
+    """Projections held ``Wᵀ`` once, as the metadata of a state says, and gates were scalars."""
+    block, other = open_gates(SNL(8, 4)), SNL(8, 4)
+    state = block.state_dict()
+    for key, value in state.items():
+        if key.endswith(("theta_phi.weight", "value.weight")):
+            state[key] = value.mT
+        if key.endswith("gate"):
+            state[key] = value.reshape(())
+    for entry in state._metadata.values():
+        entry["version"] = 1
+    other.load_state_dict(state)
+    for name, parameter in block.named_parameters():
+        assert torch.equal(other.get_parameter(name), parameter), name

@@ -34,9 +34,9 @@ def test_the_textbook_form_of_the_benchmark_is_the_same_block():
     """What SNL is timed against computes the same numbers."""
     book, block, x = TextbookSNL(8, 4), SNL(8, gate=False), torch.randn(2, 8, 6, 5)
     with torch.no_grad():
-        weights = [m.weight.flatten(1).mT for m in (book.theta, book.phi)]
-        block.affinity.theta_phi.weight.copy_(torch.cat(weights, dim=1))
-        block.stages[0].value.weight.copy_(book.value.weight.flatten(1).mT)
+        weights = [m.weight.flatten(1) for m in (book.theta, book.phi)]
+        block.affinity.theta_phi.weight.copy_(torch.cat(weights))
+        block.stages[0].value.weight.copy_(book.value.weight.flatten(1))
         mixing = [m.weight.flatten(1).mT for m in (book.w_1, book.w_2)]
         block.stages[0].filter.weight.copy_(torch.stack(mixing))
     torch.testing.assert_close(block(x), book(x), rtol=1e-4, atol=1e-5)

@@ -55,7 +55,7 @@ def _embeddings(affinity: Any, state: State, x: Tensor) -> tuple[Tensor, Tensor]
     if type(affinity).__name__ == "Gaussian":
         query = key = x
     else:
-        both = x @ state["theta_phi.weight"] + state.get("theta_phi.bias", torch.zeros((), dtype=x.dtype))
+        both = x @ state["theta_phi.weight"].mT + state.get("theta_phi.bias", torch.zeros((), dtype=x.dtype))
         query, key = both.chunk(2, dim=-1)
     if getattr(affinity, "whiten", False):
         query, key = query - query.mean(1, keepdim=True), key - key.mean(1, keepdim=True)
@@ -152,11 +152,11 @@ def power(degree: Tensor, exponent: float) -> Tensor:
 
 
 def _context(affinity: Any, state: State, x: Tensor, spatial: Sequence[int]) -> Tensor:
-    return (x @ state["mask.weight"]).softmax(1).mT.expand(-1, x.shape[1], -1)
+    return (x @ state["mask.weight"].mT).softmax(1).mT.expand(-1, x.shape[1], -1)
 
 
 def _pyramid(affinity: Any, state: State, x: Tensor, spatial: Sequence[int]) -> Tensor:
-    embedded = x @ state["embedding.weight"] + state["embedding.bias"]
+    embedded = x @ state["embedding.weight"].mT + state["embedding.bias"]
     norm = {name: state[f"norm.{name}"] for name in ("weight", "bias")}
     query = torch.func.functional_call(affinity.norm, norm, (embedded.mT,)).relu().mT
     units = torch.eye(prod(spatial), dtype=x.dtype).view(prod(spatial), 1, *spatial)

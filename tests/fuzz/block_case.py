@@ -122,7 +122,7 @@ def textbook_block(
 def _update(block: Any, unit: Any, s: Tensor, x: Tensor, spatial: tuple[int, ...], normable: float) -> Tensor:
     z = x
     if hasattr(unit.value, "weight"):
-        z = x @ unit.value.weight
+        z = x @ unit.value.weight.mT
         z = z if unit.value.bias is None else z + unit.value.bias
     kind = getattr(block.affinity, "sub_sample", None)
     if kind == "average":

@@ -85,7 +85,7 @@ def lost_loops(patch):
 
 
 def forgotten_bias(patch):
-    patch.setattr(PointwiseProjection, "forward", lambda self, nodes: nodes @ self.weight)
+    patch.setattr(PointwiseProjection, "forward", lambda self, nodes: nodes @ self.weight.mT)
 
 
 def wrong_definition(patch):

@@ -11,12 +11,14 @@ from itertools import cycle
 
 import torch
 from torch import Tensor, nn
+from torch.export import Dim, export
 from torchvision.ops import Permute
 
 import filters
 from filters import Chebyshev, Diffusion, Heat
 from gsp_nonlocal import NL, NonlocalBlock, insert_blocks
 from gsp_nonlocal.affinity import EmbeddedGaussian
+from gsp_nonlocal.blocks import registry
 from gsp_nonlocal.insert import Tokens
 from tests.cases.affinities import AFFINITIES, POOLED
 from tests.cases.blocks import BLOCKS, made, open_gates
@@ -116,19 +118,60 @@ def values(block: nn.Module, runner: nn.Module, x: Tensor) -> list[Tensor]:
     return [y, x.grad, *(p.grad for p in block.parameters())]
 
 
-def main(backend: str) -> None:
+def require_equal(what: str, found: list[Tensor], truth: list[Tensor]) -> None:
+    """End the program where relative differences are more than rounding in the type of the output."""
+    for value, expected in zip(found, truth, strict=True):
+        error = (value - expected).norm() / expected.norm().clamp_min(1e-3)
+        if not error < TOLERANCES[truth[0].dtype]:
+            sys.exit(f"{what}: relative difference {error:.1e}")
+
+
+def compare(backend: str) -> None:
+    """Each case by a backend."""
     for name, make, shape in cases(backend):
         torch.manual_seed(0)
         torch._dynamo.reset()
         block = make(shape[1])
         x, twin = torch.randn(shape, dtype=next(block.parameters()).dtype), copy.deepcopy(block)
         compiled = torch.compile(twin, fullgraph=True, backend=backend)
-        for value, expected in zip(values(twin, compiled, x), values(block, block, x), strict=True):
-            error = (value - expected).norm() / expected.norm().clamp_min(1e-3)
-            if not error < TOLERANCES[x.dtype]:
-                sys.exit(f"{name}, {shape}: relative difference {error:.1e}")
+        require_equal(f"{name}, {shape}", values(twin, compiled, x), values(block, block, x))
         print("agrees:", name, shape, flush=True)
 
 
+SIZES = [(2, 12, 10), (3, 9, 13), (2, 20, 17), (4, 6, 7), (3, 5, 21)]
+
+
+def compare_sizes() -> None:
+    """Every named block, compiled once for all sizes."""
+    for name in registry:
+        torch.manual_seed(0)
+        torch._dynamo.reset()
+        torch._dynamo.utils.counters.clear()
+        block = open_gates(registry.get(name)(16)).double()
+        compiled = torch.compile(block, fullgraph=True, backend="eager", dynamic=True)
+        for batch, *spatial in SIZES:
+            x = torch.randn(batch, 16, *spatial, dtype=torch.float64)
+            require_equal(f"{name}, {spatial}", values(block, compiled, x), values(block, block, x))
+        graphs = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+        if graphs != 1:
+            sys.exit(f"{name} was compiled {graphs} times for {len(SIZES)} sizes")
+        print("agrees:", name, "at all sizes", flush=True)
+
+
+def compare_package(path: str) -> None:
+    """One block through AOTInductor."""
+    dynamic = dict.fromkeys((0, 2, 3), Dim.DYNAMIC)
+    block = open_gates(registry.get("snl")(8)).eval()
+    program = export(block, (torch.randn(2, 8, 12, 10),), dynamic_shapes=(dynamic,))
+    torch._inductor.aoti_compile_and_package(program, package_path=path)
+    packaged = torch._inductor.aoti_load_package(path)
+    with torch.no_grad():
+        for batch, *spatial in SIZES:
+            x = torch.randn(batch, 8, *spatial)
+            require_equal(f"snl, {spatial}", [packaged(x)], [block(x)])
+    print("agrees: snl, packaged")
+
+
 if __name__ == "__main__":
-    main(sys.argv[1])
+    task, *rest = sys.argv[1:]
+    {"dynamic": compare_sizes, "packaged": compare_package}.get(task, partial(compare, task))(*rest)

@@ -287,7 +287,20 @@ CALLS = {
     "block: no filter": (lambda: NonlocalBlock(6, filter=nn.Linear), "filter.*Linear"),
     "block: no affinity": (lambda: NonlocalBlock(6, affinity=nn.Linear), "affinity.*Linear"),
     "block: another filter": (lambda: NonlocalBlock(6, filter=lambda i, o: Chebyshev(i + 1, o)), "channels"),
-    "block: no norm": (lambda: NonlocalBlock(6, norm=None), "norm.*None"),
+    "block: a norm of maps": (lambda: NonlocalBlock(6, norm=nn.BatchNorm2d), "BatchNorm2d.*nn.BatchNorm1d"),
+    "block: a norm of maps, inside": (
+        lambda: SNL(6, norm=lambda c: nn.Sequential(nn.InstanceNorm3d(c))),
+        "InstanceNorm3d.*nn.InstanceNorm1d",
+    ),
+    "block: a layer norm": (lambda: NL(6, norm=nn.LayerNorm), "LayerNorm.*GroupNorm, 1"),
+    "block: a dense form that no machine has room for": (
+        lambda: SNL(2, 1, form="dense")(torch.zeros(1, 1, 1).expand(1, 2, 3_000_000)),
+        r'N = 3000000 nodes takes 36,000,000,000,000 bytes.*form="low_rank"',
+    ),
+    **{
+        f"{kind.__name__}: a fractional width": (lambda kind=kind: kind(8, 4.0), "inner_channels.*4.0")
+        for kind in (SNL, GC, CGNL, ANL, affinities.ReLUDot, affinities.PyramidAttention)
+    },
     "block: no activation": (lambda: NonlocalBlock(6, activation=nn.ReLU()), "activation.*factory"),
     "gc: too narrow": (lambda: GC(6, 1), "at least 2, got 1"),
     "anl: a number": (lambda: ANL(6, sizes=3), "sizes.*3"),

@@ -1,4 +1,4 @@
-"""Two processes on the CPU train the same weights as one process with the joint batch."""
+"""Two processes on the CPU train the same weights as one process with the joint batch: DDP, and FSDP."""
 
 from functools import partial
 from pathlib import Path
@@ -9,9 +9,12 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
-from gsp_nonlocal import insert_blocks
+from gsp_nonlocal import NonlocalBlock, insert_blocks
 from tests.cases.blocks import BLOCKS, without_batch_statistics
 
 STEPS, BATCH = 4, 8
@@ -46,12 +49,26 @@ def train(model: nn.Module, rank: int, world: int) -> list[float]:
     return losses
 
 
+FULL = StateDictOptions(full_state_dict=True)
+
+
+def fully_sharded(model: nn.Module, mesh: DeviceMesh) -> nn.Module:
+    """Every block, and the rest of the network, with its parameters divided among the processes."""
+    for module in list(model.modules()):
+        if isinstance(module, NonlocalBlock):
+            fully_shard(module, mesh=mesh)
+    return fully_shard(model, mesh=mesh)
+
+
 def worker(rank: int, folder: str) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
-    results = {}
+    mesh, results = init_device_mesh("cpu", (2,)), {}
     for block in BLOCKS:
         model = DistributedDataParallel(network(block))
-        results[block] = {"losses": train(model, rank, 2), "state": model.module.state_dict()}
+        results[block, "DDP"] = {"losses": train(model, rank, 2), "state": model.module.state_dict()}
+        sharded = fully_sharded(network(block), mesh)
+        losses = train(sharded, rank, 2)
+        results[block, "FSDP"] = {"losses": losses, "state": get_model_state_dict(sharded, options=FULL)}
     torch.save(results, Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()
 
@@ -65,12 +82,14 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_two_processes_train_as_one(block, results):
-    first, second = (result[block] for result in results)
+@pytest.mark.parametrize("kind", ["DDP", "FSDP"])
+def test_two_processes_train_as_one(block, kind, results):
+    first, second = (result[block, kind] for result in results)
     alone = network(block)
     joint = train(alone, 0, 1)
     for key, value in alone.state_dict().items():
-        assert torch.equal(first["state"][key], second["state"][key]), key
+        if kind == "DDP":  # the whole state of FSDP is that of the first process
+            assert torch.equal(first["state"][key], second["state"][key]), key
         torch.testing.assert_close(first["state"][key], value, rtol=1e-10, atol=1e-12)
     shards = torch.tensor([first["losses"], second["losses"]], dtype=torch.float64).mean(dim=0)
     torch.testing.assert_close(shards, torch.tensor(joint, dtype=torch.float64), rtol=1e-10, atol=1e-12)

@@ -278,7 +278,7 @@ def test_weights_of_distances_stay_below_1_where_rounding_is_greater(scale, norm
     """``exp(−γ d²)`` with the rounding of ``‖x‖²`` in place of ``d²``: at most 1, with finite gradients."""
     affinity = RBF(3, 2, normalization=normalization, symmetrization=symmetrization)
     with torch.no_grad():
-        affinity.theta_phi.weight[:, 2:] = affinity.theta_phi.weight[:, :2]  # so that distances of 0 exist
+        affinity.theta_phi.weight[2:] = affinity.theta_phi.weight[:2]  # so that distances of 0 exist
     x = (scale * signal(channels=3)).float().requires_grad_()
     shift = affinity(x)
     ones = torch.ones(1, NODES, 1)

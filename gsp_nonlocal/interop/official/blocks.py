@@ -32,7 +32,7 @@ def load_block(kind: str, state_dict: State, **options: Any) -> NonlocalBlock:
 
     Args:
         kind: one of ``a2 anl cc cgnl dnl nl ns snl``.
-        state_dict: tensors under the authors' keys.
+        state_dict: tensors under the authors' keys; for ``cc``, those of mmcv too.
         options: for ``snl``, ``subtract=True`` where ``W_2 Â z`` is subtracted, as their segmentation head
             does; for ``cgnl``, ``groups=`` (found in the state), ``order=2``, ``gamma=1e-4``; for ``cc``,
             ``recurrence=1``; for ``anl``, ``sizes=(1, 3, 6, 8)``.
@@ -119,7 +119,9 @@ def _cc(state: State, *, recurrence: int = 1) -> Translated:
         vectors("affinity.theta_phi.bias", "query_conv.bias", "key_conv.bias"),
         terms("stages.0.filter.weight", "value_conv.weight"),
         vectors("stages.0.norm.bias", "value_conv.bias"),
-        reshaped("stages.0.gate", "gamma", (), (1,)),
+        reshaped("stages.0.gate", "gamma.scale", (1,), ())  # mmcv's, a module
+        if "gamma.scale" in state
+        else reshaped("stages.0.gate", "gamma", (1,), (1,)),
     ]
     return CC(channels, inner, recurrence=recurrence), rules, ()
 
