@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+from filters.export import is_exporting
 from filters.operators.linear import factorised
 from filters.operators.once import differentiable_once
 from filters.operators.signal import Scalar
@@ -20,6 +21,9 @@ MAX_ITERATIONS = 5000
 
 DIRECT_NODES = 1024
 """Up to so many nodes a system that does not converge in about ``N`` steps is solved by its matrix."""
+EXPORTED_STEPS = 32
+"""Steps of an iteration in an exported program, which cannot look at a residual. Graphs of fresh blocks take
+about 10, sharper ones 25, to the tolerance; nothing tells where more are needed."""
 _SOLVED = 1e-6  # greatest residual of a direct solution: beyond, the system is singular to rounding
 
 _BREAKDOWN = 1e-8  # |cos| of the angle to the shadow residual below which the recurrence starts anew
@@ -65,7 +69,8 @@ def iterate_resolvent(shift: Products, a: Scalar, b: Scalar) -> Operator:
         b: like ``a``.
 
     Returns:
-        The function; it takes ``z (B, N, C)``. Up to :data:`DIRECT_NODES` nodes, what does not converge in
+        The function; it takes ``z (B, N, C)``. In an exported program it is :data:`EXPORTED_STEPS` steps
+        of the iteration, for inference. Else, up to :data:`DIRECT_NODES` nodes, what does not converge in
         ``N + 200`` iterations is solved by the matrix, formed by products. It raises
         :class:`ConvergenceError` where the system is singular to rounding, or large and the tolerance is not
         reached in :data:`MAX_ITERATIONS`.
@@ -82,7 +87,10 @@ def iterate_resolvent(shift: Products, a: Scalar, b: Scalar) -> Operator:
         tolerance = TOLERANCES[dtype.to_real()]
         right_side = z.to(torch.promote_types(dtype, torch.float64))
         with torch.no_grad():
-            y = bicgstab(lambda v: a * v + b * exact(v), right_side, tolerance)
+            find = unrolled if is_exporting() else bicgstab
+            y = find(lambda v: a * v + b * exact(v), right_side, tolerance)
+        if is_exporting():
+            return y.to(dtype)
         residual = right_side - (a * y + b * exact(y))
         if residual.requires_grad:
             y = _Implicit.apply(residual, y, _adjoint(exact, a, b), tolerance)
@@ -124,36 +132,23 @@ def bicgstab(operator: Operator, z: Tensor, tolerance: float) -> Tensor:
     if not torch.isfinite(z).all():
         raise ValueError("the right side of a resolvent has NaN or infinite entries; look for them upstream")
     goal = tolerance * _norm(z)
-    y, r = torch.zeros_like(z), z
-    shadow, p, rho = r, r, _dot(r, r)
+    state = _begun(torch.zeros_like(z), z)
     small = z.shape[1] <= DIRECT_NODES
     steps = min(MAX_ITERATIONS, z.shape[1] + 200) if small else MAX_ITERATIONS
     for step in range(steps):
-        size = _norm(r)
+        size = _norm(state.r)
         if not bool(size.isfinite().all()):
             break
         if bool((size <= goal).all()):
-            r = z - operator(y)  # the recurrence drifts: trust the residual itself
-            if bool((_norm(r) <= 2 * goal).all()):
-                return y
-            shadow, p, rho = r, r, _dot(r, r)
-        open_ = size > 0.1 * goal  # a column that is done stays as it is
-        v = operator(p)
+            # the recurrence drifts: trust the residual itself
+            state = _begun(state.y, z - operator(state.y))
+            if bool((_norm(state.r) <= 2 * goal).all()):
+                return state.y
+        v = operator(state.p)
         if step == 0:
             _require_finite(v)
-        alpha = _ratio(rho, _dot(shadow, v)) * open_
-        s = r - alpha * v
-        t = operator(s)
-        omega = _ratio(_dot(t, s), _dot(t, t)) * open_
-        y = y + alpha * p + omega * s
-        r = s - omega * t
-        rho_next = _dot(shadow, r)
-        beta = _ratio(rho_next, rho) * _ratio(alpha, omega)
-        anew = ~open_ | (rho_next.abs() < _BREAKDOWN * _norm(shadow) * _norm(r))
-        p = torch.where(anew, r, r + beta * (p - omega * v))
-        shadow = torch.where(anew, r, shadow)
-        rho = torch.where(anew, _dot(r, r), rho_next)
-    y = _direct(operator, z) if small else y
+        state = _advanced(operator, state, v, size > 0.1 * goal)
+    y = _direct(operator, z) if small else state.y
     worst = _worst(operator, y, z)
     if small and worst <= _SOLVED:
         return y
@@ -163,6 +158,46 @@ def bicgstab(operator: Operator, z: Tensor, tolerance: float) -> Tensor:
         "or the spectrum of S leaves [−1, 1]; use a closed form (shift.to_dense()), or other "
         "parameters"
     )
+
+
+def unrolled(operator: Operator, z: Tensor, tolerance: float) -> Tensor:
+    """:data:`EXPORTED_STEPS` steps of the same iteration, without a look at what comes out."""
+    goal = tolerance * _norm(z)
+    state = _begun(torch.zeros_like(z), z)
+    for _ in range(EXPORTED_STEPS):
+        state = _advanced(operator, state, operator(state.p), _norm(state.r) > 0.1 * goal)
+    return state.y
+
+
+class _State(NamedTuple):
+    """Solution, residual, shadow residual, direction, and ``⟨shadow, residual⟩``."""
+
+    y: Tensor
+    r: Tensor
+    shadow: Tensor
+    p: Tensor
+    rho: Tensor
+
+
+def _begun(y: Tensor, r: Tensor) -> _State:
+    return _State(y, r, r, r, _dot(r, r))
+
+
+def _advanced(operator: Operator, state: _State, v: Tensor, open_: Tensor) -> _State:
+    """The next state; ``v = A p``, and a column that is not ``open_`` stays as it is."""
+    y, r, shadow, p, rho = state
+    alpha = _ratio(rho, _dot(shadow, v)) * open_
+    s = r - alpha * v
+    t = operator(s)
+    omega = _ratio(_dot(t, s), _dot(t, t)) * open_
+    y = y + alpha * p + omega * s
+    r = s - omega * t
+    rho_next = _dot(shadow, r)
+    beta = _ratio(rho_next, rho) * _ratio(alpha, omega)
+    anew = ~open_ | (rho_next.abs() < _BREAKDOWN * _norm(shadow) * _norm(r))
+    p = torch.where(anew, r, r + beta * (p - omega * v))
+    shadow = torch.where(anew, r, shadow)
+    return _State(y, r, shadow, p, torch.where(anew, _dot(r, r), rho_next))
 
 
 def _direct(operator: Operator, z: Tensor) -> Tensor:

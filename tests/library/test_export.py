@@ -8,7 +8,9 @@ from torch import nn
 from torch.export import Dim, export
 
 import filters
+from filters.operators import solve
 from gsp_nonlocal import NonlocalBlock
+from gsp_nonlocal.affinity import EmbeddedGaussian
 from gsp_nonlocal.blocks import registry
 
 SIZES = [(1, 9, 13), (3, 20, 17), (2, 3, 2), (1, 40, 40)]
@@ -51,6 +53,29 @@ def test_a_block_is_exported_for_all_sizes(name):
     program = export(block, (example(2, 12, 10),), dynamic_shapes=(DYNAMIC,))
     with torch.no_grad():
         holds_at_all_sizes(block, program.module())
+
+
+def test_resolvents_by_iteration_are_exported_with_a_fixed_number_of_steps(monkeypatch):
+    torch.manual_seed(0)
+    block = opened(NonlocalBlock(CHANNELS, affinity=EmbeddedGaussian, filter=filters.Cayley))
+    monkeypatch.setattr(solve, "EXPORTED_STEPS", 12)  # enough here, and quick
+    program = export(block, (example(2, 12, 10),), dynamic_shapes=(DYNAMIC,))
+    with torch.no_grad():
+        holds_at_all_sizes(block, program.module())
+
+
+@pytest.mark.parametrize("filter", ["cayley", "arma", "rational"])
+@pytest.mark.parametrize("scale", [1, 3])
+def test_the_steps_of_an_exported_program_end_at_the_tolerance(filter, scale, monkeypatch):
+    torch.manual_seed(0)
+    block = opened(NonlocalBlock(CHANNELS, affinity=EmbeddedGaussian, filter=filters.registry.get(filter)))
+    with torch.no_grad():
+        for parameter in block.affinity.parameters():
+            parameter.mul_(scale)
+        x = example(2, 12, 10)
+        expected = block(x)
+        monkeypatch.setattr(solve, "is_exporting", lambda: True)
+        torch.testing.assert_close(block(x), expected, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["chebyshev_interpolation", "bernstein", "cayley", "arma", "rational"])
