@@ -1,10 +1,13 @@
 """The checkpoint that a training goes on from, written so that no validation is lost."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+
+from experiments.files import replacing
 
 
 class LastCheckpoint(ModelCheckpoint):
@@ -39,3 +42,13 @@ class LastCheckpoint(ModelCheckpoint):
         """Write it, if the last step is not kept yet."""
         if trainer.global_step and not self._should_skip_saving_checkpoint(trainer):
             self._save_topk_checkpoint(trainer, self._monitor_candidates(trainer))
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Copy the checkpoint that was gone on with, where nothing was left to train: no step wrote one.
+
+        So it is of a training that was killed between the writes of its best and its last checkpoint.
+        """
+        last, given = Path(str(self.dirpath)) / "last.ckpt", trainer.ckpt_path
+        if given is not None and trainer.is_global_zero and not last.exists():
+            with replacing(last) as temporary:
+                shutil.copyfile(str(given), temporary)

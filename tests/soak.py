@@ -136,10 +136,12 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _same(output: Path, other: Path) -> bool:
-    """Whether the last checkpoints hold the same training, and the best the same weights."""
-    parts = {
-        "last": ("state_dict", "optimizer_states", "lr_schedulers", "generators", "global_step", "epoch")
-    }
+    """Whether the last checkpoints hold the same training, and the best the same weights.
+
+    The epoch of the last is not compared: Lightning counts it up behind the last validation, and a training
+    that was killed between the two has nothing left to train.
+    """
+    parts = {"last": ("state_dict", "optimizer_states", "lr_schedulers", "generators", "global_step")}
     parts["best"] = ("state_dict", "global_step", "epoch")
     for name, keys in parts.items():
         mine, wanted = (_read(folder / "checkpoints" / f"{name}.ckpt") for folder in (output, other))

@@ -1,9 +1,11 @@
 """``make soak`` on two kills, and what it would say of a training that went on otherwise."""
 
+import shutil
+
 import pytest
 import torch
 
-from tests.soak import Trial, _same, soak, table
+from tests.soak import Trial, _same, _train, soak, table
 from tests.soak_run import arguments
 
 
@@ -20,6 +22,16 @@ def run(folder):
 def soaked(tmp_path_factory):
     folder = tmp_path_factory.mktemp("soak")
     return folder, soak(2, 0, folder, run, quiet=True)
+
+
+def test_a_training_killed_between_its_best_and_its_last_checkpoint_has_both(soaked):
+    folder, _ = soaked
+    output = folder / "between"
+    kept = output / "checkpoints" / "best.ckpt"
+    kept.parent.mkdir(parents=True)
+    shutil.copyfile(folder / "undisturbed" / "checkpoints" / "best.ckpt", kept)
+    _, code = _train([*run(folder), "--ckpt_path", "best"], output, None)
+    assert code == 0 and _same(output, folder / "undisturbed")
 
 
 def test_killed_trainings_go_on_bit_for_bit(soaked):

@@ -65,7 +65,7 @@ def _radius(dense: Tensor) -> float:
     least = 1e-20 * dense.abs().max()
     balanced = dense.where(dense.abs() > least, 0.0)  # LAPACK cannot balance smaller numbers
     # MKL, as PyTorch calls it, does not converge on some matrices of rank 1
-    return float(np.abs(np.linalg.eigvals(balanced.cpu().numpy())).max())
+    return float(np.abs(np.linalg.eigvals(balanced.detach().cpu().numpy())).max())
 
 
 def _signal(shift: ShiftOperator, channels: int = 4, seed: int = 7) -> Tensor:

@@ -98,7 +98,7 @@ def files(tmp_path_factory):
     )
     digits = torch.load(paths["digits"], weights_only=True)["state_dict"]
     for key in (key for key in digits if key.endswith("gate")):
-        digits[key] = torch.tensor(torch.nan)
+        digits[key] = torch.full_like(digits[key], torch.nan)
     paths["nan_gate"] = changed(paths["digits"], folder / "nan_gate.ckpt", state_dict=digits)
     paths["flipped"] = folder / "flipped.ckpt"
     raw = bytearray(paths["digits"].read_bytes())
