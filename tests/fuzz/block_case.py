@@ -80,7 +80,7 @@ class Problem:
 
     def weights_overflow(self) -> bool:
         """Whether entries of ``S`` leave the data type, so that a resolvent of it has no answer."""
-        unbounded = getattr(self.block.affinity, "normalization", None) == "none"
+        unbounded = getattr(self.block.affinity, "normalization", None) in ("none", "mean")
         return self.exponents_overflow() or (unbounded and self._products_overflow())
 
     def _products_overflow(self) -> bool:
