@@ -27,7 +27,8 @@ def apply(f: Any, s: Tensor, z: Tensor) -> Filtered:
         return z, size(z)
     if isinstance(f, Scaled):
         y, magnitude = apply(f.inner, s, z)
-        return f.factor * y, abs(f.factor) * magnitude
+        # what a small factor makes small must be a number of the data type before
+        return f.factor * y, (abs(f.factor) * magnitude).where(magnitude < 1e34, torch.inf)
     if isinstance(f, Sum):
         (one, first), (other, second) = apply(f.first, s, z), apply(f.second, s, z)
         return one + other, first + second
