@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import submitit
 import torch
 
 import experiments.costs as costs_module
@@ -339,7 +340,6 @@ def test_jobs_without_submitit_name_the_line_that_installs_it(monkeypatch):
 
 
 def test_jobs_run_side_by_side_through_submitit(tmp_path):
-    submitit = pytest.importorskip("submitit")
     jobs = [SimpleNamespace(key=name, **({} if name == "b" else {"value": 1})) for name in "abc"]
     local = executors_of("local", tmp_path / "jobs", 3, {"side_by_side": 2})
     assert len(local) == 2
@@ -354,7 +354,6 @@ def test_jobs_run_side_by_side_through_submitit(tmp_path):
 
 
 def test_a_job_whose_time_is_up_is_started_again(tmp_path):
-    pytest.importorskip("submitit")
     job, call = SimpleNamespace(key="a"), executors.Requeued()
     again = call.checkpoint(job)
     assert again.function is call and again.args == (job,)
@@ -362,7 +361,6 @@ def test_a_job_whose_time_is_up_is_started_again(tmp_path):
 
 @pytest.mark.parametrize("seen", [None, "2,3"])
 def test_local_jobs_have_a_gpu_of_their_own(seen, tmp_path, monkeypatch):
-    pytest.importorskip("submitit")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if seen:

@@ -111,6 +111,16 @@ def _given(weight: Tensor, edge_index: Tensor, nodes: int) -> float:
 
 def matrix(g: Graph, inputs: list[Tensor]) -> Tensor:
     """As the table of ``SparseShift.from_edge_index`` reads."""
+    return _matrix(g, inputs, -1)
+
+
+def magnitude(g: Graph, inputs: list[Tensor]) -> Tensor:
+    """``I + 2 (D + A) / λ_max``: a diagonal ``1 − 2d/λ`` near 0 is rounded in units of the 1."""
+    return _matrix(g, inputs, 1)
+
+
+def _matrix(g: Graph, inputs: list[Tensor], sign: int) -> Tensor:
+    """The matrix, or with ``sign = 1`` the sum of the magnitudes of its terms."""
     (source, target), weight = _edges(g, inputs)
     adjacency = weight.new_zeros(g.nodes, g.nodes).index_put((target, source), weight, accumulate=True)
     rows, columns = adjacency.sum(-1, keepdim=True), adjacency.sum(-2, keepdim=True)
@@ -125,6 +135,5 @@ def matrix(g: Graph, inputs: list[Tensor]) -> Tensor:
         if kind == "given"
         else torch.linalg.eigvalsh(laplacian.detach())[-1]
     )
-    return (
-        torch.eye(g.nodes, dtype=weight.dtype) - 2 * laplacian / torch.where(greatest > 0, greatest, 1.0)
-    ).unsqueeze(0)
+    terms = 2 * (laplacian if sign < 0 else laplacian.abs()) / torch.where(greatest > 0, greatest, 1.0)
+    return (torch.eye(g.nodes, dtype=weight.dtype) + sign * terms).unsqueeze(0)

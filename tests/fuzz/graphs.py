@@ -56,6 +56,11 @@ class Graph:
         """``S (B, N, N)``, by the textbook."""
         return KINDS[self.kind].matrix(self, inputs)
 
+    def magnitude(self, inputs: Inputs) -> Tensor:
+        """``(B, N, N)``: the size of what each entry of ``S`` is a sum of, in whose units it is rounded."""
+        magnitude = KINDS[self.kind].magnitude
+        return self.matrix(inputs).abs() if magnitude is None else magnitude(self, inputs)
+
     def permuted(self, inputs: Inputs, order: Tensor) -> Inputs | None:
         """The numbers of the same graph with its nodes in another order."""
         permute = KINDS[self.kind].permute
@@ -132,6 +137,8 @@ class Kind(NamedTuple):
     """To a spectrum of about unit size, before the numbers are rounded to their data type."""
     constants: Callable[[Graph], list[int]] = lambda g: []
     """Which of its numbers carry no gradient, by the library's documentation."""
+    magnitude: Callable[[Graph, Inputs], Tensor] | None = None
+    """The sizes of what its entries are sums of, where they are greater than the entries."""
 
 
 def _seeded(shapes: list[tuple[int, ...]], seed: int) -> list[tuple[tuple[int, ...], int]]:
@@ -290,6 +297,12 @@ def _sum_matrix(g: Graph, inputs: Inputs) -> Tensor:
     return one + other
 
 
+def _sum_magnitude(g: Graph, inputs: Inputs) -> Tensor:
+    parts, _ = g.split(inputs)
+    one, other = (part.magnitude(own) for part, own in zip(g.parts, parts, strict=True))
+    return one + other
+
+
 def _scaled(g: Graph, inputs: Inputs) -> ShiftOperator:
     (part,), (left, right) = g.split(inputs)
     shift = g.parts[0].build(part)
@@ -302,6 +315,11 @@ def _scaled(g: Graph, inputs: Inputs) -> ShiftOperator:
 def _scaled_matrix(g: Graph, inputs: Inputs) -> Tensor:
     (part,), (left, right) = g.split(inputs)
     return left * g.parts[0].matrix(part) * (left if g.option == "both" else right).mT
+
+
+def _scaled_magnitude(g: Graph, inputs: Inputs) -> Tensor:
+    (part,), (left, right) = g.split(inputs)
+    return left.abs() * g.parts[0].magnitude(part) * (left if g.option == "both" else right).abs().mT
 
 
 def _parts_permuted(g: Graph, inputs: Inputs, order: Tensor) -> Inputs | None:
@@ -357,11 +375,24 @@ KINDS: dict[str, Kind] = {
     ),
     "hinge": Kind(_features(2), _hinge, _hinge_matrix, _rows, refine=_per_node),
     "criss-cross": Kind(_criss_cross_shapes, _criss_cross, _criss_cross_matrix, refine=_per_node),
-    "sparse": Kind(edges.shapes, edges.build, edges.matrix, None, edges.OPTIONS, constants=edges.constants),
+    "sparse": Kind(
+        edges.shapes,
+        edges.build,
+        edges.matrix,
+        None,
+        edges.OPTIONS,
+        constants=edges.constants,
+        magnitude=edges.magnitude,
+    ),
     "affinity": Kind(_affinity_shapes, _affinity, _affinity_matrix, None, AFFINITIES),
-    "sum": Kind(lambda g: [], _sum, _sum_matrix, _parts_permuted),
+    "sum": Kind(lambda g: [], _sum, _sum_matrix, _parts_permuted, magnitude=_sum_magnitude),
     "scaled": Kind(
-        lambda g: [(g.batch, g.nodes, 1)] * 2, _scaled, _scaled_matrix, _parts_permuted, ("", "both")
+        lambda g: [(g.batch, g.nodes, 1)] * 2,
+        _scaled,
+        _scaled_matrix,
+        _parts_permuted,
+        ("", "both"),
+        magnitude=_scaled_magnitude,
     ),
 }
 """Every kind of shift, once."""

@@ -85,7 +85,8 @@ def _verified(
         return Outcome("not judged", "overflow")
     if shift.shape != exact.shape:
         raise Failure(f"shape ({where})", f"{tuple(shift.shape)} for {tuple(exact.shape)}")
-    allowed = FACTOR * (moved.amax(-1, keepdim=True) + eps * exact.abs().amax(-1, keepdim=True))
+    size = matrix(case.graph.magnitude(inputs)).amax(-1, keepdim=True)
+    allowed = FACTOR * (moved.amax(-1, keepdim=True) + eps * size)
     allowed = allowed + 1e4 * torch.finfo(dtype).tiny
     if bool((allowed.amax(-2) > 0.1 * exact.abs().amax((-1, -2), keepdim=True).amax(-2) + 1e-30).any()):
         return Outcome("not judged", "ill-conditioned")
