@@ -15,7 +15,7 @@ from filters.operators.linear import require_real_floating
 from gsp_nonlocal.shifts import ShiftOperator, as_shift
 from gsp_nonlocal.shifts.structure import factored, has_closed_spectrum, recognise_symmetry, symmetric_part
 from gsp_nonlocal.spectral.krylov import PATIENCE
-from gsp_nonlocal.spectral.matrices import require_finite
+from gsp_nonlocal.spectral.matrices import finite_product, require_finite
 from gsp_nonlocal.spectral.spectrum import Spectrum, spectrum
 
 EXACT_NODES = 1024
@@ -200,7 +200,7 @@ def lanczos_quadrature(
     vector, _ = _normalised(start, torch.zeros(()))
     for step in tqdm(range(steps), desc="Lanczos", delay=PATIENCE, leave=False):
         basis[step] = vector
-        rest = (shift @ vector.to(shift.device, shift.dtype)).to(start)
+        rest = finite_product(shift @ vector.to(shift.device, shift.dtype), shift).to(start)
         tridiagonal[..., step, step] = (rest * vector).sum(1)
         for _ in range(2):
             seen = basis[: step + 1]

@@ -42,6 +42,20 @@ def require_finite(shift: ShiftOperator) -> None:
         )
 
 
+def finite_product(found: Tensor, shift: ShiftOperator) -> Tensor:
+    """``found``, a product of the shift.
+
+    Raises:
+        ValueError: if it is NaN or infinite: what a shift is made of may be finite, and its weights not.
+    """
+    if not found.isfinite().all():
+        raise ValueError(
+            f"products of the shift in {shift.dtype} are NaN or infinite, though what it is made of is "
+            "finite: its exponents or products overflow; pass shift.to(torch.float64), or scale it down"
+        )
+    return found
+
+
 def _first(tensor: Tensor) -> list[int]:
     """Where the first entry is that is not finite; empty if there is none."""
     wrong = (~tensor.isfinite()).nonzero()

@@ -262,6 +262,7 @@ def _truth(case: AnalysisCase, inputs: list[Tensor]) -> Truth:
             or not s.isfinite().all()
             or s.abs().max() > limit
             or case.graph.exponent(values[:-1]) > limit
+            or case.graph.is_lost(values[:-1], torch.finfo(dtype).eps)
         ):
             return torch.full((len(s), 1, 1), torch.inf, dtype=s.dtype), torch.full((len(s),), torch.inf)
         value = function.definition(s, values[-1], case)

@@ -83,6 +83,8 @@ def _verified(
     limit = 1e-4 * torch.finfo(dtype).max
     if not exact.isfinite().all() or exact.abs().max() > limit or case.graph.exponent(inputs) > limit:
         return Outcome("not judged", "overflow")
+    if case.graph.is_lost(inputs, eps):
+        return Outcome("not judged", "exponents lost to rounding")
     if shift.shape != exact.shape:
         raise Failure(f"shape ({where})", f"{tuple(shift.shape)} for {tuple(exact.shape)}")
     size = matrix(case.graph.magnitude(inputs)).amax(-1, keepdim=True)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gsp_nonlocal.affinity import relu_dot_shift
 from gsp_nonlocal.affinity.normalization import normalise_exponential
-from gsp_nonlocal.shifts import AttentionShift, DenseShift, DiagonalShift, ShiftOperator
+from gsp_nonlocal.shifts import AttentionShift, DenseShift, DiagonalShift, ExponentialShift, ShiftOperator
 from gsp_nonlocal.spectral import dirichlet_energy, signal_density, spectral_density, symmetric_part
 from gsp_nonlocal.spectral.density import Density, lanczos_quadrature
 from tests.cases.shifts import SHIFTS
@@ -138,6 +138,7 @@ def test_a_histogram_keeps_all_weight():
 
 
 NAN = torch.eye(3).double().index_fill(0, torch.tensor([1]), torch.nan)
+OVERFLOWING = ExponentialShift(torch.full((1, 3, 1), 1e4), torch.full((1, 3, 1), 1e4), is_symmetric=True)
 
 
 @pytest.mark.parametrize(
@@ -146,6 +147,7 @@ NAN = torch.eye(3).double().index_fill(0, torch.tensor([1]), torch.nan)
         (lambda: spectral_density(torch.tensor([[0.0, 1.0], [0.0, 0.0]])), "symmetric_part"),
         (lambda: spectral_density(torch.eye(3), probes=0), "probes must be at least 1, got 0"),
         (lambda: spectral_density(NAN), "3 of the 9 entries"),
+        (lambda: spectral_density(OVERFLOWING), "products of the shift in torch.float32 are NaN or infinite"),
         (lambda: signal_density(torch.ones(1, 4, 1), torch.eye(3)), "does not fit a shift of 3 nodes"),
         (lambda: signal_density(torch.full((1, 3, 1), torch.nan), torch.eye(3)), "3 of 3 values"),
         (lambda: signal_density(torch.ones(1, 3, 1), NAN), "3 of the 9 entries"),
