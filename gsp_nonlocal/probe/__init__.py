@@ -12,13 +12,15 @@ name                               is
 """
 
 from gsp_nonlocal.probe.foreign_readers import FOREIGN_READERS
-from gsp_nonlocal.probe.probe import MAX_NODES, SpectralProbe, evaluation, find_readable
+from gsp_nonlocal.probe.modules import find_readable
+from gsp_nonlocal.probe.probe import MAX_NODES, SpectralProbe, evaluation
 from gsp_nonlocal.probe.readers import NotAGraphError, register_reader
 from gsp_nonlocal.probe.stable_hypothesis import StableHypothesis
-from gsp_nonlocal.probe.trace import Trace
+from gsp_nonlocal.probe.trace import CrossTrace, Trace
 
 __all__ = [
     "MAX_NODES",
+    "CrossTrace",
     "NotAGraphError",
     "SpectralProbe",
     "StableHypothesis",

@@ -12,9 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gsp_nonlocal.probe.readers import Call, Entry, NotAGraphError, entry_of, known_kinds
-from gsp_nonlocal.probe.trace import Trace
+from gsp_nonlocal.probe.attention import Attention, AttentionMode, trace_of
+from gsp_nonlocal.probe.modules import Running, find_readable, nothing_read, unseen, without_a_trace
+from gsp_nonlocal.probe.readers import Call, Entry, NotAGraphError
+from gsp_nonlocal.probe.trace import CrossTrace, Trace
 from gsp_nonlocal.shifts import ShiftOperator
+from gsp_nonlocal.shifts.biadjacency import Biadjacency, DenseBiadjacency
 from gsp_nonlocal.shifts.structure import stored_matrix
 from gsp_nonlocal.spectral.response import Response
 
@@ -25,28 +28,34 @@ MAX_NODES = 2**20
 class SpectralProbe:
     r"""``y = H(S) z`` of every nonlocal block and attention in a forward pass of ``model``.
 
+    Attention of any library is read by the functions that compute it: ``scaled_dot_product_attention``,
+    ``multi_head_attention_forward``, ``flex_attention``, and a softmax followed by a product with values.
+    Blocks of this library, of mmcv and timm's nonlocal block are read by their class, which shows the response
+    too.
+
     Inside ``with`` each forward pass of the model replaces what the last one left. The model's output, modes
-    and gradients stay as they are; hooks are removed at the end, also after an error. What is kept is what
-    holds the shifts (queries and keys, factors) and the signals; an ``N × N`` matrix only for attention under
-    a mask. Compiled modules run as they are written inside. A reader may run parts of a module once more,
-    and with them the hooks of others. Where parts of the model are called in place of the model itself, their
-    traces gather until the model is called.
+    and gradients stay as they are (but that ``nn.MultiheadAttention`` leaves its fast path, another kernel);
+    hooks are removed at the end, also after an error. What is kept is what holds the shifts (queries and
+    keys, factors) and the signals; an ``N × N`` matrix only where the model formed it and its queries and
+    keys are not known. Compiled modules run as they are written inside. Where parts of the model are called
+    in place of the model itself, their traces gather until the model is called.
 
     Args:
-        model: any module with blocks of this library, ``nn.MultiheadAttention``, attention of timm or of
-            Hugging Face's ViT, nonlocal blocks of mmcv or timm, or what :func:`register_reader` was told of.
+        model: any module.
         paths: only these modules; by default all.
         max_nodes: most nodes to keep, over images, heads and modules; where a graph is kept as a matrix,
             every 64 of its numbers count as a node.
 
     Attributes:
-        modules: the watched modules by path.
-        traces: what they did, by path, in order: one :class:`Trace` a stage, and a run of a recurrence.
-        skipped: why a module that ran has no trace, by path.
+        modules: the modules that left a trace, by path.
+        traces: what they did, by path, in order: one :class:`Trace` a call, a stage, and a run of a recurrence.
+        crossings: likewise, a :class:`CrossTrace` a call of cross-attention, which has no square matrix.
+        skipped: why a module that ran has no trace, by path: those that look like attention and left none, too.
 
     Raises:
-        ValueError: if the model has no such module, or a path is not one of them; in the forward pass, beyond
-            ``max_nodes``.
+        TypeError: if ``model`` is no module.
+        ValueError: if a path is none of its modules; in the forward pass, beyond ``max_nodes``, and at its
+            end if nothing was read.
 
     Example:
         >>> from gsp_nonlocal import SNL
@@ -57,6 +66,11 @@ class SpectralProbe:
         (torch.Size([2, 64, 64]), 2)
         >>> probe.signals["1"].shape, probe.responses["1"][0].mean_gain.shape
         (torch.Size([2, 64, 4]), torch.Size([101]))
+        >>> layer = nn.TransformerEncoderLayer(8, 2, batch_first=True)
+        >>> with SpectralProbe(layer) as probe:
+        ...     _ = layer(torch.randn(3, 5, 8))
+        >>> probe.shifts["self_attn"].shape
+        torch.Size([6, 5, 5])
     """
 
     def __init__(
@@ -67,10 +81,16 @@ class SpectralProbe:
         if max_nodes < 1:
             raise ValueError(f"max_nodes must be at least 1, got {max_nodes}")
         self.model, self.max_nodes = model, max_nodes
-        self._watched = _chosen(find_readable(model), paths)
-        self.modules = {path: model.get_submodule(path) for path, _, _ in self._watched}
+        self._running = Running(model)
+        self._running.require(paths or ())
+        self.paths = None if paths is None else set(paths)
+        self._watched = find_readable(model)
+        self.modules: dict[str, nn.Module] = {}
         self.traces: dict[str, list[Trace]] = {}
+        self.crossings: dict[str, list[CrossTrace]] = {}
         self.skipped: dict[str, str] = {}
+        self._held = self._images = 0
+        self._is_reading = False
         self._undo = ExitStack()
 
     @property
@@ -94,10 +114,13 @@ class SpectralProbe:
 
     def __enter__(self) -> SpectralProbe:
         self._undo.enter_context(_eagerly())
-        self._undo.callback(self.model.register_forward_pre_hook(lambda *_: self._clear()).remove)
+        self._undo.callback(self.model.register_forward_pre_hook(self._start, with_kwargs=True).remove)
         for path, module, entry in self._watched:
             handle = module.register_forward_hook(self._hook(path, entry), with_kwargs=True)
             self._undo.callback(handle.remove)
+        self._undo.enter_context(self._running)
+        self._undo.callback(self.model.register_forward_hook(self._finish).remove)
+        self._undo.enter_context(AttentionMode(self._see))
         return self
 
     def __exit__(
@@ -105,43 +128,85 @@ class SpectralProbe:
     ) -> None:
         self._undo.close()
 
-    def _clear(self) -> None:
-        if not _in_backward():
-            self.traces.clear()
-            self.skipped.clear()
+    def _start(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if _in_backward():
+            return
+        for kept in (self.modules, self.traces, self.crossings, self.skipped):
+            kept.clear()
+        self._running.called.clear()
+        self._held = 0
+        given = _tensors(Call(args, kwargs, None))
+        self._images = next((len(part) for part in given if part.dim() > 1), 0)
+
+    def _finish(self, *_: Any) -> None:
+        """Name what looks like attention and left no trace; raise where nothing was read."""
+        if _in_backward():
+            return
+        blocks = [path for path, _, _ in self._watched]
+        read = [*self.traces, *self.crossings, *self.skipped, *blocks]
+        self.skipped |= {
+            path: without_a_trace(kind)
+            for path, kind in unseen(self._running.called, read).items()
+            if self._is_wanted(path)
+        }
+        if not (self.traces or self.crossings or self.skipped or blocks):
+            raise ValueError(nothing_read(self.model))
+
+    def _is_wanted(self, path: str) -> bool:
+        return self.paths is None or path in self.paths
+
+    def _see(self, found: Attention) -> None:
+        """Keep an attention for the module that runs it, unless that is inside of one that is read by class."""
+        path = self._running.path
+        inside = (path == block or path.startswith(f"{block}." if block else "") for block, _, _ in self._watched)
+        if _in_backward() or self._is_reading or not self._is_wanted(path) or any(inside):
+            return
+        with torch.no_grad():
+            self._keep(path, trace_of(found, self._images))
 
     def _hook(self, path: str, entry: Entry) -> Any:
         def read(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-            if _in_backward():  # checkpointing runs modules again there
+            if _in_backward() or not self._is_wanted(path):  # checkpointing runs modules again there
                 return
             call = Call(args, kwargs, output)
+            own = _own(call)
+            self._is_reading = True
             try:
                 with torch.no_grad(), torch.random.fork_rng(_cuda_devices(call)):
                     for trace in entry.reader(module, call):
-                        self._keep(path, trace, call)
+                        self._keep(path, replace(trace, shift=trace.shift.mapped(own), signal=own(trace.signal)))
             except NotAGraphError as error:
                 self.skipped[path] = str(error)
+            finally:
+                self._is_reading = False
 
         return read
 
-    def _keep(self, path: str, trace: Trace, call: Call) -> None:
-        batch, nodes, _ = trace.signal.shape
-        held = sum(map(_size, [trace, *(kept for traces in self.traces.values() for kept in traces)]))
-        if held > self.max_nodes:
+    def _keep(self, path: str, trace: Trace | CrossTrace) -> None:
+        self._held += _size(trace)
+        if self._held > self.max_nodes:
+            batch, nodes, _ = trace.signal.shape
             raise ValueError(
                 f"{path or 'the model itself'} has {batch} graphs of {nodes} nodes; with them the probe "
-                f"would hold {held} nodes, more than its budget max_nodes={self.max_nodes}; pass fewer or "
+                f"would hold {self._held} nodes, more than its budget max_nodes={self.max_nodes}; pass fewer or "
                 "smaller images, name the modules wanted with paths=[...], or raise max_nodes"
             )
-        own = _own(call)
-        kept = replace(trace, shift=trace.shift.mapped(own), signal=own(trace.signal))
-        self.traces.setdefault(path, []).append(kept)
+        self.modules[path] = self.model.get_submodule(path)
+        if isinstance(trace, Trace):
+            self.traces.setdefault(path, []).append(trace)
+        else:
+            self.crossings.setdefault(path, []).append(trace)
 
 
-def _size(trace: Trace) -> int:
+def _size(trace: Trace | CrossTrace) -> int:
     """Nodes of a trace; of a graph that is kept as a matrix, every 64 numbers count as one."""
-    nodes, matrix = trace.signal.shape[:2].numel(), stored_matrix(trace.shift)
+    nodes = trace.signal.shape[:2].numel()
+    matrix = stored_matrix(trace.shift) if isinstance(trace, Trace) else _matrix(trace.weights)
     return nodes if matrix is None else max(nodes, matrix.numel() // 64)
+
+
+def _matrix(weights: Biadjacency) -> Tensor | None:
+    return weights.matrix if isinstance(weights, DenseBiadjacency) else None
 
 
 def _eagerly() -> AbstractContextManager[object]:
@@ -173,35 +238,6 @@ def _own(call: Call) -> Callable[[Tensor], Tensor]:
     return own
 
 
-Watched = tuple[str, nn.Module, Entry]
-"""The path that a trace is reported under, the module that is hooked, and how it is read."""
-
-
-def find_readable(model: nn.Module) -> list[Watched]:
-    """Every module that a reader knows, but for those inside of another one.
-
-    Raises:
-        ValueError: if there is none; names the modules that were seen and how to register one.
-    """
-    found: list[Watched] = []
-    inside: tuple[str, ...] = ()
-    for path, module in model.named_modules():
-        entry = entry_of(module)
-        if entry is None or path.startswith(inside):
-            continue
-        inside = (*inside, f"{path}." if path else "")
-        found.append((_block_path(path, entry.levels), module, entry))
-    if not found:
-        raise ValueError(
-            f"{type(model).__name__} has no nonlocal block and no attention that is known, only modules "
-            f"of the kinds {', '.join(sorted({type(module).__name__ for module in model.modules()}))}. "
-            f"Known are {', '.join(known_kinds())}; tell of another with "
-            "gsp_nonlocal.probe.register_reader(kind, reader), or put a block in with "
-            'gsp_nonlocal.insert_blocks(model, {"path.of.a.module": SNL})'
-        )
-    return found
-
-
 @contextmanager
 def evaluation(model: nn.Module) -> Iterator[None]:
     """Evaluation mode and no gradients; every module's mode is restored afterwards."""
@@ -213,17 +249,3 @@ def evaluation(model: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in modes.items():
             module.training = mode
-
-
-def _block_path(path: str, levels: int) -> str:
-    return ".".join(path.split(".")[: len(path.split(".")) - levels])
-
-
-def _chosen(found: list[Watched], paths: Sequence[str] | None) -> list[Watched]:
-    if paths is None:
-        return found
-    known = {path for path, _, _ in found}
-    for path in paths:
-        if path not in known:
-            raise ValueError(f"there is nothing to read at {path!r}; choose among {', '.join(sorted(known))}")
-    return [watched for watched in found if watched[0] in paths]

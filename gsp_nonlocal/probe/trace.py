@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gsp_nonlocal.shifts import ShiftOperator
+from gsp_nonlocal.shifts.biadjacency import Biadjacency
 from gsp_nonlocal.spectral.layout import Layout
 from gsp_nonlocal.spectral.response import Response
 
@@ -42,3 +43,24 @@ class Trace:
         """``y (B·G, N, C')``, computed anew at each use, with the weights of that time."""
         with torch.no_grad():
             return self.filter(self.signal, self.shift)
+
+
+@dataclass(frozen=True, eq=False)
+class CrossTrace:
+    r"""One application of cross-attention, ``y = A z``: ``M`` nodes are gathered in ``N`` others.
+
+    Attributes:
+        weights: ``A (B·G, N, M)``, numbered as in :class:`Trace`.
+        signal: ``z (B·G, M, C)``.
+        graphs: ``G``.
+    """
+
+    weights: Biadjacency
+    signal: Tensor
+    graphs: int = 1
+
+    @property
+    def filtered(self) -> Tensor:
+        """``y (B·G, N, C)``, computed anew at each use."""
+        with torch.no_grad():
+            return self.weights @ self.signal

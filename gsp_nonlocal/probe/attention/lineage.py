@@ -1,0 +1,231 @@
+"""What a tensor of scores or weights is made of, followed from ``q kᵀ`` over casts and masks to ``A v``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from gsp_nonlocal.probe.attention.recorded import Attention, Scores
+
+Args = tuple[Any, ...]
+Kwargs = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """A softmax, and what became of it.
+
+    Attributes:
+        source: the softmax ``(…, N, M)`` over its last dimension, before dropout.
+        scores: what it was taken of, where that is known.
+        is_transposed: whether the followed tensor is ``(…, M, N)``.
+        is_mixed: whether the followed tensor holds other numbers than the softmax.
+    """
+
+    source: Tensor
+    scores: Scores | None
+    is_transposed: bool = False
+    is_mixed: bool = False
+
+
+class Lineage:
+    """Scores and weights of a forward pass by tensor, as long as these live."""
+
+    def __init__(self) -> None:
+        self.scores: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+        self.weights: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether there is anything to follow."""
+        return bool(self.scores.data) or bool(self.weights.data)
+
+    def softmax(self, given: Tensor, out: Tensor, dim: int) -> None:
+        """Note that ``out`` is a softmax of ``given`` over ``dim``."""
+        places = (dim - out.dim()) if dim >= 0 else dim
+        if out.dim() < 3 or out.shape[dim] < 2:
+            return
+        if places not in (-1, -2):
+            self.weights[out] = Weights(out, None, is_mixed=True)
+            return
+        turned = places == -2
+        known = self.scores.get(given)
+        if known is not None:
+            known = replace(_swapped(known) if turned else known)
+        source = (out.mT if turned else out).detach()
+        if known is not None and not known.agree(source):
+            known = None
+        self.weights[out] = Weights(source, known, is_transposed=turned)
+
+    def follow(self, func: Callable[..., Any], args: Args, kwargs: Kwargs, out: Any) -> None:
+        """Note what a function made of scores or weights; what is not known ends a lineage of scores."""
+        name = _name(func)
+        for place, part in enumerate(args[:3]):
+            if not isinstance(part, Tensor):
+                continue
+            if (known := self.scores.get(part)) is not None:
+                found = _of_scores(name, known, place, args, kwargs, out)
+                self._set(self.scores, name, part, out, found)
+            if (made := self.weights.get(part)) is not None:
+                self._set(self.weights, name, part, out, _of_weights(name, made, args, kwargs, out))
+
+    def _set(self, known: Any, name: str, part: Tensor, out: Any, found: Any) -> None:
+        if out is part or name == "__setitem__":
+            known.pop(part, None)
+        if found is not None:
+            known[part if name == "__setitem__" else out] = found
+
+
+def applied(made: Weights, operand: Tensor, value: Tensor, *, from_right: bool) -> Attention:
+    """``A z`` for weights that stand left of the values, ``A z``, or right of them, ``zᵀ Aᵀ``.
+
+    Args:
+        made: the lineage of ``operand``.
+        operand: the weights as they went into the product.
+        value: ``z (…, M, C)``.
+        from_right: whether ``operand`` is ``Aᵀ``.
+    """
+    if made.is_mixed:
+        return Attention(value, matrix=(operand.mT if from_right else operand).detach(), is_stochastic=False)
+    flipped = made.is_transposed != from_right
+    lead = operand.shape[:-2]
+    source = made.source.reshape(*lead, *made.source.shape[-2:])
+    if flipped:
+        return Attention(value, matrix=source.mT, is_stochastic=False)
+    if made.scores is not None:
+        return Attention(value, scores=made.scores)
+    return Attention(value, matrix=source)
+
+
+def _name(func: Callable[..., Any]) -> str:
+    if func in (torch.Tensor.mT.__get__, torch.Tensor.mH.__get__):  # type: ignore[attr-defined]
+        return "mT"
+    return getattr(func, "__name__", "")
+
+
+CASTS = {"to", "float", "double", "half", "bfloat16", "type", "type_as", "contiguous", "clone", "detach"}
+VIEWS = {"view", "reshape", "flatten", "unflatten", "unsqueeze", "squeeze", "expand", "view_as", "reshape_as"}
+KEPT = CASTS | {"dropout", "dropout_", "feature_dropout", "alpha_dropout", "nan_to_num", "nan_to_num_"}
+"""Functions that leave the softmax what it is; dropout is left out."""
+
+SCALED = {"mul": 1, "__mul__": 1, "__rmul__": 1, "mul_": 1, "__imul__": 1, "multiply": 1}
+DIVIDED = {"div", "__truediv__", "div_", "__itruediv__", "true_divide", "divide"}
+ADDED = {"add", "__add__", "__radd__", "add_", "__iadd__"}
+REMOVED = {"sub", "__sub__", "sub_", "__isub__", "subtract"}
+
+
+def _of_scores(name: str, known: Scores, place: int, args: Args, kwargs: Kwargs, out: Any) -> Scores | None:
+    """What the function's result is, if that is scores that are known."""
+    if not isinstance(out, Tensor) or kwargs.get("alpha") is not None:
+        return None
+    if name in CASTS and place == 0:
+        return known
+    if name in VIEWS and place == 0:
+        return _reshaped(known, out.shape)
+    if out.shape != known.shape:
+        return None
+    other = args[1 - place] if place < 2 and len(args) > 1 else None
+    if name in SCALED or (name in DIVIDED and place == 0):
+        factor = _number(other)
+        divided = name in DIVIDED
+        return None if not factor else known.scaled(1 / factor if divided else factor)
+    if name in ADDED or (name in REMOVED and place == 0):
+        return _plus(known, other, -1 if name in REMOVED else 1)
+    return _masked(name, known, place, args, kwargs)
+
+
+def _plus(known: Scores, other: Any, sign: int) -> Scores | None:
+    if _number(other) is not None:
+        return known  # the same for all keys: a softmax does not see it
+    if not isinstance(other, Tensor) or not _fits(other, known):
+        return None
+    return known.biased(sign * other.detach())
+
+
+def _masked(name: str, known: Scores, place: int, args: Args, kwargs: Kwargs) -> Scores | None:
+    """Under ``masked_fill(scores, mask, value)`` and ``where(mask, scores, value)``."""
+    value = kwargs.get("value", args[2] if len(args) > 2 else None)
+    number = _number(value)
+    if number is None or number > -1e4:
+        return None
+    if name in ("masked_fill", "masked_fill_") and place == 0:
+        mask = kwargs.get("mask", args[1] if len(args) > 1 else None)
+    elif name == "where" and place == 1:
+        mask = ~args[0]
+    else:
+        return None
+    if not isinstance(mask, Tensor) or not _fits(mask, known):
+        return None
+    like = torch.zeros_like(mask, dtype=known.query.dtype)
+    return known.biased(like.masked_fill(mask, max(number, torch.finfo(like.dtype).min) if number > -torch.inf else number))
+
+
+def _fits(other: Tensor, known: Scores) -> bool:
+    """Whether a mask or bias is broadcast to the scores, and does not broadcast them."""
+    try:
+        return torch.broadcast_shapes(other.shape, known.shape) == known.shape
+    except RuntimeError:
+        return False
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, Tensor):
+        return float(value) if value.numel() == 1 and not value.requires_grad else None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _reshaped(known: Scores, shape: torch.Size) -> Scores | None:
+    """The same with other leading dimensions."""
+    if shape[-2:] != known.shape[-2:] or shape.numel() != known.shape.numel():
+        return None
+    lead, own = shape[:-2], known.shape[:-2]
+    query, key = (part.expand(*own, *part.shape[-2:]) for part in (known.query, known.key))
+    bias = known.bias
+    if bias is not None:
+        if bias.dim() > 2 and bias.shape[:-2].numel() > 1:
+            return None
+        bias = bias.reshape(bias.shape[-2:] if bias.dim() > 1 else bias.shape)
+    parts = (part.reshape(*lead, *part.shape[-2:]) for part in (query, key))
+    return Scores(*parts, known.scale, bias, known.is_causal)
+
+
+def _swapped(known: Scores) -> Scores:
+    """The scores of keys in queries."""
+    bias = known.bias
+    if bias is not None:
+        bias = bias.expand(known.shape).mT
+    return Scores(known.key, known.query, known.scale, bias)
+
+
+def _of_weights(name: str, made: Weights, args: Args, kwargs: Kwargs, out: Any) -> Weights | None:
+    """What the function's result is, if it has as many numbers as the weights."""
+    if name == "__setitem__":
+        return replace(made, is_mixed=True)
+    if not isinstance(out, Tensor) or not out.is_floating_point() or out.numel() != made.source.numel():
+        return None
+    if made.is_mixed:
+        return made
+    ends = made.source.shape[-2:][:: -1 if made.is_transposed else 1]
+    if name in KEPT or (name in VIEWS and out.shape[-2:] == ends):
+        return made
+    if _swaps(name, args, kwargs, out.dim()):
+        return replace(made, is_transposed=not made.is_transposed)
+    return replace(made, is_mixed=True)
+
+
+def _swaps(name: str, args: Args, kwargs: Kwargs, dims: int) -> bool:
+    """Whether the last two dimensions are exchanged, and no others."""
+    if name == "mT":
+        return True
+    given = [*args[1:], *kwargs.values()]
+    places = [p for part in given for p in (part if isinstance(part, tuple | list) else [part])]
+    if not all(isinstance(place, int) for place in places):
+        return False
+    if name in ("transpose", "swapaxes", "swapdims", "transpose_"):
+        return {place % dims for place in places} == {dims - 2, dims - 1}
+    return name == "permute" and [p % dims for p in places] == [*range(dims - 2), dims - 1, dims - 2]

@@ -1,0 +1,106 @@
+"""The mode that sees every function of a forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from gsp_nonlocal.probe.attention import kernels, products
+from gsp_nonlocal.probe.attention.lineage import Lineage
+from gsp_nonlocal.probe.attention.recorded import Attention
+
+SOFTMAX = {functional.softmax, torch.softmax, torch.Tensor.softmax, torch.special.softmax}
+BADDBMM = {torch.baddbmm, torch.Tensor.baddbmm}
+
+_opened = kernels.opened(kernels.MULTI_HEAD)
+
+
+class AttentionMode(TorchFunctionMode):
+    """Inside, ``seen(attention)`` is called at each product ``A z``; what functions return stays as it is.
+
+    Args:
+        seen: takes an :class:`Attention`.
+    """
+
+    def __init__(self, seen: Callable[[Attention], None]) -> None:
+        super().__init__()
+        self.seen, self.lineage = seen, Lineage()
+        self.handlers: dict[Any, Callable[..., Any]] = {
+            kernels.SDPA: self._kernel,
+            kernels.MULTI_HEAD: self._multi_head,
+            torch.einsum: self._einsum,
+            **dict.fromkeys(SOFTMAX, self._softmax),
+            **dict.fromkeys(BADDBMM, self._baddbmm),
+            **dict.fromkeys(products.MATMUL, self._matmul),
+        }
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        handler = self.handlers.get(func)
+        if handler is not None:
+            return handler(func, args, kwargs)
+        out = func(*args, **kwargs)
+        if self.lineage.is_alive:
+            with torch.no_grad():
+                self.lineage.follow(func, args, kwargs, out)
+        return out
+
+    def _kernel(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        out = func(*args, **kwargs)
+        with torch.no_grad():
+            self.seen(kernels.scaled_dot_product(*args, **kwargs))
+        return out
+
+    def _multi_head(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        with self:
+            return _opened(*args, **kwargs)
+
+    def _softmax(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        out = func(*args, **kwargs)
+        given = args[0] if args else kwargs["input"]
+        dim = kwargs.get("dim", args[1] if len(args) > 1 else None)
+        if isinstance(dim, int) and out.dim():
+            with torch.no_grad():
+                self.lineage.softmax(given, out, dim)
+        return out
+
+    def _matmul(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        out = func(*args, **kwargs)
+        operands = [*args, *kwargs.values()][:2]
+        if func is torch.Tensor.__rmatmul__:
+            operands.reverse()
+        if isinstance(out, Tensor) and all(isinstance(part, Tensor) for part in operands):
+            with torch.no_grad():
+                self._note(products.matmul(self.lineage, *operands, out))
+        return out
+
+    def _baddbmm(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        out = func(*args, **kwargs)
+        if len(args) == 3 and set(kwargs) <= {"beta", "alpha"}:
+            with torch.no_grad():
+                products.baddbmm(self.lineage, args, kwargs.get("beta", 1), kwargs.get("alpha", 1), out)
+        return out
+
+    def _einsum(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        out = func(*args, **kwargs)
+        operands = args[1] if len(args) == 2 and isinstance(args[1], list | tuple) else args[1:]
+        letters = products.parse(args[0]) if isinstance(args[0], str) else None
+        if letters is not None and len(operands) == 2:
+            with torch.no_grad():
+                self._note(products.einsum(self.lineage, letters, *operands, out))
+        return out
+
+    def _note(self, found: Attention | None) -> None:
+        if found is not None:
+            self.seen(found)

@@ -1,0 +1,117 @@
+"""Products of two tensors, as ``q kᵀ`` and as ``A v``: matmul, bmm, baddbmm and einsum."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from gsp_nonlocal.probe.attention.lineage import Lineage, applied
+from gsp_nonlocal.probe.attention.recorded import Attention, Scores
+
+MATMUL = {
+    torch.matmul,
+    torch.bmm,
+    torch.Tensor.matmul,
+    torch.Tensor.bmm,
+    torch.Tensor.__matmul__,
+    torch.Tensor.__rmatmul__,
+}
+
+
+def matmul(lineage: Lineage, one: Tensor, other: Tensor, out: Tensor) -> Attention | None:
+    """Note ``out = one @ other`` as scores; the attention, if one of the two is weights."""
+    if one.dim() < 2 or other.dim() < 2 or out.dim() < 3:
+        return None
+    if (made := lineage.weights.get(one)) is not None:
+        return applied(made, one, other, from_right=False)
+    if (made := lineage.weights.get(other)) is not None:
+        return applied(made, other, one.mT, from_right=True)
+    lineage.scores[out] = Scores(one.detach(), other.detach().mT)
+    return None
+
+
+def baddbmm(lineage: Lineage, given: tuple[Any, ...], beta: float, alpha: float, out: Tensor) -> None:
+    """Note ``out = beta · bias + alpha · one @ other`` as scores."""
+    bias, one, other = (part.detach() for part in given)
+    scores = Scores(one, other.mT, float(alpha))
+    lineage.scores[out] = scores.biased(beta * bias) if beta else scores
+
+
+class Einsum(NamedTuple):
+    """``"ab,bc->ac"``: the letters of two operands and of the result."""
+
+    one: str
+    other: str
+    out: str
+
+
+def parse(equation: str) -> Einsum | None:
+    """The letters, or ``None`` for another number of operands, an ellipsis, or repeated letters."""
+    given, arrow, out = equation.replace(" ", "").partition("->")
+    operands = given.split(",")
+    if not arrow or len(operands) != 2 or "." in equation:
+        return None
+    found = Einsum(*operands, out)
+    return found if all(len(set(part)) == len(part) for part in found) else None
+
+
+def einsum(lineage: Lineage, letters: Einsum, one: Tensor, other: Tensor, out: Tensor) -> Attention | None:
+    """As :func:`matmul`, for a product that is written in letters."""
+    if lineage.weights.get(one) is not None:
+        return _weighted(lineage, one, letters.one, other, letters.other, letters.out)
+    if lineage.weights.get(other) is not None:
+        return _weighted(lineage, other, letters.other, one, letters.one, letters.out)
+    scores = _scores(letters, one.detach(), other.detach())
+    if scores is not None and scores.shape == out.shape:
+        lineage.scores[out] = scores
+    return None
+
+
+def _scores(letters: Einsum, one: Tensor, other: Tensor) -> Scores | None:
+    """Scores, where the last two letters of the result are one of each operand alone."""
+    if len(letters.out) < 3:
+        return None
+    *lead, i, j = letters.out
+    summed = [letter for letter in letters.one if letter in letters.other and letter not in letters.out]
+    for first, second, a, b in (
+        (letters.one, letters.other, one, other),
+        (letters.other, letters.one, other, one),
+    ):
+        if i in first and i not in second and j in second and j not in first:
+            if set(first + second) != {*lead, i, j, *summed}:
+                return None
+            return Scores(_arranged(a, first, lead, i, summed), _arranged(b, second, lead, j, summed))
+    return None
+
+
+def _weighted(
+    lineage: Lineage, weights: Tensor, own: str, value: Tensor, letters: str, out: str
+) -> Attention | None:
+    """``A z`` of weights with the letters ``own`` and values with ``letters``."""
+    summed = [letter for letter in own if letter in letters and letter not in out]
+    alone = [letter for letter in own if letter in out and letter not in letters]
+    if len(summed) != 1 or not alone or set(own) - set(out) != set(summed):
+        return None
+    i, j = alone[-1], summed[0]
+    lead = [letter for letter in own if letter not in (i, j)]
+    channels = [letter for letter in letters if letter not in (*lead, j)]
+    z = _arranged(value, letters, lead, j, channels)
+    made = lineage.weights[weights]
+    if own == "".join(lead) + i + j:
+        return applied(made, weights, z, from_right=False)
+    if own == "".join(lead) + j + i:
+        return applied(made, weights, z, from_right=True)
+    return Attention(z, matrix=_arranged(weights, own, lead, i, [j]).detach(), is_stochastic=False)
+
+
+def _arranged(part: Tensor, letters: str, lead: list[str], row: str, last: list[str]) -> Tensor:
+    """``(…lead, row, ∏ last)``, with 1 for leading letters that the operand lacks."""
+    have = [letter for letter in lead if letter in letters]
+    part = part.permute(*(letters.index(letter) for letter in (*have, row, *last)))
+    part = part.flatten(len(have) + 1) if last else part.unsqueeze(-1)
+    for place, letter in enumerate(lead):
+        if letter not in letters:
+            part = part.unsqueeze(place)
+    return part

@@ -1,0 +1,100 @@
+"""One attention as a forward pass computed it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from filters.precision import widened
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    r"""``scale · q kᵀ + b`` before a softmax, as far as it is known.
+
+    Attributes:
+        query: ``(…, N, R)``.
+        key: ``(…, M, R)``; with fewer heads where several queries share one.
+        scale: of the products.
+        bias: added, broadcast to ``(…, N, M)``; ``−∞`` leaves an edge out.
+        is_causal: whether later keys are left out.
+    """
+
+    query: Tensor
+    key: Tensor
+    scale: float = 1.0
+    bias: Tensor | None = None
+    is_causal: bool = False
+
+    @property
+    def shape(self) -> torch.Size:
+        """``(…, N, M)``."""
+        lead = torch.broadcast_shapes(self.query.shape[:-2], self.key.shape[:-2])
+        return torch.Size((*lead, self.query.shape[-2], self.key.shape[-2]))
+
+    def scaled(self, factor: float) -> Scores:
+        """These times a number."""
+        bias = None if self.bias is None else self.bias * factor
+        return replace(self, scale=self.scale * factor, bias=bias)
+
+    def biased(self, bias: Tensor) -> Scores:
+        """These with something added."""
+        return replace(self, bias=bias if self.bias is None else self.bias + bias)
+
+    def agree(self, weights: Tensor) -> bool:
+        """Whether a softmax of these gives ``weights``, by two rows of the first and of the last graph.
+
+        Scores that were changed in a way that was not followed would be found here.
+        """
+        nodes, sources = weights.shape[-2:]
+        found = weights.reshape(-1, nodes, sources)
+        rows = torch.tensor([nodes // 3, nodes - 1], device=weights.device)
+        eps = max(torch.finfo(part.dtype).eps for part in (self.query, weights))
+        return all(
+            bool(((self._row(graph, rows) - found[graph, rows]).abs() <= 100 * eps).all())
+            for graph in {0, len(found) - 1}
+        )
+
+    def _row(self, graph: int, rows: Tensor) -> Tensor:
+        query, key = (
+            widened(part.expand(*self.shape[:-2], *part.shape[-2:]).reshape(-1, *part.shape[-2:])[graph])
+            for part in (self.query, self.key)
+        )
+        exponents = self.scale * query[rows] @ key.mT
+        if self.bias is not None:
+            bias = self.bias.expand(self.shape).reshape(-1, *self.shape[-2:])[graph]
+            exponents = exponents + bias[rows]
+        return torch.softmax(exponents, dim=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class Attention:
+    """One product ``A z``.
+
+    Attributes:
+        value: ``z (…, M, C)``.
+        scores: what ``A`` is the softmax of; ``None`` where it is known as a matrix alone.
+        matrix: ``A (…, N, M)`` where it was formed and its scores are not known.
+        is_stochastic: whether rows sum to 1, or to 0.
+        two_sets: whether queries and keys are known to be of different nodes.
+    """
+
+    value: Tensor
+    scores: Scores | None = None
+    matrix: Tensor | None = None
+    is_stochastic: bool = True
+    two_sets: bool = False
+
+    @property
+    def shape(self) -> torch.Size:
+        """``(…, N, M)``, with the leading dimensions of the values."""
+        own = self.scores.shape if self.scores is not None else self._matrix.shape
+        lead = torch.broadcast_shapes(own[:-2], self.value.shape[:-2])
+        return torch.Size((*lead, *own[-2:]))
+
+    @property
+    def _matrix(self) -> Tensor:
+        assert self.matrix is not None
+        return self.matrix

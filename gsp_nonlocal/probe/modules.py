@@ -1,0 +1,135 @@
+"""Which module runs, which are read by their class, and which look like attention and left no trace."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from difflib import get_close_matches
+from typing import Any
+
+from torch import nn
+
+from gsp_nonlocal.probe.readers import Entry, entry_of
+
+Watched = tuple[str, nn.Module, Entry]
+"""The path that a trace is reported under, the module that is hooked, and how it is read."""
+
+
+class Running:
+    """A context that knows the path of the module that runs.
+
+    Args:
+        model: its modules are followed.
+
+    Attributes:
+        called: the classes of modules that ran, by path.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.called: dict[str, str] = {}
+        self._stack: list[str] = []
+        self._undo = ExitStack()
+
+    @property
+    def path(self) -> str:
+        """Of the innermost module that runs; empty for the model itself."""
+        return self._stack[-1] if self._stack else ""
+
+    def __enter__(self) -> Running:
+        self._stack.clear()
+        for path, module in self.model.named_modules():
+            handles = (
+                module.register_forward_pre_hook(self._entering(path)),
+                module.register_forward_hook(self._leaving, always_call=True),
+            )
+            for handle in handles:
+                self._undo.callback(handle.remove)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._undo.close()
+
+    def _entering(self, path: str) -> Any:
+        def enter(module: nn.Module, args: object) -> None:
+            self._stack.append(path)
+            self.called[path] = type(module).__name__
+
+        return enter
+
+    def _leaving(self, *_: object) -> None:
+        if self._stack:
+            self._stack.pop()
+
+    def require(self, paths: Sequence[str]) -> None:
+        """Raise a ``ValueError`` for a path that is no module of the model."""
+        known = [path for path, _ in self.model.named_modules()]
+        for path in paths:
+            if path not in known:
+                near = get_close_matches(path, known, 3) or known[1:9]
+                raise ValueError(
+                    f"there is nothing to read at {path!r}: {type(self.model).__name__} has no such module; "
+                    f"near it are {', '.join(near)}"
+                )
+
+
+def find_readable(model: nn.Module) -> list[Watched]:
+    """Every module that a reader knows by its class, but for those inside of another one."""
+    found: list[Watched] = []
+    inside: tuple[str, ...] = ()
+    for path, module in model.named_modules():
+        entry = entry_of(module)
+        if entry is None or path.startswith(inside):
+            continue
+        inside = (*inside, f"{path}." if path else "")
+        found.append((_block_path(path, entry.levels), module, entry))
+    return found
+
+
+def _block_path(path: str, levels: int) -> str:
+    return ".".join(path.split(".")[: len(path.split(".")) - levels])
+
+
+LOOKS_LIKE_ATTENTION = re.compile(r"attn|attention|nonlocal|non_local", re.IGNORECASE)
+"""Names of classes of attention."""
+
+
+def unseen(called: Mapping[str, str], read: Iterable[str]) -> dict[str, str]:
+    """The innermost modules that ran, are called like attention, and have no trace in, at or around them.
+
+    Args:
+        called: classes by path.
+        read: paths that left a trace or a reason.
+    """
+    traced = [f"{path}." if path else "" for path in read]
+    alike = {path: kind for path, kind in called.items() if LOOKS_LIKE_ATTENTION.search(kind)}
+    return {
+        path: kind
+        for path, kind in alike.items()
+        if not any(_related(f"{path}.", other) for other in traced)
+        and not any(other.startswith(f"{path}.") for other in alike)
+    }
+
+
+def _related(path: str, other: str) -> bool:
+    return path.startswith(other) or other.startswith(path)
+
+
+def without_a_trace(kind: str) -> str:
+    """Why a module that looks like attention has no trace."""
+    return (
+        f"{kind} is called like attention, but no softmax over keys was followed by a product with values in "
+        "it: it may be linear or gating attention, or a kernel of its own; tell of it with "
+        f"gsp_nonlocal.probe.register_reader({kind}, reader)"
+    )
+
+
+def nothing_read(model: nn.Module) -> str:
+    """The message for a forward pass without any graph."""
+    return (
+        f"{type(model).__name__} ran no nonlocal block and no attention: no module that a reader knows, and no "
+        "softmax over keys followed by a product with values. Put a block in with "
+        'gsp_nonlocal.insert_blocks(model, {"path.of.a.module": SNL}), or tell of a module with '
+        "gsp_nonlocal.probe.register_reader(kind, reader)"
+    )
