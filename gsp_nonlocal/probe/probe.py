@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gsp_nonlocal.probe.attention import Attention, AttentionMode, trace_of
+from gsp_nonlocal.probe.attention.circuit import Respond
 from gsp_nonlocal.probe.modules import Running, find_readable, nothing_read, unseen, without_a_trace
 from gsp_nonlocal.probe.readers import Call, Entry, NotAGraphError
 from gsp_nonlocal.probe.trace import CrossTrace, Trace
@@ -155,14 +156,23 @@ class SpectralProbe:
     def _is_wanted(self, path: str) -> bool:
         return self.paths is None or path in self.paths
 
-    def _see(self, found: Attention) -> None:
+    def _see(self, found: Attention) -> Callable[[Respond], None] | None:
         """Keep an attention for the module that runs it, unless that is inside of one that is read by class."""
         path = self._running.path
         inside = (path == block or path.startswith(f"{block}." if block else "") for block, _, _ in self._watched)
         if _in_backward() or self._is_reading or not self._is_wanted(path) or any(inside):
-            return
+            return None
         with torch.no_grad():
-            self._keep(path, trace_of(found, self._images))
+            trace = trace_of(found, self._images)
+        self._keep(path, trace)
+        if isinstance(trace, CrossTrace):
+            return None
+        traces, place = self.traces[path], len(self.traces[path]) - 1
+
+        def attach(respond: Respond) -> None:
+            traces[place] = replace(trace, respond=respond)
+
+        return attach
 
     def _hook(self, path: str, entry: Entry) -> Any:
         def read(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:

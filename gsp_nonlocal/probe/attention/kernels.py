@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from types import FunctionType
 from typing import Any
 
@@ -11,10 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gsp_nonlocal.probe.attention.circuit import Respond, responder
 from gsp_nonlocal.probe.attention.recorded import Attention, Scores
 
 SDPA = functional.scaled_dot_product_attention
 MULTI_HEAD = functional.multi_head_attention_forward
+_SIGNATURE = inspect.signature(MULTI_HEAD)
 _PLACES = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
 
 
@@ -37,6 +41,43 @@ def additive(mask: Tensor, like: Tensor) -> Tensor:
     if mask.dtype != torch.bool:
         return mask
     return torch.zeros_like(mask, dtype=like.dtype).masked_fill(~mask, -math.inf)
+
+
+@dataclass(frozen=True, eq=False)
+class MultiHead:
+    """What ``multi_head_attention_forward`` was given: it says more than the product inside.
+
+    Attributes:
+        two_sets: whether keys are of other nodes than queries.
+        heads: their number.
+        value: ``W_vᵀ (G · d, C)``.
+        out: ``W_oᵀ (C, G · d)``.
+    """
+
+    two_sets: bool
+    heads: int
+    value: Tensor
+    out: Tensor
+
+    @classmethod
+    def of(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> MultiHead:
+        """From the arguments of a call."""
+        named = _SIGNATURE.bind(*args, **kwargs).arguments
+        query, key, packed = named["query"], named["key"], named["in_proj_weight"]
+        same = key is query or (key.shape == query.shape and torch.equal(key, query))
+        value = named["v_proj_weight"] if packed is None else packed.chunk(3)[2]
+        return cls(not same, named["num_heads"], value.detach(), named["out_proj_weight"].detach())
+
+    def read(self, found: Attention) -> Attention:
+        """The attention inside, with the heads apart."""
+        value = found.value
+        if value.dim() == 3:  # where weights are asked for, heads are rows of the batch
+            found = found.with_heads(self.heads)
+        return replace(found, two_sets=self.two_sets)
+
+    def respond(self) -> Respond:
+        """The responses of the heads."""
+        return responder([own.mT for own in self.value.chunk(self.heads)], self.out)
 
 
 def opened(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,6 +11,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from gsp_nonlocal.probe.attention import kernels, products
+from gsp_nonlocal.probe.attention.circuit import Circuits, Respond
 from gsp_nonlocal.probe.attention.lineage import Lineage
 from gsp_nonlocal.probe.attention.recorded import Attention
 
@@ -18,6 +19,9 @@ SOFTMAX = {functional.softmax, torch.softmax, torch.Tensor.softmax, torch.specia
 BADDBMM = {torch.baddbmm, torch.Tensor.baddbmm}
 
 _opened = kernels.opened(kernels.MULTI_HEAD)
+
+Seen = Callable[[Attention], Callable[[Respond], None] | None]
+"""Takes an attention; gives what takes its response, if one is found afterwards."""
 
 
 class AttentionMode(TorchFunctionMode):
@@ -27,13 +31,15 @@ class AttentionMode(TorchFunctionMode):
         seen: takes an :class:`Attention`.
     """
 
-    def __init__(self, seen: Callable[[Attention], None]) -> None:
+    def __init__(self, seen: Seen) -> None:
         super().__init__()
-        self.seen, self.lineage = seen, Lineage()
+        self.seen, self.lineage, self.circuits = seen, Lineage(), Circuits()
+        self._multi: kernels.MultiHead | None = None
         self.handlers: dict[Any, Callable[..., Any]] = {
             kernels.SDPA: self._kernel,
             kernels.MULTI_HEAD: self._multi_head,
             torch.einsum: self._einsum,
+            functional.linear: self._linear,
             **dict.fromkeys(SOFTMAX, self._softmax),
             **dict.fromkeys(BADDBMM, self._baddbmm),
             **dict.fromkeys(products.MATMUL, self._matmul),
@@ -59,12 +65,23 @@ class AttentionMode(TorchFunctionMode):
     def _kernel(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         out = func(*args, **kwargs)
         with torch.no_grad():
-            self.seen(kernels.scaled_dot_product(*args, **kwargs))
+            self._note(kernels.scaled_dot_product(*args, **kwargs), out)
         return out
 
     def _multi_head(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        with self:
-            return _opened(*args, **kwargs)
+        outer, self._multi = self._multi, kernels.MultiHead.of(args, kwargs)
+        try:
+            with self:
+                return _opened(*args, **kwargs)
+        finally:
+            self._multi = outer
+
+    def _linear(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        out = func(*args, **kwargs)
+        given, weight = (*args, *kwargs.values())[:2]
+        with torch.no_grad():
+            self.circuits.linear(given, weight, out)
+        return out
 
     def _softmax(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         out = func(*args, **kwargs)
@@ -82,7 +99,7 @@ class AttentionMode(TorchFunctionMode):
             operands.reverse()
         if isinstance(out, Tensor) and all(isinstance(part, Tensor) for part in operands):
             with torch.no_grad():
-                self._note(products.matmul(self.lineage, *operands, out))
+                self._note(products.matmul(self.lineage, *operands, out), out)
         return out
 
     def _baddbmm(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -98,9 +115,18 @@ class AttentionMode(TorchFunctionMode):
         letters = products.parse(args[0]) if isinstance(args[0], str) else None
         if letters is not None and len(operands) == 2:
             with torch.no_grad():
-                self._note(products.einsum(self.lineage, letters, *operands, out))
+                self._note(products.einsum(self.lineage, letters, *operands, out), out)
         return out
 
-    def _note(self, found: Attention | None) -> None:
-        if found is not None:
-            self.seen(found)
+    def _note(self, found: Attention | None, out: Tensor) -> None:
+        if found is None:
+            return
+        if self._multi is not None:
+            found = self._multi.read(found)
+        attach = self.seen(found)
+        if attach is None:
+            return
+        if self._multi is not None:
+            attach(self._multi.respond())
+        else:
+            self.circuits.expect(self.circuits.values(found.value), out, attach)

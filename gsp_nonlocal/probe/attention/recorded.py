@@ -94,6 +94,20 @@ class Attention:
         lead = torch.broadcast_shapes(own[:-2], self.value.shape[:-2])
         return torch.Size((*lead, *own[-2:]))
 
+    def with_heads(self, heads: int) -> Attention:
+        """The same with ``(B · heads, …)`` taken apart to ``(B, heads, …)``."""
+
+        def apart(part: Tensor | None) -> Tensor | None:
+            return part if part is None or part.dim() < 3 or part.shape[0] == 1 else part.unflatten(0, (-1, heads))
+
+        scores = self.scores
+        if scores is not None:
+            parts = {name: apart(getattr(scores, name)) for name in ("query", "key", "bias")}
+            scores = replace(scores, **parts)
+        value = apart(self.value)
+        assert value is not None
+        return replace(self, value=value, scores=scores, matrix=apart(self.matrix))
+
     @property
     def _matrix(self) -> Tensor:
         assert self.matrix is not None

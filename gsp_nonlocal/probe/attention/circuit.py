@@ -1,0 +1,114 @@
+r"""What stands around the heads of an attention: ``Y = concat_h(S_h X W_v^h) W_o``, by the linear maps seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
+
+from gsp_nonlocal.spectral.response import Response, check_frequencies
+
+Respond = Callable[[Tensor | None], list[Response]]
+ROWS = 3
+"""Rows of a map's input that are compared with the output of the heads."""
+
+
+class _Made(NamedTuple):
+    """Which weights made what a storage holds."""
+
+    storage: StorageWeakRef
+    weight: Tensor
+
+
+class Circuits:
+    """Finds the two maps around the heads: the values are a part of the output of one, another takes them up.
+
+    Where something else stands between, such as a norm, a gate or a rotation of the values, there is none.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[int, _Made] = {}
+        self._open: _Open | None = None
+
+    def values(self, value: Tensor) -> list[Tensor] | None:
+        """``W_v (C, d)`` of each head, for values ``(B, G, M, d)`` that are a view of a map's output."""
+        made = self._made.get(value.untyped_storage().data_ptr())
+        if made is None or made.storage.expired() or value.dim() != 4:
+            return None
+        width, (batch, head, node, channel) = len(made.weight), value.stride()
+        if node % width or (batch % width and value.shape[0] > 1):
+            return None
+        heads, channels = (torch.arange(value.shape[dim]) for dim in (1, 3))
+        columns = (value.storage_offset() + head * heads.unsqueeze(-1) + channel * channels) % width
+        return [made.weight[own].mT for own in columns.to(made.weight.device)]
+
+    def expect(self, values: list[Tensor] | None, output: Tensor, attach: Callable[[Respond], None]) -> None:
+        """Wait for the map that takes the output ``(B, G, N, d)`` of the heads up."""
+        self._open = None if values is None or output.dim() != 4 else _Open(values, output.detach(), attach)
+
+    def linear(self, given: Tensor, weight: Tensor, out: Tensor) -> None:
+        """Note a map ``out = given · weightᵀ + bias``."""
+        storage = out.untyped_storage()
+        self._made[storage.data_ptr()] = _Made(StorageWeakRef(storage), weight.detach())
+        waiting, self._open = self._open, None
+        if waiting is not None and waiting.is_taken(given):
+            waiting.attach(responder(waiting.values, weight.detach()))
+
+
+@dataclass(frozen=True, eq=False)
+class _Open:
+    """Heads whose output waits for a map."""
+
+    values: list[Tensor]
+    output: Tensor
+    attach: Callable[[Respond], None]
+
+    def is_taken(self, given: Tensor) -> bool:
+        """Whether ``given`` holds the heads side by side, node by node, images or nodes first."""
+        batch, graphs, nodes, channels = self.output.shape
+        if given.numel() != self.output.numel() or given.shape[-1] != graphs * channels:
+            return False
+        rows = given.detach().reshape(-1, graphs * channels)
+        chosen = torch.arange(len(rows)).unique()[:: max(1, len(rows) // ROWS)]
+        by_image = self.output[chosen // nodes, :, chosen % nodes]
+        by_node = self.output[chosen % batch, :, chosen // batch]
+        return any(torch.equal(rows[chosen], found.flatten(1).to(rows.dtype)) for found in (by_image, by_node))
+
+
+@dataclass(frozen=True, eq=False)
+class HeadResponse(Response):
+    """``H(λ) = (1 − λ) W_v W_o`` of one head; ``filtered`` is ``W_o (1, d, C)``, once for all frequencies."""
+
+    @property
+    def matrices(self) -> Tensor:
+        """``H``, ``(F, C, C)``, formed at each use."""
+        return (1 - self.frequencies)[:, None, None] * super().matrices
+
+    def _at(self, kept: Tensor) -> HeadResponse:
+        return HeadResponse(self.frequencies[kept], self.value, self.filtered, self.singular_values[kept])
+
+
+def responder(values: list[Tensor], out: Tensor) -> Respond:
+    """The responses of all heads at given frequencies, with the weights of that time.
+
+    Args:
+        values: ``W_v (C, d)`` of each head.
+        out: ``W_oᵀ (C', G · d)``.
+    """
+
+    @torch.no_grad()
+    def respond(lam: Tensor | None) -> list[Response]:
+        given = check_frequencies(lam).to(out.device)
+        parts = out.double().mT.chunk(len(values), 0)
+        return [_head(given, value.double(), part) for value, part in zip(values, parts, strict=True)]
+
+    return respond
+
+
+def _head(lam: Tensor, value: Tensor, out: Tensor) -> HeadResponse:
+    gains = torch.linalg.svdvals(torch.linalg.qr(value, mode="r").R @ out)
+    return HeadResponse(lam, value, out.unsqueeze(0), (1 - lam).abs().unsqueeze(-1) * gains)
