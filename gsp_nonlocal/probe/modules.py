@@ -91,7 +91,7 @@ def _block_path(path: str, levels: int) -> str:
     return ".".join(path.split(".")[: len(path.split(".")) - levels])
 
 
-LOOKS_LIKE_ATTENTION = re.compile(r"attn|attention|nonlocal|non_local", re.IGNORECASE)
+LOOKS_LIKE_ATTENTION = re.compile(r"attn|attention|non_?local|mhsa|mha$|mla$", re.IGNORECASE)
 """Names of classes of attention."""
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from gsp_nonlocal.probe.attention import Attention, AttentionMode, trace_of
 from gsp_nonlocal.probe.attention.circuit import Respond
+from gsp_nonlocal.probe.attention.mode import Kept
 from gsp_nonlocal.probe.modules import Running, find_readable, nothing_read, unseen, without_a_trace
 from gsp_nonlocal.probe.readers import Call, Entry, NotAGraphError
 from gsp_nonlocal.probe.trace import CrossTrace, Trace
@@ -156,7 +158,7 @@ class SpectralProbe:
     def _is_wanted(self, path: str) -> bool:
         return self.paths is None or path in self.paths
 
-    def _see(self, found: Attention) -> Callable[[Respond], None] | None:
+    def _see(self, found: Attention) -> Kept | None:
         """Keep an attention for the module that runs it, unless that is inside of one that is read by class."""
         path = self._running.path
         inside = (path == block or path.startswith(f"{block}." if block else "") for block, _, _ in self._watched)
@@ -166,13 +168,14 @@ class SpectralProbe:
             trace = trace_of(found, self._images)
         self._keep(path, trace)
         if isinstance(trace, CrossTrace):
-            return None
-        traces, place = self.traces[path], len(self.traces[path]) - 1
+            return Kept(lambda respond: None, partial(self._retract, path))
+        return Kept(partial(_attach, self.traces[path], len(self.traces[path]) - 1), lambda: None)
 
-        def attach(respond: Respond) -> None:
-            traces[place] = replace(trace, respond=respond)
-
-        return attach
+    def _retract(self, path: str) -> None:
+        """Take the last cross-attention of a module back."""
+        self._held -= _size(self.crossings[path].pop())
+        if not self.crossings[path]:
+            del self.crossings[path]
 
     def _hook(self, path: str, entry: Entry) -> Any:
         def read(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
@@ -208,6 +211,10 @@ class SpectralProbe:
             self.crossings.setdefault(path, []).append(trace)
 
 
+def _attach(traces: list[Trace], place: int, respond: Respond) -> None:
+    traces[place] = replace(traces[place], respond=respond)
+
+
 def _size(trace: Trace | CrossTrace) -> int:
     """Nodes of a trace; of a graph that is kept as a matrix, every 64 numbers count as one."""
     nodes = trace.signal.shape[:2].numel()
@@ -221,8 +228,9 @@ def _matrix(weights: Biadjacency) -> Tensor | None:
 
 def _eagerly() -> AbstractContextManager[object]:
     """Compiled modules run as they are written inside: compiled code takes no hooks."""
-    compiled = "torch._dynamo" in sys.modules  # without it nothing is, and to import it takes a second
-    return torch.compiler.set_stance("force_eager") if compiled else nullcontext()
+    compiles = {"torch._dynamo", "torch.nn.attention.flex_attention"} & sys.modules.keys()
+    # without these nothing is compiled, and to import them takes a second
+    return torch.compiler.set_stance("force_eager") if compiles else nullcontext()
 
 
 def _in_backward() -> bool:

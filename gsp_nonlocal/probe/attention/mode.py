@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch._ops import HigherOrderOperator
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+from torch.utils.weak import WeakTensorKeyDictionary
 
-from gsp_nonlocal.probe.attention import kernels, products
+from gsp_nonlocal.probe.attention import flex, kernels, products
 from gsp_nonlocal.probe.attention.circuit import Circuits, Respond
 from gsp_nonlocal.probe.attention.lineage import Lineage
 from gsp_nonlocal.probe.attention.recorded import Attention
@@ -20,8 +22,18 @@ BADDBMM = {torch.baddbmm, torch.Tensor.baddbmm}
 
 _opened = kernels.opened(kernels.MULTI_HEAD)
 
-Seen = Callable[[Attention], Callable[[Respond], None] | None]
-"""Takes an attention; gives what takes its response, if one is found afterwards."""
+
+class Kept(NamedTuple):
+    """What can be said of an attention afterwards."""
+
+    attach: Callable[[Respond], None]
+    """Takes its response."""
+    retract: Callable[[], None]
+    """Takes it back: it was a half of something greater."""
+
+
+Seen = Callable[[Attention], Kept | None]
+"""Takes an attention, and keeps it or not."""
 
 
 class AttentionMode(TorchFunctionMode):
@@ -34,6 +46,7 @@ class AttentionMode(TorchFunctionMode):
     def __init__(self, seen: Seen) -> None:
         super().__init__()
         self.seen, self.lineage, self.circuits = seen, Lineage(), Circuits()
+        self.kept: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
         self._multi: kernels.MultiHead | None = None
         self.handlers: dict[Any, Callable[..., Any]] = {
             kernels.SDPA: self._kernel,
@@ -54,18 +67,29 @@ class AttentionMode(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         handler = self.handlers.get(func)
+        if handler is None and isinstance(func, HigherOrderOperator) and func.__name__ == flex.NAME:
+            handler = self._flex
         if handler is not None:
             return handler(func, args, kwargs)
         out = func(*args, **kwargs)
+        self._follow(func, args, kwargs, out)
+        return out
+
+    def _follow(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
         if self.lineage.is_alive:
             with torch.no_grad():
                 self.lineage.follow(func, args, kwargs, out)
-        return out
 
     def _kernel(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         out = func(*args, **kwargs)
         with torch.no_grad():
             self._note(kernels.scaled_dot_product(*args, **kwargs), out)
+        return out
+
+    def _flex(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        out = func(*args, **kwargs)
+        with torch.no_grad():
+            self._note(flex.flex(*args[:6]), out[0])
         return out
 
     def _multi_head(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -81,6 +105,7 @@ class AttentionMode(TorchFunctionMode):
         given, weight = (*args, *kwargs.values())[:2]
         with torch.no_grad():
             self.circuits.linear(given, weight, out)
+        self._follow(func, args, kwargs, out)  # heads may be mixed by it
         return out
 
     def _softmax(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -99,7 +124,7 @@ class AttentionMode(TorchFunctionMode):
             operands.reverse()
         if isinstance(out, Tensor) and all(isinstance(part, Tensor) for part in operands):
             with torch.no_grad():
-                self._note(products.matmul(self.lineage, *operands, out), out)
+                self._note(products.matmul(self.lineage, *operands, out), out, operands)
         return out
 
     def _baddbmm(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -115,18 +140,23 @@ class AttentionMode(TorchFunctionMode):
         letters = products.parse(args[0]) if isinstance(args[0], str) else None
         if letters is not None and len(operands) == 2:
             with torch.no_grad():
-                self._note(products.einsum(self.lineage, letters, *operands, out), out)
+                self._note(products.einsum(self.lineage, letters, *operands, out), out, operands)
         return out
 
-    def _note(self, found: Attention | None, out: Tensor) -> None:
+    def _note(self, found: Attention | None, out: Tensor, operands: Sequence[Tensor] = ()) -> None:
         if found is None:
             return
         if self._multi is not None:
             found = self._multi.read(found)
-        attach = self.seen(found)
-        if attach is None:
+        kept = self.seen(found)
+        if kept is None:
             return
+        if found.factors is not None:
+            for half in (self.kept.pop(part, None) for part in operands):
+                if half is not None:
+                    half.retract()
         if self._multi is not None:
-            attach(self._multi.respond())
+            kept.attach(self._multi.respond())
         else:
-            self.circuits.expect(self.circuits.values(found.value), out, attach)
+            self.kept[out] = kept
+            self.circuits.expect(self.circuits.values(found.value), out, kept.attach)

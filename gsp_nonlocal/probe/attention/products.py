@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 
 from gsp_nonlocal.probe.attention.lineage import Lineage, applied
 from gsp_nonlocal.probe.attention.recorded import Attention, Scores
@@ -24,12 +25,43 @@ def matmul(lineage: Lineage, one: Tensor, other: Tensor, out: Tensor) -> Attenti
     """Note ``out = one @ other`` as scores; the attention, if one of the two is weights."""
     if one.dim() < 2 or other.dim() < 2 or out.dim() < 3:
         return None
-    if (made := lineage.weights.get(one)) is not None:
-        return applied(made, one, other, from_right=False)
-    if (made := lineage.weights.get(other)) is not None:
-        return applied(made, other, one.mT, from_right=True)
-    lineage.scores[out] = Scores(one.detach(), other.detach().mT)
-    return None
+    found = linear(lineage, one, other)
+    if found is None and (made := lineage.weights.get(one)) is not None:
+        found = applied(made, one, other, from_right=False)
+    elif found is None and (made := lineage.weights.get(other)) is not None:
+        found = applied(made, other, one.mT, from_right=True)
+    if found is None or found.factors is None:
+        lineage.scores[out] = Scores(one.detach(), other.detach().mT, is_data=_is_data(one) and _is_data(other))
+    return found
+
+
+def linear(lineage: Lineage, one: Tensor, other: Tensor) -> Attention | None:
+    r"""Linear attention: ``q (kᵀ v)``, or ``(q kᵀ) v`` without a softmax, is ``S v`` with ``S = q kᵀ``.
+
+    Values whose last channel is 1 carry the sums of rows, by which the result is divided afterwards:
+    ``S = diag(q kᵀ 1)^{-1} q kᵀ``.
+
+    References:
+        Katharopoulos et al. (2020), *Transformers are RNNs*.
+    """
+    inner, outer = lineage.scores.get(other), lineage.scores.get(one)
+    if inner is not None and inner.is_data and inner.bias is None and _is_data(one):
+        left, right, value = one.detach() * inner.scale, inner.query.mT, inner.key.mT
+    elif outer is not None and outer.is_data and outer.bias is None and _is_data(other):
+        left, right, value = outer.query * outer.scale, outer.key, other.detach()
+    else:
+        return None
+    if left.shape[-2] != right.shape[-2] or left.shape[-1] >= left.shape[-2]:
+        return None
+    if value.shape[-1] > 1 and bool((value[..., -1] == 1).all()):
+        sums = left @ right.sum(dim=-2).unsqueeze(-1)
+        left, value = left / sums, value[..., :-1]
+    return Attention(value, factors=(left, right), is_stochastic=False)
+
+
+def _is_data(part: Tensor) -> bool:
+    """Whether a tensor is computed for each image: maps of channels are parameters, or have two dimensions."""
+    return part.dim() > 2 and not isinstance(part, Parameter)
 
 
 def baddbmm(lineage: Lineage, given: tuple[Any, ...], beta: float, alpha: float, out: Tensor) -> None:
@@ -46,6 +78,12 @@ class Einsum(NamedTuple):
     other: str
     out: str
 
+    @property
+    def is_matmul(self) -> bool:
+        """Whether it is ``one @ other``."""
+        lead, (i, r, c) = self.one[:-2], (*self.one[-2:], self.other[-1])
+        return (self.one, self.other, self.out) == (lead + i + r, lead + r + c, lead + i + c) and i != c
+
 
 def parse(equation: str) -> Einsum | None:
     """The letters, or ``None`` for another number of operands, an ellipsis, or repeated letters."""
@@ -54,16 +92,18 @@ def parse(equation: str) -> Einsum | None:
     if not arrow or len(operands) != 2 or "." in equation:
         return None
     found = Einsum(*operands, out)
-    return found if all(len(set(part)) == len(part) for part in found) else None
+    return found if all(len(set(part)) == len(part) >= 2 for part in found) else None
 
 
 def einsum(lineage: Lineage, letters: Einsum, one: Tensor, other: Tensor, out: Tensor) -> Attention | None:
     """As :func:`matmul`, for a product that is written in letters."""
+    if letters.is_matmul:
+        return matmul(lineage, one, other, out)
     if lineage.weights.get(one) is not None:
         return _weighted(lineage, one, letters.one, other, letters.other, letters.out)
     if lineage.weights.get(other) is not None:
         return _weighted(lineage, other, letters.other, one, letters.one, letters.out)
-    scores = _scores(letters, one.detach(), other.detach())
+    scores = _scores(letters, one, other)
     if scores is not None and scores.shape == out.shape:
         lineage.scores[out] = scores
     return None
@@ -73,6 +113,8 @@ def _scores(letters: Einsum, one: Tensor, other: Tensor) -> Scores | None:
     """Scores, where the last two letters of the result are one of each operand alone."""
     if len(letters.out) < 3:
         return None
+    data = _is_data(one) and _is_data(other)
+    one, other = one.detach(), other.detach()
     *lead, i, j = letters.out
     summed = [letter for letter in letters.one if letter in letters.other and letter not in letters.out]
     for first, second, a, b in (
@@ -82,7 +124,8 @@ def _scores(letters: Einsum, one: Tensor, other: Tensor) -> Scores | None:
         if i in first and i not in second and j in second and j not in first:
             if set(first + second) != {*lead, i, j, *summed}:
                 return None
-            return Scores(_arranged(a, first, lead, i, summed), _arranged(b, second, lead, j, summed))
+            query, key = _arranged(a, first, lead, i, summed), _arranged(b, second, lead, j, summed)
+            return Scores(query, key, is_data=data)
     return None
 
 

@@ -20,6 +20,7 @@ class Scores:
         scale: of the products.
         bias: added, broadcast to ``(…, N, M)``; ``−∞`` leaves an edge out.
         is_causal: whether later keys are left out.
+        is_data: whether both are computed, and none a parameter.
     """
 
     query: Tensor
@@ -27,6 +28,7 @@ class Scores:
     scale: float = 1.0
     bias: Tensor | None = None
     is_causal: bool = False
+    is_data: bool = False
 
     @property
     def shape(self) -> torch.Size:
@@ -75,7 +77,8 @@ class Attention:
 
     Attributes:
         value: ``z (…, M, C)``.
-        scores: what ``A`` is the softmax of; ``None`` where it is known as a matrix alone.
+        scores: what ``A`` is the softmax of; ``None`` where it is known otherwise.
+        factors: ``(…, N, R)`` and ``(…, M, R)`` with ``A = left · rightᵀ``, of linear attention.
         matrix: ``A (…, N, M)`` where it was formed and its scores are not known.
         is_stochastic: whether rows sum to 1, or to 0.
         two_sets: whether queries and keys are known to be of different nodes.
@@ -84,13 +87,17 @@ class Attention:
     value: Tensor
     scores: Scores | None = None
     matrix: Tensor | None = None
+    factors: tuple[Tensor, Tensor] | None = None
     is_stochastic: bool = True
     two_sets: bool = False
 
     @property
     def shape(self) -> torch.Size:
         """``(…, N, M)``, with the leading dimensions of the values."""
-        own = self.scores.shape if self.scores is not None else self._matrix.shape
+        if self.factors is not None:
+            own = Scores(*self.factors).shape
+        else:
+            own = self.scores.shape if self.scores is not None else self._matrix.shape
         lead = torch.broadcast_shapes(own[:-2], self.value.shape[:-2])
         return torch.Size((*lead, *own[-2:]))
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from filters import DenseShift, ShiftOperator
 from gsp_nonlocal.probe.attention.recorded import Attention, Scores
 from gsp_nonlocal.probe.trace import CrossTrace, Trace
-from gsp_nonlocal.shifts import AttentionShift
+from gsp_nonlocal.shifts import AttentionShift, LowRankShift
 from gsp_nonlocal.shifts.attention import SOFTMAX
 from gsp_nonlocal.shifts.biadjacency import AttentionBiadjacency, DenseBiadjacency, Exponents
 from gsp_nonlocal.shifts.masked_attention import MaskedAttentionShift
@@ -36,6 +36,9 @@ def apply_shift(z: Tensor, shift: ShiftOperator) -> Tensor:
 
 
 def _shift(found: Attention, lead: torch.Size) -> ShiftOperator:
+    if found.factors is not None:
+        left, right = (_flat(part, lead).clone() for part in found.factors)
+        return LowRankShift(left, right, **(SOFTMAX.keywords() if _rows_sum(left, right) else {}))
     if found.scores is None:
         return DenseShift(_flat(found.matrix, lead).clone(), **(SOFTMAX.keywords() if _sums(found) else {}))
     exponents = exponents_of(found.scores, lead)
@@ -56,6 +59,13 @@ def _sums(found: Attention) -> bool:
         return found.is_stochastic
     sums, room = found.matrix.double().sum(-1), 10 * torch.finfo(found.matrix.dtype).eps * found.matrix.shape[-1]
     return bool((found.matrix >= 0).all()) and bool(((sums - 1).abs() < room).all())
+
+
+def _rows_sum(left: Tensor, right: Tensor) -> bool:
+    """Whether ``left · rightᵀ`` is sure to be row-stochastic: factors without a negative number, and sums 1."""
+    sums = left.double() @ right.double().sum(dim=1).unsqueeze(-1)
+    room = 10 * torch.finfo(left.dtype).eps * right.shape[1]
+    return bool((left >= 0).all() and (right >= 0).all()) and bool(((sums - 1).abs() < room).all())
 
 
 def exponents_of(scores: Scores, lead: torch.Size) -> Exponents:
