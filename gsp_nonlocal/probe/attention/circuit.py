@@ -17,6 +17,17 @@ ROWS = 3
 """Rows of a map's input that are compared with the output of the heads."""
 
 
+class HeadValues(NamedTuple):
+    """Which rows of a map's weights make the values of each head: ``columns (G, d)`` of its output."""
+
+    weight: Tensor
+    columns: Tensor
+
+    def matrices(self) -> list[Tensor]:
+        """``W_v (C, d)`` of each head, with the weights of that time."""
+        return [self.weight[own].mT for own in self.columns.to(self.weight.device)]
+
+
 class _Made(NamedTuple):
     """Which weights made what a storage holds."""
 
@@ -34,8 +45,8 @@ class Circuits:
         self._made: dict[int, _Made] = {}
         self._open: _Open | None = None
 
-    def values(self, value: Tensor) -> list[Tensor] | None:
-        """``W_v (C, d)`` of each head, for values ``(B, G, M, d)`` that are a view of a map's output."""
+    def values(self, value: Tensor) -> HeadValues | None:
+        """Where values ``(B, G, M, d)`` come from that are a view of a map's output."""
         made = self._made.get(value.untyped_storage().data_ptr())
         if made is None or made.storage.expired() or value.dim() != 4:
             return None
@@ -44,9 +55,9 @@ class Circuits:
             return None
         heads, channels = (torch.arange(value.shape[dim]) for dim in (1, 3))
         columns = (value.storage_offset() + head * heads.unsqueeze(-1) + channel * channels) % width
-        return [made.weight[own].mT for own in columns.to(made.weight.device)]
+        return HeadValues(made.weight, columns)
 
-    def expect(self, values: list[Tensor] | None, output: Tensor, attach: Callable[[Respond], None]) -> None:
+    def expect(self, values: HeadValues | None, output: Tensor, attach: Callable[[Respond], None]) -> None:
         """Wait for the map that takes the output ``(B, G, N, d)`` of the heads up."""
         self._open = None if values is None or output.dim() != 4 else _Open(values, output.detach(), attach)
 
@@ -56,14 +67,14 @@ class Circuits:
         self._made[storage.data_ptr()] = _Made(StorageWeakRef(storage), weight.detach())
         waiting, self._open = self._open, None
         if waiting is not None and waiting.is_taken(given):
-            waiting.attach(responder(waiting.values, weight.detach()))
+            waiting.attach(responder(waiting.values.matrices, weight.detach()))
 
 
 @dataclass(frozen=True, eq=False)
 class _Open:
     """Heads whose output waits for a map."""
 
-    values: list[Tensor]
+    values: HeadValues
     output: Tensor
     attach: Callable[[Respond], None]
 
@@ -73,7 +84,7 @@ class _Open:
         if given.numel() != self.output.numel() or given.shape[-1] != graphs * channels:
             return False
         rows = given.detach().reshape(-1, graphs * channels)
-        chosen = torch.arange(len(rows)).unique()[:: max(1, len(rows) // ROWS)]
+        chosen = torch.arange(0, len(rows), max(1, len(rows) // ROWS))
         by_image = self.output[chosen // nodes, :, chosen % nodes]
         by_node = self.output[chosen % batch, :, chosen // batch]
         return any(torch.equal(rows[chosen], found.flatten(1).to(rows.dtype)) for found in (by_image, by_node))
@@ -92,19 +103,20 @@ class HeadResponse(Response):
         return HeadResponse(self.frequencies[kept], self.value, self.filtered, self.singular_values[kept])
 
 
-def responder(values: list[Tensor], out: Tensor) -> Respond:
+def responder(values: Callable[[], list[Tensor]], out: Tensor) -> Respond:
     """The responses of all heads at given frequencies, with the weights of that time.
 
     Args:
-        values: ``W_v (C, d)`` of each head.
+        values: gives ``W_v (C, d)`` of each head.
         out: ``W_oᵀ (C', G · d)``.
     """
 
     @torch.no_grad()
     def respond(lam: Tensor | None) -> list[Response]:
         given = check_frequencies(lam).to(out.device)
-        parts = out.double().mT.chunk(len(values), 0)
-        return [_head(given, value.double(), part) for value, part in zip(values, parts, strict=True)]
+        known = [value.double() for value in values()]
+        parts = out.double().mT.chunk(len(known), 0)
+        return [_head(given, value, part) for value, part in zip(known, parts, strict=True)]
 
     return respond
 

@@ -77,7 +77,7 @@ class MultiHead:
 
     def respond(self) -> Respond:
         """The responses of the heads."""
-        return responder([own.mT for own in self.value.chunk(self.heads)], self.out)
+        return responder(lambda: [own.mT for own in self.value.chunk(self.heads)], self.out)
 
 
 def opened(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -50,25 +50,31 @@ class Scores:
 
         Scores that were changed in a way that was not followed would be found here.
         """
-        nodes, sources = weights.shape[-2:]
-        found = weights.reshape(-1, nodes, sources)
+        shape, nodes = self.shape, weights.shape[-2]
+        if weights.shape != shape:
+            return False
         rows = torch.tensor([nodes // 3, nodes - 1], device=weights.device)
         eps = max(torch.finfo(part.dtype).eps for part in (self.query, weights))
+        graphs = {(0,) * (len(shape) - 2), tuple(size - 1 for size in shape[:-2])}
         return all(
-            bool(((self._row(graph, rows) - found[graph, rows]).abs() <= 100 * eps).all())
-            for graph in {0, len(found) - 1}
+            bool(((self._rows(graph, rows) - weights[graph][rows]).abs() <= 100 * eps).all()) for graph in graphs
         )
 
-    def _row(self, graph: int, rows: Tensor) -> Tensor:
-        query, key = (
-            widened(part.expand(*self.shape[:-2], *part.shape[-2:]).reshape(-1, *part.shape[-2:])[graph])
-            for part in (self.query, self.key)
-        )
+    def _rows(self, graph: tuple[int, ...], rows: Tensor) -> Tensor:
+        """The softmax of some rows of one graph."""
+        query, key = (widened(_of(part, graph)) for part in (self.query, self.key))
         exponents = self.scale * query[rows] @ key.mT
         if self.bias is not None:
-            bias = self.bias.expand(self.shape).reshape(-1, *self.shape[-2:])[graph]
-            exponents = exponents + bias[rows]
+            bias = _of(self.bias, graph)
+            exponents = exponents + (bias if bias.dim() < 2 or len(bias) == 1 else bias[rows])
         return torch.softmax(exponents, dim=-1)
+
+
+def _of(part: Tensor, graph: tuple[int, ...]) -> Tensor:
+    """One graph's part of what is broadcast over the leading dimensions."""
+    own = part.shape[:-2]
+    places = graph[len(graph) - len(own) :]
+    return part[tuple(0 if size == 1 else place for size, place in zip(own, places, strict=True))]
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ def trace_of(found: Attention, images: int) -> Trace | CrossTrace:
     """
     shape = found.shape
     lead, (nodes, sources) = shape[:-2], shape[-2:]
-    value = _flat(found.value, lead).clone()
+    value = _flat(found.value, lead)
     graphs = _graphs(lead, images)
     if nodes != sources or found.two_sets:
         return CrossTrace(_join(found, lead), value, graphs)
@@ -37,10 +37,10 @@ def apply_shift(z: Tensor, shift: ShiftOperator) -> Tensor:
 
 def _shift(found: Attention, lead: torch.Size) -> ShiftOperator:
     if found.factors is not None:
-        left, right = (_flat(part, lead).clone() for part in found.factors)
+        left, right = (_flat(part, lead) for part in found.factors)
         return LowRankShift(left, right, **(SOFTMAX.keywords() if _rows_sum(left, right) else {}))
     if found.scores is None:
-        return DenseShift(_flat(found.matrix, lead).clone(), **(SOFTMAX.keywords() if _sums(found) else {}))
+        return DenseShift(_flat(found.matrix, lead), **(SOFTMAX.keywords() if _sums(found) else {}))
     exponents = exponents_of(found.scores, lead)
     if exponents.is_plain:
         return AttentionShift(exponents.query, exponents.key, exponents.scale)
@@ -49,7 +49,7 @@ def _shift(found: Attention, lead: torch.Size) -> ShiftOperator:
 
 def _join(found: Attention, lead: torch.Size) -> AttentionBiadjacency | DenseBiadjacency:
     if found.scores is None:
-        return DenseBiadjacency(_flat(found.matrix, lead).clone())
+        return DenseBiadjacency(_flat(found.matrix, lead))
     return AttentionBiadjacency(exponents_of(found.scores, lead))
 
 
@@ -70,7 +70,7 @@ def _rows_sum(left: Tensor, right: Tensor) -> bool:
 
 def exponents_of(scores: Scores, lead: torch.Size) -> Exponents:
     """Scores with all leading dimensions in one, and their mask apart from what they add."""
-    query, key = (_flat(part, lead).clone() for part in (scores.query, scores.key))
+    query, key = (_flat(part, lead) for part in (scores.query, scores.key))
     bias, hidden, causal = None, None, scores.is_causal
     if scores.bias is not None:
         bias, hidden = _mask(_broad(scores.bias, lead))
@@ -85,6 +85,8 @@ def _mask(added: Tensor) -> tuple[Tensor | None, Tensor | None]:
     Below half of the least number of its data type an exponent is left out, but in a row that has no other.
     """
     least = torch.finfo(added.dtype).min / 2
+    if float(added.amin()) > least:
+        return added.clone(), None
     out = added <= least
     out = out & ~(out & added.isfinite()).all(dim=-1, keepdim=True)
     rest = added.masked_fill(out, 0.0)
@@ -109,10 +111,11 @@ def _broad(added: Tensor, lead: torch.Size) -> Tensor:
 
 
 def _flat(part: Tensor | None, lead: torch.Size) -> Tensor:
-    """``(∏ lead, ·, ·)`` of a tensor that is broadcast over ``lead``."""
+    """``(∏ lead, ·, ·)`` of a tensor that is broadcast over ``lead``; a copy."""
     assert part is not None
     ends = part.shape[-2:]
-    return part.detach().expand(*lead, *ends).reshape(lead.numel(), *ends)
+    found = part.detach().expand(*lead, *ends).reshape(lead.numel(), *ends)
+    return found.clone() if found.untyped_storage().data_ptr() == part.untyped_storage().data_ptr() else found
 
 
 def _graphs(lead: torch.Size, images: int) -> int:
