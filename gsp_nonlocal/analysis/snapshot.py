@@ -82,15 +82,15 @@ def probed(model: nn.Module, images: Tensor, paths: Sequence[str] | None, max_no
         ValueError: if no module that can be read ran, or a weight of one is NaN or infinite.
     """
     probe = SpectralProbe(model, paths, max_nodes=max_nodes)
-    check_weights(probe.modules)
+    check_weights(probe.blocks)
     like = next((p for p in model.parameters() if p.is_floating_point()), images)
     with evaluation(model), probe:
         model(images.detach().to(like.device, like.dtype))
     if not probe.traces:
         reasons = "; ".join(f"{path}: {reason}" for path, reason in probe.skipped.items())
         raise ValueError(
-            f"{type(model).__name__} has {len(probe.modules)} block(s), but none of them left a graph on "
-            f"these images{f' ({reasons})' if reasons else ', since none ran'}; pass the part of the model "
+            f"{type(model).__name__} left no graph on these images"
+            f"{f' ({reasons})' if reasons else ', since none of its blocks ran'}; pass the part of the model "
             "that runs them"
         )
     return probe

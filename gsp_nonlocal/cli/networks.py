@@ -78,7 +78,7 @@ def check_runs(network: Network, images: Tensor, paths: Sequence[str] | None, na
         ValueError: Names what the network lacks, or what it said to the image.
     """
     try:
-        check_weights(SpectralProbe(network.model, paths).modules)
+        check_weights(SpectralProbe(network.model, paths).blocks)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
     try:

@@ -92,9 +92,16 @@ class SpectralProbe:
         self.traces: dict[str, list[Trace]] = {}
         self.crossings: dict[str, list[CrossTrace]] = {}
         self.skipped: dict[str, str] = {}
+        self._seen: set[str] = set()
         self._held = self._images = 0
         self._is_reading = False
         self._undo = ExitStack()
+
+    @property
+    def blocks(self) -> dict[str, nn.Module]:
+        """The modules that are read by their class, by path, whether they run or not."""
+        found = {path: self.model.get_submodule(path) for path, _, _ in self._watched}
+        return {path: block for path, block in found.items() if self._is_wanted(path)}
 
     @property
     def shifts(self) -> dict[str, ShiftOperator]:
@@ -137,6 +144,7 @@ class SpectralProbe:
         for kept in (self.modules, self.traces, self.crossings, self.skipped):
             kept.clear()
         self._running.called.clear()
+        self._seen.clear()
         self._held = 0
         given = _tensors(Call(args, kwargs, None))
         self._images = next((len(part) for part in given if part.dim() > 1), 0)
@@ -145,14 +153,13 @@ class SpectralProbe:
         """Name what looks like attention and left no trace; raise where nothing was read."""
         if _in_backward():
             return
-        blocks = [path for path, _, _ in self._watched]
-        read = [*self.traces, *self.crossings, *self.skipped, *blocks]
-        self.skipped |= {
-            path: without_a_trace(kind)
-            for path, kind in unseen(self._running.called, read).items()
-            if self._is_wanted(path)
-        }
-        if not (self.traces or self.crossings or self.skipped or blocks):
+        read = {path for path, _, _ in self._watched} | self._seen | self.skipped.keys()
+        alike = unseen(self._running.called, read)
+        for path in sorted((self.paths or set()) - read - alike.keys()):
+            known = ", ".join(sorted(self._seen)) or "nothing: no attention and no nonlocal block ran"
+            raise ValueError(f"there is nothing to read at {path!r}; choose among {known}")
+        self.skipped |= {path: without_a_trace(kind) for path, kind in alike.items() if self._is_wanted(path)}
+        if not read and not alike:
             raise ValueError(nothing_read(self.model))
 
     def _is_wanted(self, path: str) -> bool:
@@ -162,7 +169,10 @@ class SpectralProbe:
         """Keep an attention for the module that runs it, unless that is inside of one that is read by class."""
         path = self._running.path
         inside = (path == block or path.startswith(f"{block}." if block else "") for block, _, _ in self._watched)
-        if _in_backward() or self._is_reading or not self._is_wanted(path) or any(inside):
+        if _in_backward() or self._is_reading or any(inside):
+            return None
+        self._seen.add(path)
+        if not self._is_wanted(path):
             return None
         with torch.no_grad():
             trace = trace_of(found, self._images)
@@ -179,7 +189,10 @@ class SpectralProbe:
 
     def _hook(self, path: str, entry: Entry) -> Any:
         def read(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-            if _in_backward() or not self._is_wanted(path):  # checkpointing runs modules again there
+            if _in_backward():  # checkpointing runs modules again there
+                return
+            self._seen.add(path)
+            if not self._is_wanted(path):
                 return
             call = Call(args, kwargs, output)
             own = _own(call)

@@ -274,7 +274,7 @@ def test_a_trial_run_writes_no_folder(tmp_path):
 
 
 def test_a_network_without_known_blocks_is_refused_at_the_start():
-    with pytest.raises(ValueError, match=r"Tiny has no nonlocal block.*register_reader"):
+    with pytest.raises(ValueError, match=r"Tiny ran no nonlocal block.*register_reader"):
         fit(SpectralCallback(IMAGES), Stop(AssertionError("trained")), model=Tiny(known=False))
     with pytest.raises(ValueError, match=r"nothing to read at 'network.2'; choose among network.1"):
         fit(SpectralCallback(IMAGES, paths=["network.2"]), Stop(AssertionError("trained")))
