@@ -150,7 +150,7 @@ def read_average(module, call):
         ),
         (
             "gsp_nonlocal/probe/foreign_readers/__init__.py",
-            '        "timm.Attention": ',
+            '        "timm.NonLocalAttn": ',
             '        "tests.Average": read_average,\n',
         ),
         (
@@ -165,7 +165,7 @@ def read_average(module, call):
         ),
         (
             "tests/cases/readers.py",
-            '    "timm.Attention": ',
+            '    "timm.NonLocalAttn": ',
             '    "tests.Average": ReaderCase(Average, lambda: (tokens(),), lambda _, t: t.filtered),\n',
         ),
     ],

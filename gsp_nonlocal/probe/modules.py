@@ -102,14 +102,19 @@ def unseen(called: Mapping[str, str], read: Iterable[str]) -> dict[str, str]:
         called: classes by path.
         read: paths that left a trace or a reason.
     """
-    traced = [f"{path}." if path else "" for path in read]
+    traced = [_inside(path) for path in read]
     alike = {path: kind for path, kind in called.items() if LOOKS_LIKE_ATTENTION.search(kind)}
     return {
         path: kind
         for path, kind in alike.items()
-        if not any(_related(f"{path}.", other) for other in traced)
-        and not any(other.startswith(f"{path}.") for other in alike)
+        if not any(_related(_inside(path), other) for other in traced)
+        and not any(other != path and other.startswith(_inside(path)) for other in alike)
     }
+
+
+def _inside(path: str) -> str:
+    """How the paths of what is inside of a module begin."""
+    return f"{path}." if path else ""
 
 
 def _related(path: str, other: str) -> bool:

@@ -20,8 +20,6 @@ from gsp_nonlocal.probe.modules import Running, find_readable, nothing_read, uns
 from gsp_nonlocal.probe.readers import Call, Entry, NotAGraphError
 from gsp_nonlocal.probe.trace import CrossTrace, Trace
 from gsp_nonlocal.shifts import ShiftOperator
-from gsp_nonlocal.shifts.biadjacency import Biadjacency, DenseBiadjacency
-from gsp_nonlocal.shifts.structure import stored_matrix
 from gsp_nonlocal.spectral.response import Response
 
 MAX_NODES = 2**20
@@ -168,7 +166,9 @@ class SpectralProbe:
     def _see(self, found: Attention) -> Kept | None:
         """Keep an attention for the module that runs it, unless that is inside of one that is read by class."""
         path = self._running.path
-        inside = (path == block or path.startswith(f"{block}." if block else "") for block, _, _ in self._watched)
+        inside = (
+            path == block or path.startswith(f"{block}." if block else "") for block, _, _ in self._watched
+        )
         if _in_backward() or self._is_reading or any(inside):
             return None
         self._seen.add(path)
@@ -200,7 +200,9 @@ class SpectralProbe:
             try:
                 with torch.no_grad(), torch.random.fork_rng(_cuda_devices(call)):
                     for trace in entry.reader(module, call):
-                        self._keep(path, replace(trace, shift=trace.shift.mapped(own), signal=own(trace.signal)))
+                        self._keep(
+                            path, replace(trace, shift=trace.shift.mapped(own), signal=own(trace.signal))
+                        )
             except NotAGraphError as error:
                 self.skipped[path] = str(error)
             finally:
@@ -229,14 +231,12 @@ def _attach(traces: list[Trace], place: int, respond: Respond) -> None:
 
 
 def _size(trace: Trace | CrossTrace) -> int:
-    """Nodes of a trace; of a graph that is kept as a matrix, every 64 numbers count as one."""
-    nodes = trace.signal.shape[:2].numel()
-    matrix = stored_matrix(trace.shift) if isinstance(trace, Trace) else _matrix(trace.weights)
-    return nodes if matrix is None else max(nodes, matrix.numel() // 64)
-
-
-def _matrix(weights: Biadjacency) -> Tensor | None:
-    return weights.matrix if isinstance(weights, DenseBiadjacency) else None
+    """Nodes of a trace; of what is kept as a matrix, a mask too, every 64 numbers count as one."""
+    kept: list[Tensor] = []
+    held = trace.shift if isinstance(trace, Trace) else trace.weights
+    held.mapped(lambda part: (kept.append(part), part)[1])
+    matrices = [part for part in kept if part.shape[-2:] == held.shape[-2:]]
+    return max(trace.signal.shape[:2].numel(), *(part.numel() // 64 for part in matrices), 0)
 
 
 def _eagerly() -> AbstractContextManager[object]:

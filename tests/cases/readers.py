@@ -1,4 +1,4 @@
-"""The case table of readers: kinds of modules, with the output of a call as its trace gives it."""
+"""The case table of what a probe reads: modules, with the output of a call as its trace gives it."""
 
 from __future__ import annotations
 
@@ -36,6 +36,18 @@ MAP = torch.randn(2, CHANNELS, 3, 4, generator=torch.Generator().manual_seed(0))
 
 
 READERS: dict[str, ReaderCase] = {
+    "timm.NonLocalAttn": ReaderCase(
+        lambda: NonLocalAttn(CHANNELS, rd_ratio=0.5),
+        lambda: (MAP,),
+        lambda module, trace: (
+            module.norm(trace.filtered.mT.unflatten(-1, (3, 4)) + module.z.bias.view(-1, 1, 1)) + MAP.double()
+        ),
+    ),
+}
+"""By the kind's name. Those of mmcv and transformers, which may be missing, stand in ``test_readers.py``."""
+
+
+BY_FUNCTION: dict[str, ReaderCase] = {
     "torch.MultiheadAttention": ReaderCase(
         lambda: nn.MultiheadAttention(CHANNELS, HEADS, batch_first=True),
         lambda: (tokens(),) * 3,
@@ -46,12 +58,5 @@ READERS: dict[str, ReaderCase] = {
         lambda: (tokens(),),
         lambda module, trace: module.proj(joined(trace)),
     ),
-    "timm.NonLocalAttn": ReaderCase(
-        lambda: NonLocalAttn(CHANNELS, rd_ratio=0.5),
-        lambda: (MAP,),
-        lambda module, trace: (
-            module.norm(trace.filtered.mT.unflatten(-1, (3, 4)) + module.z.bias.view(-1, 1, 1)) + MAP.double()
-        ),
-    ),
 }
-"""By the kind's name. Those of mmcv and transformers, which may be missing, stand in ``test_readers.py``."""
+"""Modules that are read by the functions that they call."""

@@ -9,7 +9,6 @@ import pytest
 import torch
 from timm.layers import NonLocalAttn
 from timm.layers.attention import Attention
-from timm.models import tnt
 from torch import nn
 
 from gsp_nonlocal.affinity import GlobalContext, PyramidAttention
@@ -17,10 +16,9 @@ from gsp_nonlocal.blocks import NonlocalBlock
 from gsp_nonlocal.interop import mmcv, timm
 from gsp_nonlocal.probe import SpectralProbe
 from gsp_nonlocal.probe.foreign_readers import FOREIGN_READERS
-from gsp_nonlocal.probe.foreign_readers.hugging_face import CLIP_LIKE, VIT_LIKE
 from gsp_nonlocal.spectral import Layout, block_response
 from gsp_nonlocal.testing import check_reader
-from tests.cases.readers import READERS, joined
+from tests.cases.readers import BY_FUNCTION, READERS, joined
 from tests.cases.signals import relative
 
 CHANNELS, HEADS, NODES, BATCH = 12, 3, 7, 2
@@ -95,10 +93,10 @@ def check_responses(trace, run):
     torch.testing.assert_close(part[1].matrices[0], 0.5 * responses[0].matrices[0])
 
 
-@pytest.mark.parametrize("kind", READERS)
-def test_a_reader_keeps_the_laws(kind):
+@pytest.mark.parametrize("kind", READERS | BY_FUNCTION)
+def test_what_is_read_keeps_the_laws(kind):
     torch.manual_seed(0)
-    case = READERS[kind]
+    case = (READERS | BY_FUNCTION)[kind]
     check_reader(randomised(case.make()), *case.inputs(), output=case.output)
 
 
@@ -198,37 +196,26 @@ def test_equal_queries_and_keys_are_one_set_of_nodes_and_values_may_differ():
     assert relative(module.out_proj(joined(trace)), output) < 1e-10
 
 
-class Wrapped(nn.MultiheadAttention):
-    def forward(self, x):
-        return super().forward(x, 2 * x, x)[0]
-
-
-class Renamed(nn.MultiheadAttention):
-    pass
-
-
-NOT_ONE_GRAPH = {
-    "other keys": ({}, lambda m, x: (x, x + 1, x + 1), "joins two sets of nodes"),
-    "longer keys": ({}, lambda m, x: (x, x.repeat(1, 2, 1), x.repeat(1, 2, 1)), "joins two sets of nodes"),
-    "keys of other channels": ({"kdim": 4}, lambda m, x: (x, x[..., :4], x), "joins two sets of nodes"),
-    "a key more": ({"add_bias_kv": True}, lambda m, x: (x, x, x), "no node of the graph"),
-    "zeros more": ({"add_zero_attn": True}, lambda m, x: (x, x, x), "no node of the graph"),
+JOINED = {
+    "other keys": ({}, lambda m, x: (x, x + 1, x + 1), 7),
+    "longer keys": ({}, lambda m, x: (x, x.repeat(1, 2, 1), x.repeat(1, 2, 1)), 14),
+    "keys of other channels": ({"kdim": 4}, lambda m, x: (x, x[..., :4], x), 7),
+    "a key more": ({"add_bias_kv": True}, lambda m, x: (x, x, x), 8),
+    "zeros more": ({"add_zero_attn": True}, lambda m, x: (x, x, x), 8),
 }
 
 
-@pytest.mark.parametrize("case", NOT_ONE_GRAPH)
-def test_what_is_no_graph_is_skipped_with_the_reason(case):
-    settings, given, message = NOT_ONE_GRAPH[case]
+@pytest.mark.parametrize("case", JOINED)
+def test_what_joins_two_sets_of_nodes_is_a_crossing(case):
+    settings, given, sources = JOINED[case]
     module, x = multihead(settings), torch.randn(BATCH, NODES, CHANNELS, dtype=torch.float64)
-    assert message in reason(module, *given(module, x))
-
-
-def test_a_subclass_is_read_unless_it_computes_something_of_its_own():
-    x = torch.randn(BATCH, NODES, CHANNELS)
-    traced(Renamed(CHANNELS, HEADS, batch_first=True), x, x, x)
-    message = reason(Wrapped(CHANNELS, HEADS, batch_first=True), x)
-    assert "Wrapped has a forward of its own" in message
-    assert "register_reader(Wrapped, reader)" in message
+    weights = module(*given(module, x), average_attn_weights=False)[1]
+    output, probe = probed(module, *given(module, x), need_weights=False)
+    assert not probe.traces
+    ((crossing,),) = probe.crossings.values()
+    assert crossing.weights.shape == (BATCH * HEADS, NODES, sources)
+    assert relative(crossing.weights.to_dense(), weights.flatten(0, 1)) < 1e-10
+    assert relative(module.out_proj(joined(crossing)), output) < 1e-10
 
 
 def encoder(nested=False):
@@ -253,12 +240,13 @@ def test_hooks_turn_off_the_fast_path_that_would_bypass_them(masks):
 
 
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
-def test_nested_tensors_are_skipped_with_the_remedy():
+def test_nested_tensors_are_padded_ones_inside():
+    """Their fast path is left: nodes that are padded have no say."""
     model, x = encoder(nested=True), torch.randn(BATCH, NODES, CHANNELS, dtype=torch.float64)
-    with torch.no_grad():
-        _, probe = probed(model, x, src_key_padding_mask=PADDING)
-    assert not probe.traces
-    assert "enable_nested_tensor=False" in probe.skipped["layers.0.self_attn"]
+    with torch.no_grad(), SpectralProbe(model) as probe:
+        model(x, src_key_padding_mask=PADDING)
+    shift = probe.shifts["layers.0.self_attn"].to_dense()
+    assert shift[:2, :, 4:].eq(0).all()
 
 
 def test_a_decoder_has_a_graph_and_a_join():
@@ -266,7 +254,8 @@ def test_a_decoder_has_a_graph_and_a_join():
     x = torch.randn(2, BATCH, NODES, CHANNELS, dtype=torch.float64)
     _, probe = probed(layer, *x, tgt_mask=CAUSAL, tgt_is_causal=True)
     assert list(probe.traces) == ["self_attn"]
-    assert list(probe.skipped) == ["multihead_attn"]
+    assert list(probe.crossings) == ["multihead_attn"]
+    assert not probe.skipped
     assert probe.shifts["self_attn"].to_dense().triu(1).eq(0).all()
 
 
@@ -324,11 +313,6 @@ def test_responses_of_timms_heads(case):
         check_responses(trace, module)
 
 
-def test_timms_other_attentions_of_that_name_are_skipped():
-    module = tnt.Attention(CHANNELS, CHANNELS, num_heads=HEADS)
-    assert "timm.models.tnt.Attention has a forward of its own" in reason(module, torch.randn(1, 5, CHANNELS))
-
-
 # Hugging Face
 
 CONFIG = {
@@ -339,7 +323,19 @@ CONFIG = {
     "hidden_dropout_prob": 0.0,
     "attention_dropout": 0.0,
 }
-HUGGING_FACE = {**VIT_LIKE, **CLIP_LIKE}
+HUGGING_FACE = {
+    "audio_spectrogram_transformer": "AST",
+    "deit": "DeiT",
+    "dinov2": "Dinov2",
+    "vit": "ViT",
+    "vivit": "Vivit",
+    "yolos": "Yolos",
+    "altclip": "AltCLIP",
+    "clip": "CLIP",
+    "siglip": "Siglip",
+    "x_clip": "XCLIP",
+}
+"""Some models by their folder in transformers, with what the names of their attention classes begin with."""
 
 
 def hugging_face(folder, suffix="Attention", implementation="sdpa"):
@@ -391,31 +387,14 @@ def test_eager_attention_takes_no_hint_of_causality():
     assert relative(module.out_proj(joined(trace)), output) < 1e-5
 
 
-def test_heads_alone_respond_without_an_output_projection():
-    """As ``ViTSelfAttention`` of transformers 4."""
-    module = hugging_face("yolos", "SelfAttention")
-    output, trace = traced(module, torch.randn(BATCH, NODES, CHANNELS, dtype=torch.float64))
-    assert relative(joined(trace), output) < 1e-10
-    check_responses(trace, lambda z: module(z)[0])
-
-
-UNKNOWN = {
-    "a mask of a kernel of its own": ({"attention_mask": torch.zeros(BATCH, NODES)}, "got shape (2, 7)"),
-    "a mask that is none": ({"attention_mask": "blocks"}, "got str"),
-    "a bias": (
-        {"position_bias": torch.zeros(1, 1, NODES, NODES)},
-        "argument 'position_bias' of ViTAttention",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", UNKNOWN)
-def test_what_hugging_face_computes_otherwise_is_skipped(case, monkeypatch):
-    module, (kwargs, message) = hugging_face("vit"), UNKNOWN[case]
+def test_a_kernel_of_its_own_is_named(monkeypatch):
+    module = hugging_face("vit")
     functions = sys.modules[type(module).__module__].ALL_ATTENTION_FUNCTIONS
     ours = lambda module, query, *rest, **kwargs: (query.transpose(1, 2), None)  # noqa: E731
     monkeypatch.setattr(functions, "get_interface", lambda *args: ours)
-    assert message in reason(module, torch.randn(BATCH, NODES, CHANNELS, dtype=torch.float64), **kwargs)
+    said = reason(module, torch.randn(BATCH, NODES, CHANNELS, dtype=torch.float64))
+    assert "ViTAttention is called like attention" in said
+    assert "a kernel of its own" in said
 
 
 # nonlocal blocks

@@ -13,7 +13,7 @@ from gsp_nonlocal import NL, SNL, LowRankShift
 from gsp_nonlocal.analysis import Limits, snapshot
 from gsp_nonlocal.analysis.findings import ALONE, findings
 from gsp_nonlocal.probe import SpectralProbe, Trace, register_reader
-from gsp_nonlocal.probe.foreign_readers.heads import apply_shift
+from gsp_nonlocal.probe.attention.traces import apply_shift
 from gsp_nonlocal.shifts import AttentionShift, DenseShift, DiagonalShift
 from gsp_nonlocal.spectral import (
     Layout,
@@ -180,9 +180,11 @@ def test_weights_that_are_not_finite_name_their_block():
 
 def test_a_masked_attention_counts_by_its_matrix():
     attention = nn.MultiheadAttention(8, 2, batch_first=True)
-    x, mask = torch.randn(1, 200, 8), torch.ones(200, 200, dtype=torch.bool).triu(1)
+    x, causal = torch.randn(1, 200, 8), torch.ones(200, 200, dtype=torch.bool).triu(1)
+    mask = torch.ones(200, 200, dtype=torch.bool).triu(3)
     with SpectralProbe(attention, max_nodes=500) as probe:
         attention(x, x, x)
+        attention(x, x, x, attn_mask=causal)  # known without it
         with pytest.raises(ValueError, match="max_nodes=500"):
             attention(x, x, x, attn_mask=mask)
     assert probe.max_nodes == 500

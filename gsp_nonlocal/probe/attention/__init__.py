@@ -8,11 +8,14 @@ file                  holds
 ``lineage.py``        what a tensor of scores or weights is made of, followed through casts, views and masks
 ``recorded.py``       one attention: queries and keys, or the matrix
 ``traces.py``         it as a graph, or as a join of two sets of nodes
-``kernels.py``        attention in one function: SDPA, multi-head, flex
+``kernels.py``        attention in one function: scaled dot products, multi-head attention
+``flex.py``           flex attention
+``circuit.py``        the linear maps around the heads, which give their response
 ====================  =======================================================================================
 
-No class of another package is named. What is seen: ``scaled_dot_product_attention``, ``softmax`` followed by a
-product with values, ``multi_head_attention_forward``, and ``flex_attention``.
+No class of another package is named. What is seen: ``scaled_dot_product_attention``,
+``multi_head_attention_forward``, ``flex_attention``, a softmax that is followed by a product with values, and
+products ``q (kᵀ v)``.
 """
 
 from gsp_nonlocal.probe.attention.mode import AttentionMode

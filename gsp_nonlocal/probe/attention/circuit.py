@@ -87,7 +87,9 @@ class _Open:
         chosen = torch.arange(0, len(rows), max(1, len(rows) // ROWS))
         by_image = self.output[chosen // nodes, :, chosen % nodes]
         by_node = self.output[chosen % batch, :, chosen // batch]
-        return any(torch.equal(rows[chosen], found.flatten(1).to(rows.dtype)) for found in (by_image, by_node))
+        return any(
+            torch.equal(rows[chosen], found.flatten(1).to(rows.dtype)) for found in (by_image, by_node)
+        )
 
 
 @dataclass(frozen=True, eq=False)

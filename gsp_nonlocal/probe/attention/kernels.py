@@ -88,6 +88,8 @@ def opened(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     assert isinstance(function, FunctionType)
     names = {**function.__globals__, "has_torch_function": lambda operands: False}
-    copy = FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
+    copy = FunctionType(
+        function.__code__, names, function.__name__, function.__defaults__, function.__closure__
+    )
     copy.__kwdefaults__ = function.__kwdefaults__
     return copy

@@ -162,7 +162,9 @@ def _masked(name: str, known: Scores, place: int, args: Args, kwargs: Kwargs) ->
     if not isinstance(mask, Tensor) or not _fits(mask, known):
         return None
     like = torch.zeros_like(mask, dtype=known.query.dtype)
-    return known.biased(like.masked_fill(mask, max(number, torch.finfo(like.dtype).min) if number > -torch.inf else number))
+    return known.biased(
+        like.masked_fill(mask, max(number, torch.finfo(like.dtype).min) if number > -torch.inf else number)
+    )
 
 
 def _fits(other: Tensor, known: Scores) -> bool:

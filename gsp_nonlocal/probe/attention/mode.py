@@ -75,7 +75,9 @@ class AttentionMode(TorchFunctionMode):
         self._follow(func, args, kwargs, out)
         return out
 
-    def _follow(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
+    def _follow(
+        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], out: Any
+    ) -> None:
         if self.lineage.is_alive:
             with torch.no_grad():
                 self.lineage.follow(func, args, kwargs, out)

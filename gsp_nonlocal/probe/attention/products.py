@@ -31,7 +31,9 @@ def matmul(lineage: Lineage, one: Tensor, other: Tensor, out: Tensor) -> Attenti
     elif found is None and (made := lineage.weights.get(other)) is not None:
         found = applied(made, other, one.mT, from_right=True)
     if found is None or found.factors is None:
-        lineage.scores[out] = Scores(one.detach(), other.detach().mT, is_data=_is_data(one) and _is_data(other))
+        lineage.scores[out] = Scores(
+            one.detach(), other.detach().mT, is_data=_is_data(one) and _is_data(other)
+        )
     return found
 
 

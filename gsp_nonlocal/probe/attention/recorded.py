@@ -57,7 +57,8 @@ class Scores:
         eps = max(torch.finfo(part.dtype).eps for part in (self.query, weights))
         graphs = {(0,) * (len(shape) - 2), tuple(size - 1 for size in shape[:-2])}
         return all(
-            bool(((self._rows(graph, rows) - weights[graph][rows]).abs() <= 100 * eps).all()) for graph in graphs
+            bool(((self._rows(graph, rows) - weights[graph][rows]).abs() <= 100 * eps).all())
+            for graph in graphs
         )
 
     def _rows(self, graph: tuple[int, ...], rows: Tensor) -> Tensor:
@@ -111,7 +112,11 @@ class Attention:
         """The same with ``(B · heads, …)`` taken apart to ``(B, heads, …)``."""
 
         def apart(part: Tensor | None) -> Tensor | None:
-            return part if part is None or part.dim() < 3 or part.shape[0] == 1 else part.unflatten(0, (-1, heads))
+            return (
+                part
+                if part is None or part.dim() < 3 or part.shape[0] == 1
+                else part.unflatten(0, (-1, heads))
+            )
 
         scores = self.scores
         if scores is not None:

@@ -57,7 +57,10 @@ def _sums(found: Attention) -> bool:
     """Whether the matrix keeps the promises of a softmax, by its numbers where it was mixed."""
     if found.is_stochastic or found.matrix is None:
         return found.is_stochastic
-    sums, room = found.matrix.double().sum(-1), 10 * torch.finfo(found.matrix.dtype).eps * found.matrix.shape[-1]
+    sums, room = (
+        found.matrix.double().sum(-1),
+        10 * torch.finfo(found.matrix.dtype).eps * found.matrix.shape[-1],
+    )
     return bool((found.matrix >= 0).all()) and bool(((sums - 1).abs() < room).all())
 
 
