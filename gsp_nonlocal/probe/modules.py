@@ -133,8 +133,8 @@ def without_a_trace(kind: str) -> str:
 def nothing_read(model: nn.Module) -> str:
     """The message for a forward pass without any graph."""
     return (
-        f"{type(model).__name__} ran no nonlocal block and no attention: no module that a reader knows, and no "
-        "softmax over keys followed by a product with values. Put a block in with "
+        f"{type(model).__name__} ran no nonlocal block and no attention: no module that a reader knows, and "
+        "no softmax over keys followed by a product with values. Put a block in with "
         'gsp_nonlocal.insert_blocks(model, {"path.of.a.module": SNL}), or tell of a module with '
         "gsp_nonlocal.probe.register_reader(kind, reader)"
     )

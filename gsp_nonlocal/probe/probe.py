@@ -31,8 +31,8 @@ class SpectralProbe:
 
     Attention of any library is read by the functions that compute it: ``scaled_dot_product_attention``,
     ``multi_head_attention_forward``, ``flex_attention``, and a softmax followed by a product with values.
-    Blocks of this library, of mmcv and timm's nonlocal block are read by their class, which shows the response
-    too.
+    Blocks of this library, of mmcv and timm's nonlocal block are read by their class, which shows their
+    response; that of attention is found by the linear maps around its heads.
 
     Inside ``with`` each forward pass of the model replaces what the last one left. The model's output, modes
     and gradients stay as they are (but that ``nn.MultiheadAttention`` leaves its fast path, another kernel);
@@ -49,9 +49,11 @@ class SpectralProbe:
 
     Attributes:
         modules: the modules that left a trace, by path.
-        traces: what they did, by path, in order: one :class:`Trace` a call, a stage, and a run of a recurrence.
+        traces: what they did, by path, in order: one :class:`Trace` a call, a stage, and a run of a
+            recurrence.
         crossings: likewise, a :class:`CrossTrace` a call of cross-attention, which has no square matrix.
-        skipped: why a module that ran has no trace, by path: those that look like attention and left none, too.
+        skipped: why a module that ran has no trace, by path; those that are called like attention and left
+            none are there too.
 
     Raises:
         TypeError: if ``model`` is no module.
@@ -164,12 +166,9 @@ class SpectralProbe:
         return self.paths is None or path in self.paths
 
     def _see(self, found: Attention) -> Kept | None:
-        """Keep an attention for the module that runs it, unless that is inside of one that is read by class."""
+        """Keep an attention for the module that runs it, unless a block that is read by class does."""
         path = self._running.path
-        inside = (
-            path == block or path.startswith(f"{block}." if block else "") for block, _, _ in self._watched
-        )
-        if _in_backward() or self._is_reading or any(inside):
+        if _in_backward() or self._is_reading or self._is_in_a_block(path):
             return None
         self._seen.add(path)
         if not self._is_wanted(path):
@@ -186,6 +185,10 @@ class SpectralProbe:
         self._held -= _size(self.crossings[path].pop())
         if not self.crossings[path]:
             del self.crossings[path]
+
+    def _is_in_a_block(self, path: str) -> bool:
+        blocks = (block for block, _, _ in self._watched)
+        return any(path == block or path.startswith(f"{block}." if block else "") for block in blocks)
 
     def _hook(self, path: str, entry: Entry) -> Any:
         def read(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
@@ -216,8 +219,8 @@ class SpectralProbe:
             batch, nodes, _ = trace.signal.shape
             raise ValueError(
                 f"{path or 'the model itself'} has {batch} graphs of {nodes} nodes; with them the probe "
-                f"would hold {self._held} nodes, more than its budget max_nodes={self.max_nodes}; pass fewer or "
-                "smaller images, name the modules wanted with paths=[...], or raise max_nodes"
+                f"would hold {self._held} nodes, more than its budget max_nodes={self.max_nodes}; pass fewer "
+                "or smaller images, name the modules wanted with paths=[...], or raise max_nodes"
             )
         self.modules[path] = self.model.get_submodule(path)
         if isinstance(trace, Trace):

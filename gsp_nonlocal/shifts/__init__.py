@@ -6,6 +6,7 @@ shift                                  is                                    cos
 ``DenseShift(matrix)``                 any tensor ``(B, N, N)``              ``N² C``
 ``LowRankShift(left, right, core)``    ``left · core · rightᵀ``              ``2 N R C``
 ``AttentionShift(q, k, scale)``        ``softmax(scale q kᵀ)``, never formed ``N² (R + C)``
+``MaskedAttentionShift(exponents)``    the same under a mask, or causal      ``N² (R + C)``
 ``ExponentialShift(q, k, a, b)``       ``exp(q kᵀ − a − bᵀ)``, never formed  ``N² (R + C)``
 ``HingeShift(u, v)``                   ``relu(u_i + v_j)``                   ``N (C + log N)``
 ``CrissCrossShift(V, H)``              rows and columns of a grid            ``N (H + W) C``
@@ -26,6 +27,7 @@ from gsp_nonlocal.shifts.form import Form, choose_form
 from gsp_nonlocal.shifts.hinge import HingeShift
 from gsp_nonlocal.shifts.implicit import SumShift
 from gsp_nonlocal.shifts.low_rank import LowRankShift
+from gsp_nonlocal.shifts.masked_attention import MaskedAttentionShift
 from gsp_nonlocal.shifts.pooled import Pool, PooledShift
 from gsp_nonlocal.shifts.scaled import ScaledShift
 from gsp_nonlocal.shifts.sparse import SparseShift
@@ -40,6 +42,7 @@ __all__ = [
     "Form",
     "HingeShift",
     "LowRankShift",
+    "MaskedAttentionShift",
     "Pool",
     "PooledShift",
     "ScaledShift",

@@ -1,4 +1,4 @@
-"""Edges from one set of nodes to another: rectangular weights, as a matrix or as softmax of queries and keys."""
+"""Edges from one set of nodes to another: rectangular weights, as a matrix or of queries and keys."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ question                      answer
 ``stored_edges(shift)``       the edges, where ``S`` is kept as a list of them
 ``factored(shift)``           the factors, where ``S`` is known by them
 ``has_closed_spectrum``       whether all eigenvalues are found without the matrix
+``is_triangular(shift)``      whether they are the diagonal, as of causal attention
 ``rows(shift, nodes)``        rows of ``S``, without ``S``
 ``entries(shift, sources)``   some entries of every row
 ``recognise_symmetry``        a matrix as symmetric where it equals its transpose
@@ -37,6 +38,7 @@ from gsp_nonlocal.shifts.degrees import to_unit_scale
 from gsp_nonlocal.shifts.hinge import HingeShift
 from gsp_nonlocal.shifts.implicit import SumShift
 from gsp_nonlocal.shifts.low_rank import LowRankShift
+from gsp_nonlocal.shifts.masked_attention import MaskedAttentionShift
 from gsp_nonlocal.shifts.scaled import ScaledShift
 from gsp_nonlocal.shifts.sparse import SparseShift
 
@@ -58,7 +60,18 @@ def factored(shift: ShiftOperator) -> LowRankShift | None:
 
 def has_closed_spectrum(shift: ShiftOperator) -> bool:
     """Whether all eigenvalues are found without the matrix: by factors, or as they stand on the diagonal."""
-    return shift.diagonal is not None or factored(shift) is not None
+    return shift.diagonal is not None or factored(shift) is not None or is_triangular(shift)
+
+
+def is_triangular(shift: ShiftOperator) -> bool:
+    """Whether no edge comes from a later node: eigenvalues are the weights of the nodes in themselves."""
+    return isinstance(shift, MaskedAttentionShift) and shift.exponents.is_causal
+
+
+def triangular_eigenvalues(shift: ShiftOperator) -> Tensor:
+    """``μ_i = S_ii (B, N)`` of a shift that :func:`is_triangular`, in float64, without the matrix."""
+    assert isinstance(shift, MaskedAttentionShift)
+    return shift.mapped(Tensor.double).exponents.diagonal()
 
 
 @singledispatch
@@ -87,6 +100,11 @@ def _(shift: LowRankShift, nodes: Tensor) -> Tensor:
 @rows.register
 def _(shift: AttentionShift, nodes: Tensor) -> Tensor:
     return torch.softmax(shift.scale * shift.query[:, nodes] @ shift.key.mT, dim=-1)
+
+
+@rows.register
+def _(shift: MaskedAttentionShift, nodes: Tensor) -> Tensor:
+    return shift.exponents.rows(nodes).to(shift.dtype)
 
 
 @singledispatch

@@ -14,7 +14,12 @@ from filters.checks import require_integer
 from filters.operators.linear import is_symmetric, symmetrised
 from filters.operators.solve import ConvergenceError
 from gsp_nonlocal.shifts import LowRankShift, ShiftOperator, as_shift
-from gsp_nonlocal.shifts.structure import factored, has_closed_spectrum
+from gsp_nonlocal.shifts.structure import (
+    factored,
+    has_closed_spectrum,
+    is_triangular,
+    triangular_eigenvalues,
+)
 from gsp_nonlocal.spectral.krylov import ExtremePairs, extreme_eigenpairs
 from gsp_nonlocal.spectral.matrices import DENSE_NODES, dense_matrix, require_finite
 
@@ -151,7 +156,7 @@ def spectrum(
     shift = as_shift(shift)
     require_finite(shift)
     rounding = torch.finfo(shift.dtype).eps
-    chosen = _choose(shift, k, method, max_nodes)
+    chosen = _choose(shift, k, method, eigenvectors, max_nodes)
     if chosen == "krylov":
         assert k is not None
         try:
@@ -176,14 +181,14 @@ def _by_products(graphs: list[ExtremePairs], shift: ShiftOperator, eigenvectors:
     return replace(found, residuals=residuals.gather(-1, order), is_certified=certified)
 
 
-def _choose(shift: ShiftOperator, k: int | None, method: str, max_nodes: int) -> str:
+def _choose(shift: ShiftOperator, k: int | None, method: str, eigenvectors: bool, max_nodes: int) -> str:
     """The method that is meant, or a ``ValueError``."""
     nodes = shift.shape[-1]
     if method not in get_args(SpectrumMethod):
         raise ValueError(f"unknown method {method!r}; choose one of: {', '.join(get_args(SpectrumMethod))}")
     if k is not None and not 1 <= require_integer("k", k) <= nodes:
         raise ValueError(f"k must be 1 to {nodes}, the number of nodes, got {k}")
-    closed = has_closed_spectrum(shift)
+    closed = has_closed_spectrum(shift) and not (eigenvectors and is_triangular(shift))
     if method == "factors" and not closed:
         raise ValueError(f'{type(shift).__name__} has no factors; use method="auto", "dense" or "krylov"')
     if method == "krylov" and k is None:
@@ -202,6 +207,8 @@ def _exact(shift: ShiftOperator, method: str, eigenvectors: bool, max_nodes: int
         return values, torch.diag_embed(torch.ones_like(values)) if eigenvectors else None
     if method == "factors" and (factors := factored(shift)) is not None:
         return _from_factors(factors, eigenvectors)
+    if method == "factors":
+        return triangular_eigenvalues(shift), None
     matrix = dense_matrix(shift, max_nodes)
     return _stacked(
         [_solve(one.double(), shift.is_symmetric or is_symmetric(one), eigenvectors) for one in matrix]

@@ -18,7 +18,15 @@ from gsp_nonlocal.affinity import (
     relu_dot_shift,
 )
 from gsp_nonlocal.affinity.normalization import normalise_exponential
-from gsp_nonlocal.shifts import AttentionShift, HingeShift, LowRankShift, SparseShift, scaled
+from gsp_nonlocal.shifts import (
+    AttentionShift,
+    HingeShift,
+    LowRankShift,
+    MaskedAttentionShift,
+    SparseShift,
+    scaled,
+)
+from gsp_nonlocal.shifts.biadjacency import Exponents
 from tests.cases.signals import (
     GRID,
     IN,
@@ -53,6 +61,16 @@ def constants(left: float) -> tuple[Tensor, Tensor]:
     return left * ones, ones
 
 
+def masked() -> ShiftOperator:
+    """Attention with a bias an edge, hidden edges, and a node without one in one of the graphs."""
+    query, key = embeddings()
+    hidden = (features(seed=7)[..., :1] + features(seed=8)[..., :1].mT < 0.3).double()
+    hidden[0, 2] = 1
+    return MaskedAttentionShift(
+        Exponents(query, key, 0.5, signal(seed=9)[:1, :, :1] @ signal(seed=10)[:1, :, :1].mT, hidden)
+    )
+
+
 CLOSED = ("low-rank", "dense", "diagonal", "sum of", "pyramid")
 """How the names of those graphs begin whose resolvents are closed; on others a filter iterates."""
 
@@ -74,6 +92,8 @@ SHIFTS: dict[str, Callable[[], ShiftOperator]] = {
     "attention": lambda: AttentionShift(*embeddings(), scale=0.7),
     "attention, channel-first": lambda: AttentionShift(*map(channel_first, embeddings())),
     "attention, transposed": lambda: AttentionShift(*embeddings()).T,
+    "attention, causal": lambda: MaskedAttentionShift(Exponents(*embeddings(), is_causal=True)),
+    "attention, masked and biased": masked,
     "exponential, symmetric": lambda: normalise_exponential(*embeddings(), "average", "symmetric"),
     "exponential, averaged walk": lambda: normalise_exponential(*embeddings(), "average", "random_walk"),
     "hinge": lambda: scaled(HingeShift(*hinges()), *constants(1 / NODES)),

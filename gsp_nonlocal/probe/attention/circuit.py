@@ -1,4 +1,4 @@
-r"""What stands around the heads of an attention: ``Y = concat_h(S_h X W_v^h) W_o``, by the linear maps seen."""
+r"""What stands around the heads of an attention: ``Y = concat_h(S_h X W_v^h) W_o``, by the maps seen."""
 
 from __future__ import annotations
 

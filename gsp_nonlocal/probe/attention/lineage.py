@@ -56,7 +56,7 @@ class Lineage:
         turned = places == -2
         known = self.scores.get(given)
         if known is not None:
-            known = replace(_swapped(known) if turned else known)
+            known = _swapped(known) if turned else known
         source = (out.mT if turned else out).detach()
         if known is not None and not known.agree(source):
             known = None

@@ -62,7 +62,7 @@ def linear(lineage: Lineage, one: Tensor, other: Tensor) -> Attention | None:
 
 
 def _is_data(part: Tensor) -> bool:
-    """Whether a tensor is computed for each image: maps of channels are parameters, or have two dimensions."""
+    """Whether a tensor belongs to an image: maps of channels are parameters, or have two dimensions."""
     return part.dim() > 2 and not isinstance(part, Parameter)
 
 

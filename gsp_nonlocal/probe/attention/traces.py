@@ -65,7 +65,7 @@ def _sums(found: Attention) -> bool:
 
 
 def _rows_sum(left: Tensor, right: Tensor) -> bool:
-    """Whether ``left · rightᵀ`` is sure to be row-stochastic: factors without a negative number, and sums 1."""
+    """Whether ``left · rightᵀ`` is sure to be row-stochastic: no negative factor, and rows that sum to 1."""
     sums = left.double() @ right.double().sum(dim=1).unsqueeze(-1)
     room = 10 * torch.finfo(left.dtype).eps * right.shape[1]
     return bool((left >= 0).all() and (right >= 0).all()) and bool(((sums - 1).abs() < room).all())

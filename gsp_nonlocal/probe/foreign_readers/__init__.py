@@ -1,5 +1,6 @@
-"""Readers of other packages' nonlocal blocks, which show their response. They are known by name: no package is
-imported.
+"""Readers of other packages' nonlocal blocks, which show their response.
+
+They are known by name: no package is imported.
 
 ============  =======================================================================================
 package       modules
