@@ -237,7 +237,12 @@ def _size(trace: Trace | CrossTrace) -> int:
     """Nodes of a trace; of what is kept as a matrix, a mask too, every 64 numbers count as one."""
     kept: list[Tensor] = []
     held = trace.shift if isinstance(trace, Trace) else trace.weights
-    held.mapped(lambda part: (kept.append(part), part)[1])
+
+    def note(part: Tensor) -> Tensor:
+        kept.append(part)
+        return part
+
+    held.mapped(note)
     matrices = [part for part in kept if part.shape[-2:] == held.shape[-2:]]
     return max(trace.signal.shape[:2].numel(), *(part.numel() // 64 for part in matrices), 0)
 

@@ -136,8 +136,9 @@ class Exponents:
 
     def mapped(self, function: Callable[[Tensor], Tensor]) -> Exponents:
         """The same of ``function`` of every tensor."""
-        parts = {name: getattr(self, name) for name in ("query", "key", "bias", "hidden")}
-        return replace(self, **{name: function(part) for name, part in parts.items() if part is not None})
+        bias = None if self.bias is None else function(self.bias)
+        hidden = None if self.hidden is None else function(self.hidden)
+        return replace(self, query=function(self.query), key=function(self.key), bias=bias, hidden=hidden)
 
     def chunks(self) -> Iterator[tuple[Tensor, int]]:
         """Rows whose weights exist at once, and up to which source they have any."""

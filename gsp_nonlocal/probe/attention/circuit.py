@@ -55,7 +55,7 @@ class Circuits:
             return None
         heads, channels = (torch.arange(value.shape[dim]) for dim in (1, 3))
         columns = (value.storage_offset() + head * heads.unsqueeze(-1) + channel * channels) % width
-        return HeadValues(made.weight, columns)
+        return HeadValues(made.weight, torch.as_tensor(columns))
 
     def expect(self, values: HeadValues | None, output: Tensor, attach: Callable[[Respond], None]) -> None:
         """Wait for the map that takes the output ``(B, G, N, d)`` of the heads up."""

@@ -192,8 +192,8 @@ def _reshaped(known: Scores, shape: torch.Size) -> Scores | None:
         if bias.dim() > 2 and bias.shape[:-2].numel() > 1:
             return None
         bias = bias.reshape(bias.shape[-2:] if bias.dim() > 1 else bias.shape)
-    parts = (part.reshape(*lead, *part.shape[-2:]) for part in (query, key))
-    return Scores(*parts, known.scale, bias, known.is_causal)
+    query, key = (part.reshape(*lead, *part.shape[-2:]) for part in (query, key))
+    return Scores(query, key, known.scale, bias, known.is_causal)
 
 
 def _swapped(known: Scores) -> Scores:

@@ -124,9 +124,10 @@ class AttentionMode(TorchFunctionMode):
         operands = [*args, *kwargs.values()][:2]
         if func is torch.Tensor.__rmatmul__:
             operands.reverse()
-        if isinstance(out, Tensor) and all(isinstance(part, Tensor) for part in operands):
+        one, other = operands
+        if isinstance(one, Tensor) and isinstance(other, Tensor):
             with torch.no_grad():
-                self._note(products.matmul(self.lineage, *operands, out), out, operands)
+                self._note(products.matmul(self.lineage, one, other, out), out, operands)
         return out
 
     def _baddbmm(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -142,7 +143,8 @@ class AttentionMode(TorchFunctionMode):
         letters = products.parse(args[0]) if isinstance(args[0], str) else None
         if letters is not None and len(operands) == 2:
             with torch.no_grad():
-                self._note(products.einsum(self.lineage, letters, *operands, out), out, operands)
+                one, other = operands
+                self._note(products.einsum(self.lineage, letters, one, other, out), out, operands)
         return out
 
     def _note(self, found: Attention | None, out: Tensor, operands: Sequence[Tensor] = ()) -> None:

@@ -93,7 +93,7 @@ def parse(equation: str) -> Einsum | None:
     operands = given.split(",")
     if not arrow or len(operands) != 2 or "." in equation:
         return None
-    found = Einsum(*operands, out)
+    found = Einsum(operands[0], operands[1], out)
     return found if all(len(set(part)) == len(part) >= 2 for part in found) else None
 
 
@@ -117,7 +117,7 @@ def _scores(letters: Einsum, one: Tensor, other: Tensor) -> Scores | None:
         return None
     data = _is_data(one) and _is_data(other)
     one, other = one.detach(), other.detach()
-    *lead, i, j = letters.out
+    *lead, i, j = list(letters.out)
     summed = [letter for letter in letters.one if letter in letters.other and letter not in letters.out]
     for first, second, a, b in (
         (letters.one, letters.other, one, other),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -111,7 +112,7 @@ class Attention:
     def with_heads(self, heads: int) -> Attention:
         """The same with ``(B · heads, …)`` taken apart to ``(B, heads, …)``."""
 
-        def apart(part: Tensor | None) -> Tensor | None:
+        def apart(part: Any) -> Any:
             return (
                 part
                 if part is None or part.dim() < 3 or part.shape[0] == 1
@@ -120,11 +121,9 @@ class Attention:
 
         scores = self.scores
         if scores is not None:
-            parts = {name: apart(getattr(scores, name)) for name in ("query", "key", "bias")}
-            scores = replace(scores, **parts)
-        value = apart(self.value)
-        assert value is not None
-        return replace(self, value=value, scores=scores, matrix=apart(self.matrix))
+            query, key, bias = apart(scores.query), apart(scores.key), apart(scores.bias)
+            scores = Scores(query, key, scores.scale, bias, scores.is_causal, scores.is_data)
+        return replace(self, value=apart(self.value), scores=scores, matrix=apart(self.matrix))
 
     @property
     def _matrix(self) -> Tensor:

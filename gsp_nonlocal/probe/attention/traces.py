@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from filters import DenseShift, ShiftOperator
+from filters.operators.promises import PromiseKeywords, Promises
 from gsp_nonlocal.probe.attention.recorded import Attention, Scores
 from gsp_nonlocal.probe.trace import CrossTrace, Trace
 from gsp_nonlocal.shifts import AttentionShift, LowRankShift
@@ -38,9 +39,9 @@ def apply_shift(z: Tensor, shift: ShiftOperator) -> Tensor:
 def _shift(found: Attention, lead: torch.Size) -> ShiftOperator:
     if found.factors is not None:
         left, right = (_flat(part, lead) for part in found.factors)
-        return LowRankShift(left, right, **(SOFTMAX.keywords() if _rows_sum(left, right) else {}))
+        return LowRankShift(left, right, **_promised(_rows_sum(left, right)))
     if found.scores is None:
-        return DenseShift(_flat(found.matrix, lead), **(SOFTMAX.keywords() if _sums(found) else {}))
+        return DenseShift(_flat(found.matrix, lead), **_promised(_sums(found)))
     exponents = exponents_of(found.scores, lead)
     if exponents.is_plain:
         return AttentionShift(exponents.query, exponents.key, exponents.scale)
@@ -51,6 +52,11 @@ def _join(found: Attention, lead: torch.Size) -> AttentionBiadjacency | DenseBia
     if found.scores is None:
         return DenseBiadjacency(_flat(found.matrix, lead))
     return AttentionBiadjacency(exponents_of(found.scores, lead))
+
+
+def _promised(sums: bool) -> PromiseKeywords:
+    """What is known of weights whose rows sum to 1, or may not."""
+    return (SOFTMAX if sums else Promises()).keywords()
 
 
 def _sums(found: Attention) -> bool:
