@@ -268,7 +268,7 @@ def test_new_parts_keep_the_laws(copy):
             "test_every_block_that_has_a_name_is_in_the_table",
         ],
         "tests/probe/test_readers.py": [
-            "test_a_reader_keeps_the_laws[tests.Average]",
+            "test_what_is_read_keeps_the_laws[tests.Average]",
             "test_every_reader_has_a_row",
         ],
         "tests/filters/test_own_filters.py": ["test_every_registered_family_has_a_row"],

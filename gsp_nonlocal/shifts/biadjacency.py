@@ -11,9 +11,7 @@ from torch import Tensor
 
 from filters.checks import require_tensor
 from filters.precision import widened
-
-CHUNK = 2**20
-"""Weights that exist at once."""
+from gsp_nonlocal.shifts.exponential import CHUNK
 
 
 class Biadjacency(ABC):

@@ -8,7 +8,7 @@ file                  holds
 ``lineage.py``        what a tensor of scores or weights is made of, followed through casts, views and masks
 ``recorded.py``       one attention: queries and keys, or the matrix
 ``traces.py``         it as a graph, or as a join of two sets of nodes
-``kernels.py``        attention in one function: scaled dot products, multi-head attention
+``fused.py``        attention in one function: scaled dot products, multi-head attention
 ``flex.py``           flex attention
 ``circuit.py``        the linear maps around the heads, which give their response
 ====================  =======================================================================================

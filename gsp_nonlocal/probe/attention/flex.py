@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from filters.precision import widened
-from gsp_nonlocal.probe.attention.kernels import additive
+from gsp_nonlocal.probe.attention.fused import additive
 from gsp_nonlocal.probe.attention.recorded import Attention, Scores
 
 NAME = "flex_attention"

@@ -81,7 +81,7 @@ class Lineage:
             known[part if name == "__setitem__" else out] = found
 
 
-def applied(made: Weights, operand: Tensor, value: Tensor, *, from_right: bool) -> Attention:
+def weighted_sum(made: Weights, operand: Tensor, value: Tensor, *, from_right: bool) -> Attention:
     """``A z`` for weights that stand left of the values, ``A z``, or right of them, ``zᵀ Aᵀ``.
 
     Args:

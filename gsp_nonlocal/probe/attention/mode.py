@@ -12,15 +12,15 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from gsp_nonlocal.probe.attention import flex, kernels, products
+from gsp_nonlocal.probe.attention import flex, fused, products
 from gsp_nonlocal.probe.attention.circuit import Circuits, Respond
 from gsp_nonlocal.probe.attention.lineage import Lineage
 from gsp_nonlocal.probe.attention.recorded import Attention
 
-SOFTMAX = {functional.softmax, torch.softmax, torch.Tensor.softmax, torch.special.softmax}
+SOFTMAXES = {functional.softmax, torch.softmax, torch.Tensor.softmax, torch.special.softmax}
 BADDBMM = {torch.baddbmm, torch.Tensor.baddbmm}
 
-_opened = kernels.opened(kernels.MULTI_HEAD)
+_opened = fused.opened(fused.MULTI_HEAD)
 
 
 class Kept(NamedTuple):
@@ -47,13 +47,13 @@ class AttentionMode(TorchFunctionMode):
         super().__init__()
         self.seen, self.lineage, self.circuits = seen, Lineage(), Circuits()
         self.kept: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
-        self._multi: kernels.MultiHead | None = None
+        self._multi: fused.MultiHead | None = None
         self.handlers: dict[Any, Callable[..., Any]] = {
-            kernels.SDPA: self._kernel,
-            kernels.MULTI_HEAD: self._multi_head,
+            fused.SDPA: self._kernel,
+            fused.MULTI_HEAD: self._multi_head,
             torch.einsum: self._einsum,
             functional.linear: self._linear,
-            **dict.fromkeys(SOFTMAX, self._softmax),
+            **dict.fromkeys(SOFTMAXES, self._softmax),
             **dict.fromkeys(BADDBMM, self._baddbmm),
             **dict.fromkeys(products.MATMUL, self._matmul),
         }
@@ -85,7 +85,7 @@ class AttentionMode(TorchFunctionMode):
     def _kernel(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         out = func(*args, **kwargs)
         with torch.no_grad():
-            self._note(kernels.scaled_dot_product(*args, **kwargs), out)
+            self._note(fused.scaled_dot_product(*args, **kwargs), out)
         return out
 
     def _flex(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -95,7 +95,7 @@ class AttentionMode(TorchFunctionMode):
         return out
 
     def _multi_head(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        outer, self._multi = self._multi, kernels.MultiHead.of(args, kwargs)
+        outer, self._multi = self._multi, fused.MultiHead.of(args, kwargs)
         try:
             with self:
                 return _opened(*args, **kwargs)

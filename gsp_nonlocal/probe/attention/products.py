@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from gsp_nonlocal.probe.attention.lineage import Lineage, applied
+from gsp_nonlocal.probe.attention.lineage import Lineage, weighted_sum
 from gsp_nonlocal.probe.attention.recorded import Attention, Scores
 
 MATMUL = {
@@ -27,9 +27,9 @@ def matmul(lineage: Lineage, one: Tensor, other: Tensor, out: Tensor) -> Attenti
         return None
     found = linear(lineage, one, other)
     if found is None and (made := lineage.weights.get(one)) is not None:
-        found = applied(made, one, other, from_right=False)
+        found = weighted_sum(made, one, other, from_right=False)
     elif found is None and (made := lineage.weights.get(other)) is not None:
-        found = applied(made, other, one.mT, from_right=True)
+        found = weighted_sum(made, other, one.mT, from_right=True)
     if found is None or found.factors is None:
         lineage.scores[out] = Scores(
             one.detach(), other.detach().mT, is_data=_is_data(one) and _is_data(other)
@@ -145,9 +145,9 @@ def _weighted(
     z = _arranged(value, letters, lead, j, channels)
     made = lineage.weights[weights]
     if own == "".join(lead) + i + j:
-        return applied(made, weights, z, from_right=False)
+        return weighted_sum(made, weights, z, from_right=False)
     if own == "".join(lead) + j + i:
-        return applied(made, weights, z, from_right=True)
+        return weighted_sum(made, weights, z, from_right=True)
     return Attention(z, matrix=_arranged(weights, own, lead, i, [j]).detach(), is_stochastic=False)
 
 
