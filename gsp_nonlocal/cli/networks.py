@@ -14,7 +14,8 @@ from gsp_nonlocal.cli.libraries import LIBRARIES
 from gsp_nonlocal.cli.pictures import Format
 from gsp_nonlocal.insert import insert_blocks
 from gsp_nonlocal.probe import SpectralProbe, evaluation
-from gsp_nonlocal.reading import first_line, load_weights, read_checkpoint, weights
+from gsp_nonlocal.reading import first_line, read_checkpoint
+from gsp_nonlocal.weights import load_weights
 
 REMEDY = "name the model it was trained as (--model, --model_options, --insert), or give another --checkpoint"
 """What to do about a file of weights that does not fit."""
@@ -51,8 +52,7 @@ def library_model(
     if inserted:
         _insert(model, _insertions(inserted), form)
     if checkpoint is not None:
-        content = read_foreign(checkpoint)
-        load_weights(model, weights(content, checkpoint, REMEDY), checkpoint, REMEDY)
+        load_weights(model, read_foreign(checkpoint), checkpoint, REMEDY)
     return Network(model, form, None)
 
 
