@@ -100,8 +100,8 @@ def _broken(module: nn.Module, recurse: bool) -> str:
         bad = ~torch.isfinite(tensor) if isinstance(tensor, nn.Parameter) else torch.isnan(tensor)
         if wrong := int(bad.sum()):
             return (
-                f"{wrong} of the {tensor.numel()} values of its {name!r} are NaN or infinite; load weights of a "
-                "training that did not diverge"
+                f"{wrong} of the {tensor.numel()} values of its {name!r} are NaN or infinite; "
+                "load weights of a training that did not diverge"
             )
     return ""
 

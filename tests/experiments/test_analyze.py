@@ -181,7 +181,7 @@ def test_the_table_fits_80_columns_and_the_next_command_is_understood(compared):
     following = lines[-1].split()
     assert following[:3] == ["python", "-m", "experiments.analyze"]
     chosen = command.parser().parse_args(following[3:])
-    assert chosen.checkpoint == arguments[1:3]
+    assert chosen.weights == arguments[1:3]
     assert (chosen.blocks, chosen.output) == (["network.8"], f"{arguments[-1]}_one_block")
 
 
@@ -430,7 +430,7 @@ TASK, PHOTO = ["--checkpoint", "{scenes}"], ["--images", "{photo}"]
 LIBRARY = ["--model", "torchvision.resnet18", *PHOTO]
 BAD = {
     "nothing": ([], ["give --checkpoint with", "--model"]),
-    "no checkpoint": (["--checkpoint", "{missing}"], ["no checkpoint '{missing}'", "another --checkpoint"]),
+    "no checkpoint": (["--checkpoint", "{missing}"], ["no checkpoint '{missing}'", "other --weights"]),
     "a folder": (["--checkpoint", "{album}"], ["no checkpoint '{album}'"]),
     "text": (["--checkpoint", "{text}"], ["'{text}' is corrupt or not plain data"]),
     "half": (["--checkpoint", "{half}"], ["'{half}' is corrupt"]),
@@ -458,7 +458,7 @@ BAD = {
     ),
     "unused options": ([*TASK, "--insert", "network.0=snl"], ["--insert", "give --model as well"]),
     "unused format": ([*TASK, "--size", "8", "8"], ["--size", "give --images as well"]),
-    "no block": (LIBRARY, ["ResNet has no nonlocal block", "Conv2d", "register_reader"]),
+    "no block": (LIBRARY, ["ResNet has no nonlocal block", "register_reader"]),
     "unknown block": ([*LIBRARY, "--insert", "layer3.1=lm"], ["'layer3.1=lm'", "blocks are a2, anl"]),
     "two insertions": (
         [*LIBRARY, "--insert", "layer3.1=snl", "layer3.1=nl"],
@@ -486,7 +486,7 @@ BAD = {
     "a flipped bit": (["--checkpoint", "{flipped}"], ["'{flipped}' is corrupt", "checksum of its record"]),
     "NaN in a gate": (
         ["--checkpoint", "{nan_gate}"],
-        ["block network.layer3.1.nonlocal_block: 1 of the 1 values of its 'stages.0.gate' are NaN"],
+        ["module network.layer3.1.nonlocal_block.stages.0: 1 of the 1 values of its 'gate' are NaN"],
     ),
     "unreadable": (
         [*TASK, "--images", "{album}", "{notes}"],
@@ -511,7 +511,7 @@ def test_bad_input_is_named_before_any_work(arguments, parts, files, capsys, tmp
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (["--checkpoint", "{scenes}", "{nan}"], ["nan: block network.8: ", "are NaN or infinite"]),
+        (["--checkpoint", "{scenes}", "{nan}"], ["nan: module network.0: ", "are NaN or infinite"]),
         ([*TASK, *PHOTO, "--size", "1030", "1030"], ["max_nodes=1048576", "--count, --size, --blocks"]),
     ],
 )
