@@ -10,7 +10,7 @@ are ``index.html``, ``analysis.json``, ``measures.csv``, ``eigenvalues.csv`` and
 import json
 import shlex
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,25 +105,28 @@ def report(
 def follow(program: Sequence[str], chosen: Namespace, args: Sequence[str], found: Snapshot) -> str:
     """Return the next useful command: one block over more images, or the comparison with another training."""
     if len(chosen.weights) == 1:
-        more = ["--weights", *chosen.weights, "ANOTHER.pth", "--output", f"{chosen.output}_compared"]
+        more, folder = ["--weights", *chosen.weights, "ANOTHER.pth"], f"{chosen.output}_compared"
     else:
-        block, count = found.blocks[-1].name.partition(", application")[0], str(4 * chosen.count)
-        more = ["--blocks", block, "--count", count, "--output", f"{chosen.output}_one_block"]
-    again = {option for option in more if option.startswith("--")}
-    return shlex.join([*program, *_without(args, again | {"--overwrite"}), *more])
+        block = found.blocks[-1].name.partition(", application")[0]
+        more, folder = ["--blocks", block, "--count", str(4 * chosen.count)], f"{chosen.output}_one_block"
+    changed = [*more, "--output", folder]
+    replaced = [option for option in changed if option.startswith("--")]
+    return shlex.join([*program, *_without(args, replaced), *changed])
 
 
-def _without(args: Sequence[str], options: Set[str]) -> list[str]:
-    """Arguments without some options, however they are written, and without their values."""
-    kept, dropped = [], False
-    for argument in args:
-        if argument.startswith("--"):
-            name = argument.partition("=")[0]
-            name = "--weights" if "--checkpoint".startswith(name) else name  # its other name
-            dropped = any(option.startswith(name) for option in options)
-        if not dropped:
-            kept.append(argument)
-    return kept
+def _without(args: Sequence[str], replaced: Sequence[str]) -> list[str]:
+    """The options that hold: not the ``replaced`` ones, and of one that is there twice the last."""
+    given: dict[str, list[str]] = {}
+    for arg in args:
+        if arg.startswith("--"):
+            option = arg.partition("=")[0]
+            option = "--weights" if "--checkpoint".startswith(option) else option  # its older name
+            given.pop(option, None)
+            given[option] = [arg]
+        else:
+            given[next(reversed(given))].append(arg)
+    kept = (option for option in given if not any(full.startswith(option) for full in replaced))
+    return [arg for option in kept for arg in given[option]]
 
 
 def check(chosen: Namespace) -> None:

@@ -49,6 +49,10 @@ class Analysis:
     views: list[View]
     words: Sequence[Sequence[str]] = ()
 
+    def _repr_html_(self) -> str:
+        """The table of the snapshot, for notebooks."""
+        return self.snapshot._repr_html_()
+
     def write(
         self, folder: str | os.PathLike[str], *, overwrite: bool = False, title: str = "Spectral analysis"
     ) -> Path:

@@ -26,10 +26,11 @@ LONGEST_WORD = 12
 
 
 class InputPicture(NamedTuple):
-    """A picture of one input: its data URI, and width over height."""
+    """A picture of one input: its data URI, width over height, and the words at the positions of a text."""
 
     src: str
     aspect: float
+    words: tuple[str, ...] = ()
 
 
 def input_picture(values: Tensor, frames: int, longest: int) -> InputPicture:
@@ -59,11 +60,13 @@ def text_picture(words: Sequence[str]) -> InputPicture:
         for place, word in enumerate(words)
     )
     return InputPicture(
-        _uri(f'<g font-family="monospace" font-size="{size:.2f}" fill="#dfe6ee">{drawn}</g>'), SIGNAL_ASPECT
+        _uri(f'<g font-family="monospace" font-size="{size:.2f}" fill="#dfe6ee">{drawn}</g>'),
+        SIGNAL_ASPECT,
+        tuple(words),
     )
 
 
-_NOT_IN_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+_NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that no XML may hold, not even escaped."""
 
 
