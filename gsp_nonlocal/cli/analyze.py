@@ -77,10 +77,10 @@ def analyses(
     limits = Limits(graphs=chosen.graphs, large=large, nodes=chosen.nodes, k=chosen.k)
     inputs, words = given_inputs(chosen, found[0][1], say)
     for named in found:
-        for note in named[1].notes:
-            say(printable(note), "warning")
         check_runs(named[1], inputs, chosen.blocks, _name(named))
     check_folder(chosen.output, chosen.overwrite)
+    for note in dict.fromkeys(note for _, network in found for note in network.notes):
+        say(printable(note), "warning")
     if not all(network.trained for _, network in found):
         say(f"{chosen.model} has random weights: give its trained ones with --weights", "warning")
     given = {"paths": chosen.blocks, "limits": limits, "budget": share_of_budget(len(found)), "words": words}
