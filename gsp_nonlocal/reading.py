@@ -3,6 +3,7 @@
 import os
 import re
 import zipfile
+from argparse import Namespace
 from pathlib import Path
 from typing import IO, Any
 
@@ -39,7 +40,8 @@ def read_tensors(path: str | Path, map_location: Any = "cpu", *, checked: bool =
     try:
         with Path(path).open("rb") as file:
             _verify(file, checked)
-            return torch.load(file, map_location=map_location, weights_only=True)
+            with torch.serialization.safe_globals([Namespace]):  # the options of many a training's script
+                return torch.load(file, map_location=map_location, weights_only=True)
     except UnreadableError:
         raise
     except Exception as error:  # of a broken file the readers raise anything

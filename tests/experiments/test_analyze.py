@@ -6,6 +6,7 @@ import struct
 import sys
 import warnings
 import zlib
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -235,6 +236,7 @@ FORMS = {
     "swa.pth": lambda state: under("module.model._orig_mod.", state, n_averaged=torch.tensor(3)),
     "task.ckpt": lambda state: {"state_dict": under("model.", state, **{"criterion.weight": ONE})},
     "nested.pth": lambda state: {"a": {"b": {"model_state": under("net.backbone.module.", state)}}},
+    "script.pth": lambda state: {"args": Namespace(lr=0.1, kind="vit"), "model": state},
     "only ema.pth": lambda state: {"model_ema": state},
     "ema first.pth": lambda state: {"model_ema": other(state), "state_dict": state},
     "optimizer.pth": lambda state: {"optimizer": {"state": {0: {"exp_avg": ONE}}}, "net": state, "n": ONE},

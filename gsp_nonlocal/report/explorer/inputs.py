@@ -52,7 +52,13 @@ def input_picture(values: Tensor, frames: int, longest: int) -> InputPicture:
 
 
 def text_picture(words: Sequence[str]) -> InputPicture:
-    """The words of a text, each written upwards over its position of a strip."""
+    r"""The words of a text, each written upwards over its position of a strip.
+
+    Example:
+        >>> svg = base64.b64decode(text_picture(["<b>", "a\0"]).src.partition(",")[2]).decode()
+        >>> "&lt;b&gt;</text>" in svg, "a\ufffd</text>" in svg
+        (True, True)
+    """
     size = min(16.0, 400 / max(1, len(words)))
     drawn = "".join(
         f'<text transform="translate({(place + 0.5) * 500 / len(words):.1f} 97) rotate(-90)" '
