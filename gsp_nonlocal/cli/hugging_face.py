@@ -19,6 +19,7 @@ from gsp_nonlocal.extras import naming_extra
 from gsp_nonlocal.reading import first_line
 
 with naming_extra():
+    import huggingface_hub
     import transformers
 
 
@@ -127,20 +128,22 @@ def _encoded(name: str, config: Any, texts: list[str]) -> Texts:
     inputs = {"input_ids": found["input_ids"], **found}
     if getattr(config, "is_encoder_decoder", False):
         inputs["decoder_input_ids"] = found["input_ids"]
-    words = [[tokenizer.decode([token]) for token in ids] for ids in found["input_ids"].tolist()]
+    words = [[str(tokenizer.decode([token])) for token in ids] for ids in found["input_ids"].tolist()]
     return Texts(inputs, words)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the bars and reports of transformers, which go to the terminal."""
-    logging = transformers.utils.logging
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    """Without the bars, reports and retries of transformers and the Hub, which go to the terminal."""
+    loggers = (transformers.utils.logging, huggingface_hub.utils.logging)
+    levels, bars = [logger.get_verbosity() for logger in loggers], loggers[0].is_progress_bar_enabled()
+    for logger in loggers:
+        logger.set_verbosity_error()
+    loggers[0].disable_progress_bar()
     try:
         yield
     finally:
-        logging.set_verbosity(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.set_verbosity(level)
         if bars:
-            logging.enable_progress_bar()
+            loggers[0].enable_progress_bar()

@@ -107,6 +107,7 @@ def _read(file: Path, form: Format) -> tuple[Tensor, str]:
     """The image, and what is to be said of it."""
     height, width = form.size
     with warnings.catch_warnings(), Image.open(file) as picture:
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # twice its size is an error
         several = getattr(picture, "is_animated", False) and picture.format != "MPO"  # as of a camera
         upright = ImageOps.exif_transpose(picture)
         plain = _eight_bits(upright, picture).convert("L" if form.channels == 1 else "RGB")
