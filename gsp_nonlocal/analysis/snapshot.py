@@ -15,7 +15,7 @@ from filters.operators.solve import ConvergenceError
 from gsp_nonlocal.analysis.arrangement import arranged
 from gsp_nonlocal.analysis.facts import facts
 from gsp_nonlocal.analysis.finite import check_numbers, check_output, check_weights
-from gsp_nonlocal.analysis.inputs import Inputs, check_inputs, input_size, leading, run
+from gsp_nonlocal.analysis.model_inputs import Inputs, check_inputs, input_size, leading, run_copies
 from gsp_nonlocal.analysis.quantities import Graph, Limits, quantities
 from gsp_nonlocal.analysis.record import BlockRecord, GraphRecord, ResponseRecord, Snapshot
 from gsp_nonlocal.probe import MAX_NODES, SpectralProbe, evaluation
@@ -84,10 +84,10 @@ def probed(model: nn.Module, images: Inputs, paths: Sequence[str] | None, max_no
     """
     probe = SpectralProbe(model, paths, max_nodes=max_nodes)
     with evaluation(model):
-        check_weights(model, partial(run, model, images))
+        check_weights(model, partial(run_copies, model, images))
         with probe:
-            output = run(model, images)
-        check_output(model, output, partial(run, model, images))
+            output = run_copies(model, images)
+        check_output(model, output, partial(run_copies, model, images))
     if not probe.traces:
         reasons = "; ".join(f"{path}: {reason}" for path, reason in probe.skipped.items())
         raise ValueError(

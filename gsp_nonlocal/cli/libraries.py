@@ -40,15 +40,15 @@ def _timm(name: str, options: dict[str, Any]) -> Built:
 
 
 def _hugging_face(name: str, options: dict[str, Any]) -> Built:
-    from gsp_nonlocal.cli.hugging_face import build
+    from gsp_nonlocal.cli.transformers_models import transformers_model
 
-    return build(name, options)
+    return transformers_model(name, options)
 
 
 def _hugging_face_near(name: str) -> list[str]:
-    from gsp_nonlocal.cli.hugging_face import near
+    from gsp_nonlocal.cli.transformers_models import near_kinds
 
-    return near(name)
+    return near_kinds(name)
 
 
 LIBRARIES = {

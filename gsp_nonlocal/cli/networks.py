@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gsp_nonlocal.analysis.finite import check_output, check_weights
-from gsp_nonlocal.analysis.inputs import Inputs, described, first, run
+from gsp_nonlocal.analysis.model_inputs import Inputs, described, first, run_copies
 from gsp_nonlocal.blocks import registry
 from gsp_nonlocal.cli.built import Built, Texts
 from gsp_nonlocal.cli.libraries import LIBRARIES
@@ -123,7 +123,7 @@ class _RefusedError(ValueError):
 
 def _ran(model: nn.Module, inputs: Inputs) -> Any:
     try:
-        return run(model, inputs)
+        return run_copies(model, inputs)
     except Exception as error:  # a model of another package raises anything
         options = "--text" if "texts" in described(inputs) else "--images, --size"
         raise _RefusedError(

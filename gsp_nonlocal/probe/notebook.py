@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gsp_nonlocal.probe.probe import SpectralProbe
 
-MOST_ROWS = 40
+ROWS_SHOWN = 40
 """Most rows of a table; of the others their number is told."""
 
 
@@ -50,9 +50,9 @@ def table_html(heads: Iterable[str], rows: Sequence[Iterable[object]], skipped: 
         '<table><tr><th>a</th></tr><tr><td>&lt;b&gt;</td></tr></table><p>Not read:</p><ul><li>c: d</li></ul>'
     """
     lines = ["".join(f"<th>{escape(head)}</th>" for head in heads)]
-    lines += ["".join(f"<td>{escape(str(cell))}</td>" for cell in row) for row in rows[:MOST_ROWS]]
+    lines += ["".join(f"<td>{escape(str(cell))}</td>" for cell in row) for row in rows[:ROWS_SHOWN]]
     table = f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
-    more = f"<p>… and {len(rows) - MOST_ROWS} more.</p>" if len(rows) > MOST_ROWS else ""
+    more = f"<p>… and {len(rows) - ROWS_SHOWN} more.</p>" if len(rows) > ROWS_SHOWN else ""
     reasons = "".join(f"<li>{escape(path)}: {escape(reason)}</li>" for path, reason in skipped.items())
     return table + more + (f"<p>Not read:</p><ul>{reasons}</ul>" if reasons else "")
 

@@ -16,7 +16,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from filters.checks import require_integer
 from gsp_nonlocal.analysis import Limits, Snapshot, snapshot
-from gsp_nonlocal.analysis.inputs import Inputs, check_inputs
+from gsp_nonlocal.analysis.model_inputs import Inputs, check_inputs
 from gsp_nonlocal.report.folder import check_folder
 
 if TYPE_CHECKING:

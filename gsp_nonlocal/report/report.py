@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from gsp_nonlocal.analysis.inputs import Inputs, check_inputs, input_size, leading
+from gsp_nonlocal.analysis.model_inputs import Inputs, check_inputs, input_size, leading
 from gsp_nonlocal.analysis.record import Snapshot, courses
 from gsp_nonlocal.analysis.snapshot import Limits, measured, named_traces, probed
 from gsp_nonlocal.probe import MAX_NODES

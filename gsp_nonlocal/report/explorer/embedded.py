@@ -14,7 +14,7 @@ from typing import Any
 from markupsafe import Markup
 from torch import Tensor
 
-from gsp_nonlocal.analysis.inputs import is_tokens
+from gsp_nonlocal.analysis.model_inputs import is_tokens
 from gsp_nonlocal.report import pictures
 from gsp_nonlocal.report.explorer.build import VIEWS_BYTES
 from gsp_nonlocal.report.explorer.inputs import input_picture, text_picture

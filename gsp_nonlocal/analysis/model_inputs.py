@@ -77,7 +77,7 @@ def described(inputs: Inputs) -> str:
     return " and ".join(dict.fromkeys(kinds))
 
 
-def run(model: nn.Module, inputs: Inputs) -> Any:
+def run_copies(model: nn.Module, inputs: Inputs) -> Any:
     """Return what the model makes of copies, which it may change, on its device and in its data type."""
     like = next((p for p in model.parameters() if p.is_floating_point()), None)
 

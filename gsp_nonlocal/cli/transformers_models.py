@@ -23,7 +23,7 @@ with naming_extra():
     import transformers
 
 
-def build(name: str, options: dict[str, Any]) -> Built:
+def transformers_model(name: str, options: dict[str, Any]) -> Built:
     """Build a model of transformers.
 
     Args:
@@ -43,7 +43,7 @@ def build(name: str, options: dict[str, Any]) -> Built:
     return Built(model, form, _has_weights(name), "pixel_values", encode, notes)
 
 
-def near(name: str) -> list[str]:
+def near_kinds(name: str) -> list[str]:
     """Return kinds of models like an unknown one; none where it is a path."""
     return [] if Path(name).exists() else get_close_matches(name, list(transformers.CONFIG_MAPPING.keys()))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from gsp_nonlocal.analysis.inputs import Inputs
+from gsp_nonlocal.analysis.model_inputs import Inputs
 from gsp_nonlocal.cli.display import Say, printable
 from gsp_nonlocal.cli.networks import Network
 from gsp_nonlocal.cli.pictures import Format, read_pictures
