@@ -2,7 +2,7 @@
 
 ``python -m experiments.analyze --checkpoint runs/demo/digits_snl.ckpt`` reads the network of a training of
 these experiments and its own test images. All else is ``gsp-nonlocal analyze``, the installed command, for
-models of torchvision and timm: ``--model``.
+models of other packages and of one's own: ``--model``.
 """
 
 import sys
@@ -33,7 +33,7 @@ def networks(chosen: Namespace) -> list[Named]:
         return library_networks(chosen)
     return [
         (label, trained_task(path))
-        for label, path in zip(labels(chosen.checkpoint), chosen.checkpoint, strict=True)
+        for label, path in zip(labels(chosen.weights), chosen.weights, strict=True)
     ]
 
 
@@ -45,7 +45,7 @@ def analyse(chosen: Namespace) -> list[Analysis]:
         OSError: If the output folder is there, or cannot be written.
     """
     check(chosen)
-    if chosen.model is None and not chosen.checkpoint:
+    if chosen.model is None and not chosen.weights:
         raise ValueError("give --checkpoint with a training's checkpoint, or --model with a library's model")
     return analyses(chosen, networks(chosen), _say, analyze)
 

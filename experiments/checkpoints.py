@@ -9,7 +9,7 @@ from torch import nn
 
 from experiments.files import replacing
 from experiments.finite import not_finite
-from gsp_nonlocal import reading
+from gsp_nonlocal import reading, weights
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
@@ -99,4 +99,4 @@ def check_architecture(
     Raises:
         ValueError: If they differ; names missing and surplus keys and unequal shapes.
     """
-    reading.check_architecture(model, checkpoint["state_dict"], path, remedy)
+    weights.check_architecture(model, checkpoint["state_dict"], path, remedy)

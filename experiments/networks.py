@@ -12,7 +12,7 @@ from experiments.data import CuedScenes, Digits
 from experiments.tasks import Classification, Segmentation, SemanticSegmentation
 from gsp_nonlocal.cli.networks import REMEDY, Network, check_runs, library_model, read_foreign
 from gsp_nonlocal.cli.pictures import Format
-from gsp_nonlocal.reading import load_weights, weights
+from gsp_nonlocal.weights import load_weights
 
 __all__ = ["Network", "check_runs", "library_model", "trained_task"]
 
@@ -38,7 +38,7 @@ def trained_task(path: str | Path) -> Network:
             f"{REMEDY}"
         )
     model = kind(**settings | {key: value for key, value in _AFRESH.items() if key in settings})
-    load_weights(model, weights(checkpoint, path, REMEDY), path, REMEDY)
+    load_weights(model, checkpoint, path, REMEDY)
     if isinstance(model, Segmentation):
         return Network(model, _form_of(_scenes, 3), _scenes)
     normalization = map(tuple, (checkpoint.get("datamodule_hyper_parameters") or {}).get("normalization", ()))

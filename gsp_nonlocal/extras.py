@@ -10,6 +10,7 @@ _EXTRAS = {
     "torchvision": "models",
     "timm": "models",
     "safetensors": "models",
+    "transformers": "hf",
     "torchcodec": "video",
     "huggingface_hub": "hub",
 }

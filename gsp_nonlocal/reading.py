@@ -1,13 +1,13 @@
-"""Files of weights: verified by their checksums, read without running any code from them, and fitted."""
+"""Files of weights: verified by their checksums, and read without running any code from them."""
 
 import os
 import re
 import zipfile
+from argparse import Namespace
 from pathlib import Path
 from typing import IO, Any
 
 import torch
-from torch import Tensor, nn
 
 from gsp_nonlocal.extras import naming_extra
 
@@ -40,7 +40,8 @@ def read_tensors(path: str | Path, map_location: Any = "cpu", *, checked: bool =
     try:
         with Path(path).open("rb") as file:
             _verify(file, checked)
-            return torch.load(file, map_location=map_location, weights_only=True)
+            with torch.serialization.safe_globals([Namespace]):  # the options of many a training's script
+                return torch.load(file, map_location=map_location, weights_only=True)
     except UnreadableError:
         raise
     except Exception as error:  # of a broken file the readers raise anything
@@ -124,74 +125,3 @@ def _cause(error: Exception) -> str:
 def first_line(error: Exception) -> str:
     """Return the first line of what an error says, or its kind if it says nothing."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
-
-
-_WRAPPERS = ("module.", "_orig_mod.")
-"""What DistributedDataParallel and torch.compile put before every key."""
-
-
-def weights(content: Any, path: str | Path, remedy: str = "take another file") -> dict[str, Tensor]:
-    """Return the tensors by key, under the names of the model itself.
-
-    Args:
-        content: What :func:`read_checkpoint` returns: weights by key, plain or under ``"state_dict"`` or
-            ``"model"``, with or without the prefixes of a distributed or a compiled model.
-        path: Where it is from.
-        remedy: Ends the message.
-
-    Raises:
-        ValueError: If there are none.
-    """
-    for key in ("state_dict", "model"):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not isinstance(content, dict) or not content or not all(map(_is_weight, content.items())):
-        raise ValueError(f"'{path}' holds no weights, tensors by key; {remedy}")
-    for wrapper in _WRAPPERS:
-        if all(key.startswith(wrapper) for key in content):
-            content = {key.removeprefix(wrapper): value for key, value in content.items()}
-    return content
-
-
-def _is_weight(item: tuple[Any, Any]) -> bool:
-    return isinstance(item[0], str) and isinstance(item[1], Tensor)
-
-
-def load_weights(model: nn.Module, found: dict[str, Tensor], path: str | Path, remedy: str) -> None:
-    """Load weights that fit ``model`` to the last key.
-
-    Raises:
-        ValueError: If they are of another architecture; see :func:`check_architecture`.
-    """
-    check_architecture(model, found, path, remedy)
-    model.load_state_dict(found)
-
-
-def check_architecture(model: nn.Module, found: dict[str, Any], path: str | Path, remedy: str) -> None:
-    """Compare keys and shapes of weights with those of ``model``; ``remedy`` ends the message.
-
-    Raises:
-        ValueError: If they differ; names missing and surplus keys and unequal shapes.
-    """
-    expected = model.state_dict()
-    shared = expected.keys() & found.keys()
-    unequal = [key for key in shared if _shape(expected[key]) != _shape(found[key])]
-    shapes = [f"{key} {_shape(found[key])} for {_shape(expected[key])}" for key in unequal]
-    differences = {
-        "missing": sorted(expected.keys() - found.keys()),
-        "surplus": sorted(map(str, found.keys() - expected.keys())),
-        "of another shape": sorted(shapes),
-    }
-    if not any(differences.values()):
-        return
-    listed = "; ".join(f"{kind}: {_few(keys)}" for kind, keys in differences.items() if keys)
-    raise ValueError(f"checkpoint '{path}' is of another architecture ({listed}); {remedy}")
-
-
-def _shape(value: Any) -> tuple[int, ...] | str:
-    return tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-
-
-def _few(keys: list[str], most: int = 4) -> str:
-    more = f", … ({len(keys)} in all)" if len(keys) > most else ""
-    return ", ".join(keys[:most]) + more

@@ -20,7 +20,7 @@ LAYERS = [  # each may import those before it, and itself
     ["gsp_nonlocal.insert"],
     ["gsp_nonlocal.models"],
     ["gsp_nonlocal"],  # the file itself: names of the layers before
-    ["gsp_nonlocal.reading"],
+    ["gsp_nonlocal.reading", "gsp_nonlocal.weights"],
     ["gsp_nonlocal.spectral"],
     ["gsp_nonlocal.interop"],
     ["gsp_nonlocal.probe"],

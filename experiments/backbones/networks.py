@@ -7,7 +7,7 @@ from functools import partial
 from torch import nn
 from torchvision.models import get_model
 
-from gsp_nonlocal.cli.libraries import LIBRARIES
+from gsp_nonlocal.interop.library_models import SOURCES
 from gsp_nonlocal.models import PreResNet
 from gsp_nonlocal.reading import first_line
 
@@ -32,7 +32,7 @@ def build(name: str, num_classes: int, in_channels: int, image_size: int, dropou
         ValueError: If the name is unknown (near matches are listed), or the network is not for such images.
     """
     package, _, model = name.partition(".")
-    if package in LIBRARIES and model:
+    if package in ("torchvision", "timm") and model:
         return _of_library(package, model, num_classes, in_channels)
     if name not in OWN:
         raise ValueError(_unknown(name))
@@ -84,9 +84,9 @@ def _of_library(package: str, name: str, classes: int, channels: int) -> nn.Modu
             f"backbone 'torchvision.{name}' takes images of 3 channels, not in_channels={channels}; choose a "
             f"preresnet, a resnet or timm.<name>"
         )
-    library = LIBRARIES[package]
+    library = SOURCES[package]
     try:
-        return library.build(name, options)[0]
+        return library.build(name, options)
     except Exception as error:  # a constructor of another package raises anything
         near = library.near(name)
         hint = f"; near matches: {', '.join(f'{package}.{one}' for one in near)}" if near else ""

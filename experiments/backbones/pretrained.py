@@ -5,9 +5,9 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from gsp_nonlocal.reading import read_checkpoint, weights
+from gsp_nonlocal.reading import read_checkpoint
+from gsp_nonlocal.weights import fitting
 
-_OF_TASK = "network."
 _REMEDY = "give a file of weights of this backbone, or leave out pretrained"
 
 
@@ -19,34 +19,28 @@ def load_pretrained(network: nn.Module, path: str | Path) -> list[str]:
 
     Args:
         network: The network without blocks.
-        path: A file of ``torch.save`` or safetensors: weights by key, plain or under ``"state_dict"`` or
-            ``"model"``; or a checkpoint of a training without blocks.
+        path: A file of ``torch.save`` or safetensors, with weights by key as
+            :func:`~gsp_nonlocal.weights.fitting` finds them; also a checkpoint of a training without blocks.
 
     Returns:
-        What was not loaded: a line for each key, with the reason.
+        What was not loaded: a line for each key with the reason, and what else is in the file.
 
     Raises:
         ValueError: If the file cannot be read, has numbers that are NaN or infinite, or is of another
             network; keys that do not fit are listed.
     """
     content = read_checkpoint(path, checked=False, absent=_REMEDY, damaged=_REMEDY)
-    found, own = _of_network(weights(content, path, _REMEDY)), network.state_dict()
+    source, own = fitting(network, content, path, _REMEDY), network.state_dict()
+    found = {_stem(key): value for key, value in source.tensors.items()}
     _check_finite(found, path)
-    fitting = {key: value for key, value in found.items() if key in own and value.shape == own[key].shape}
+    alike = {key: value for key, value in found.items() if key in own and value.shape == own[key].shape}
     left = _differences(own, found)
     excused = _ends(network)
     wrong = [text for key, text in left.items() if not _under(key, excused)]
     if wrong:
         raise ValueError(f"'{path}' is of another network ({_few(wrong)}); {_REMEDY}")
-    network.load_state_dict(fitting, strict=False)
-    return list(left.values())
-
-
-def _of_network(found: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights under the names of the backbone, also of a task's checkpoint."""
-    whole = all(key.startswith(_OF_TASK) for key in found)
-    plain = {key.removeprefix(_OF_TASK): value for key, value in found.items()} if whole else found
-    return {_stem(key): value for key, value in plain.items()}
+    network.load_state_dict(alike, strict=False)
+    return [*left.values(), *source.notes(path)]
 
 
 def _stem(key: str) -> str:

@@ -8,7 +8,7 @@ from torch.nn.functional import interpolate
 from torchvision.models._utils import IntermediateLayerGetter
 
 from experiments.backbones.pretrained import load_pretrained
-from gsp_nonlocal.cli.libraries import LIBRARIES
+from gsp_nonlocal.interop.library_models import SOURCES
 from gsp_nonlocal.reading import first_line
 
 STRIDE = 8
@@ -121,9 +121,9 @@ def _enlarged(logits: Tensor, images: Tensor) -> Tensor:
 
 def _dilated(name: str) -> tuple[nn.Module, list[int]]:
     """A ResNet of timm with dilated layers 3 and 4, and the channels of their maps."""
-    library, model = LIBRARIES["timm"], name.removeprefix("timm.")
+    library, model = SOURCES["timm"], name.removeprefix("timm.")
     try:
-        network, _ = library.build(model, {"output_stride": STRIDE})
+        network = library.build(model, {"output_stride": STRIDE})
     except Exception as error:  # a constructor of another package raises anything
         near = library.near(model)
         hint = f"; near matches: {', '.join(near)}" if near else "; choose a ResNet of timm, as resnet50c"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from html import escape
 from typing import Any
+
+from gsp_nonlocal.probe.notebook import table_html
 
 
 @dataclass(frozen=True)
@@ -118,11 +121,34 @@ class Snapshot:
         """The inverse of :meth:`to_dict`, also after JSON."""
         return cls(**values | {"blocks": [_block(block) for block in values["blocks"]]})
 
+    def _repr_html_(self) -> str:
+        """A table of the blocks, for notebooks."""
+        heads = ("block", "kind", "nodes", "graphs an image", *NOTEBOOK)
+        rows = [
+            (
+                block.name,
+                block.kind,
+                block.nodes,
+                block.heads,
+                *map(_number, map(block.mean, NOTEBOOK.values())),
+            )
+            for block in self.blocks
+        ]
+        return f"<p>{escape(f'{self.model} {self.label}')}</p>{table_html(heads, rows, self.skipped)}"
+
     def measures(self) -> dict[str, float]:
         """``{"block/measure": mean}``, what a training logs."""
         names = dict.fromkeys(name for block in self.blocks for g in block.graphs for name in g.measures)
         means = {f"{block.name}/{name}": block.mean(name) for block in self.blocks for name in names}
         return {key: mean for key, mean in means.items() if mean is not None}
+
+
+NOTEBOOK = {"|μ|": "spectral_radius", "rank": "effective_rank", "rows agree": "row_agreement"}
+"""Measures that a notebook shows, by heading."""
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}"
 
 
 def courses(snapshots: Sequence[Snapshot]) -> list[tuple[str, list[BlockRecord], list[str]]]:

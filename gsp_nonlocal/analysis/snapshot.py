@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from filters.operators.linear import require_real_floating
 from filters.operators.solve import ConvergenceError
 from gsp_nonlocal.analysis.arrangement import arranged
 from gsp_nonlocal.analysis.facts import facts
-from gsp_nonlocal.analysis.finite import check_numbers, check_weights
+from gsp_nonlocal.analysis.finite import check_numbers, check_output, check_weights
+from gsp_nonlocal.analysis.model_inputs import Inputs, check_inputs, input_size, leading, run_copies
 from gsp_nonlocal.analysis.quantities import Graph, Limits, quantities
 from gsp_nonlocal.analysis.record import BlockRecord, GraphRecord, ResponseRecord, Snapshot
 from gsp_nonlocal.probe import MAX_NODES, SpectralProbe, evaluation
@@ -40,7 +41,7 @@ PROBES = 16
 @torch.no_grad()
 def snapshot(
     model: nn.Module,
-    images: Tensor,
+    images: Inputs,
     *,
     label: str = "",
     paths: Sequence[str] | None = None,
@@ -70,22 +71,23 @@ def snapshot(
         >>> found.blocks[0].nodes, round(found.blocks[0].mean("spectral_radius"), 4)
         (36, 1.0)
     """
-    check_images(images)
+    check_inputs(images)
     probe = probed(model, images, paths, max_nodes)
     return measured(model, images, probe, label, limits or Limits())
 
 
-def probed(model: nn.Module, images: Tensor, paths: Sequence[str] | None, max_nodes: int) -> SpectralProbe:
+def probed(model: nn.Module, images: Inputs, paths: Sequence[str] | None, max_nodes: int) -> SpectralProbe:
     """One pass in evaluation mode, on the model's device; the probe holds what was caught.
 
     Raises:
-        ValueError: if no module that can be read ran, or a weight of one is NaN or infinite.
+        ValueError: if no module that can be read ran, or the model's weights or output are not finite.
     """
     probe = SpectralProbe(model, paths, max_nodes=max_nodes)
-    check_weights(probe.blocks)
-    like = next((p for p in model.parameters() if p.is_floating_point()), images)
-    with evaluation(model), probe:
-        model(images.detach().to(like.device, like.dtype))
+    with evaluation(model):
+        check_weights(model, partial(run_copies, model, images))
+        with probe:
+            output = run_copies(model, images)
+        check_output(model, output, partial(run_copies, model, images))
     if not probe.traces:
         reasons = "; ".join(f"{path}: {reason}" for path, reason in probe.skipped.items())
         raise ValueError(
@@ -96,9 +98,9 @@ def probed(model: nn.Module, images: Tensor, paths: Sequence[str] | None, max_no
     return probe
 
 
-def measured(model: nn.Module, images: Tensor, probe: SpectralProbe, label: str, limits: Limits) -> Snapshot:
+def measured(model: nn.Module, images: Inputs, probe: SpectralProbe, label: str, limits: Limits) -> Snapshot:
     """The records of all traces, with a bar over the graphs if that takes seconds."""
-    size = tuple(images.shape[2:])
+    size = input_size(images)
     named = [
         (name, block, replace(t, layout=arranged(t.layout, size))) for name, block, t in named_traces(probe)
     ]
@@ -111,7 +113,7 @@ def measured(model: nn.Module, images: Tensor, probe: SpectralProbe, label: str,
     skipped = probe.skipped | {name: reason for name, reason in found.items() if isinstance(reason, str)}
     if not blocks:
         raise ValueError("no block was measured: " + "; ".join(f"{k}: {v}" for k, v in skipped.items()))
-    return Snapshot(label, type(model).__name__, list(images.shape), blocks, skipped)
+    return Snapshot(label, type(model).__name__, list(leading(images).shape), blocks, skipped)
 
 
 def named_traces(probe: SpectralProbe) -> Iterator[tuple[str, nn.Module, Trace]]:
@@ -120,24 +122,6 @@ def named_traces(probe: SpectralProbe) -> Iterator[tuple[str, nn.Module, Trace]]
         for number, trace in enumerate(traces, start=1):
             which = f", application {number}" if len(traces) > 1 else ""
             yield f"{path or 'the model itself'}{which}", probe.modules[path], trace
-
-
-def check_images(images: Tensor) -> None:
-    """Raise unless ``images`` is a real, finite batch ``(B, …)`` that is not empty."""
-    require_real_floating(images, "a batch of images")
-    if images.dim() < 3 or 0 in images.shape:
-        raise ValueError(
-            "images have shape (B, C, *spatial) with at least one image and one position, "
-            f"got {tuple(images.shape)}"
-        )
-    if images.is_meta:
-        raise ValueError("images on the meta device hold no numbers; use a real device")
-    wrong = int((~torch.isfinite(images)).sum())
-    if wrong:
-        raise ValueError(
-            f"{wrong} of the {images.numel()} values of the images are NaN or infinite; "
-            "clean them first, for example with torch.nan_to_num(images)"
-        )
 
 
 def _record(name: str, module: nn.Module, trace: Trace, limits: Limits, bar: tqdm[Any]) -> BlockRecord | str:

@@ -1,30 +1,31 @@
 """``gsp-nonlocal analyze``: what graph each block of a network learned, and what its filter passes.
 
-``--model torchvision.vit_b_16 --checkpoint weights.pth --images folder`` reads any model of torchvision or
-timm. Several checkpoints are compared on one page. Written are ``index.html``, ``analysis.json``,
-``measures.csv``, ``eigenvalues.csv`` and ``figures/``. Needs the extra ``report``.
+``--model torchvision.vit_b_16 --weights weights.pth --images folder`` reads a model of torchvision, of timm
+(``timm.<name>``), of transformers (``hf.<folder>``; those of texts take ``--text file``), or what a function
+of your own returns (``my_package.models:build``). Several files of weights are compared on one page. Written
+are ``index.html``, ``analysis.json``, ``measures.csv``, ``eigenvalues.csv`` and ``figures/``. Needs the extra
+``report``.
 """
 
 import json
 import shlex
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from gsp_nonlocal.analysis import Limits, Snapshot
-from gsp_nonlocal.cli.display import Say, say, show
+from gsp_nonlocal.analysis.model_inputs import Inputs
+from gsp_nonlocal.cli.chosen_inputs import given_inputs
+from gsp_nonlocal.cli.display import Say, printable, say, show
 from gsp_nonlocal.cli.networks import Network, check_runs, library_model
 from gsp_nonlocal.cli.parser import Parser
-from gsp_nonlocal.cli.pictures import Format, read_pictures
 from gsp_nonlocal.report.explorer import share_of_budget
 from gsp_nonlocal.report.folder import check_folder
 from gsp_nonlocal.report.report import Analysis, analyze, write_analyses
 
 PROGRAM = ("gsp-nonlocal", "analyze")
+MODELS = "torchvision.<name>, timm.<name>, hf.<folder>, or my_package.models:build."
 Named = tuple[str, Network]
 """A network and its label, which is empty where there is no other."""
 
@@ -37,7 +38,7 @@ def main(args: Sequence[str]) -> int:
     with options.refusing():
         check(chosen)
         if chosen.model is None:
-            raise ValueError("give --model, torchvision.<model> or timm.<model>, as torchvision.vit_b_16")
+            raise ValueError(f"give --model: {MODELS}")
         found = analyses(chosen, library_networks(chosen), say, analyze)
         page = write_analyses(found, chosen.output, overwrite=chosen.overwrite)
     report(PROGRAM, chosen, args, found, page, say)
@@ -45,7 +46,7 @@ def main(args: Sequence[str]) -> int:
 
 
 def library_networks(chosen: Namespace) -> list[Named]:
-    """Return the models of torchvision or timm that the command line asks for, one a checkpoint.
+    """Return the models that the command line asks for, one a file of weights.
 
     Raises:
         ValueError: If one cannot be built or loaded.
@@ -53,7 +54,7 @@ def library_networks(chosen: Namespace) -> list[Named]:
     options = _options(chosen.model_options)
     return [
         (label, library_model(chosen.model, options, chosen.insert, path))
-        for label, path in zip(labels(chosen.checkpoint) or [""], chosen.checkpoint or [None], strict=True)
+        for label, path in zip(labels(chosen.weights) or [""], chosen.weights or [None], strict=True)
     ]
 
 
@@ -74,30 +75,16 @@ def analyses(
     """
     large = min(chosen.large, chosen.graphs)
     limits = Limits(graphs=chosen.graphs, large=large, nodes=chosen.nodes, k=chosen.k)
-    images = pictures(chosen, found[0][1], say)
+    inputs, words = given_inputs(chosen, found[0][1], say)
     for named in found:
-        check_runs(named[1], images, chosen.blocks, _name(named))
+        check_runs(named[1], inputs, chosen.blocks, _name(named))
     check_folder(chosen.output, chosen.overwrite)
-    if not chosen.checkpoint:
-        say(f"{chosen.model} has random weights: give its trained ones with --checkpoint", "warning")
-    given = {"paths": chosen.blocks, "limits": limits, "budget": share_of_budget(len(found))}
-    return [_analysis(named, images, given, analyze) for named in found]
-
-
-def pictures(chosen: Namespace, network: Network, say: Say) -> Tensor:
-    """Return the images to analyse, ``(M, C, H, W)``; what cannot be read is named on the way.
-
-    Raises:
-        ValueError: If there is none.
-    """
-    if chosen.images is None:
-        if network.own_images is None:
-            raise ValueError("give --images, files or folders: this model has no images of its own")
-        return network.own_images(chosen.count)
-    found = read_pictures(chosen.images, _format(chosen, network.form), chosen.count)
-    for file, reason in found.unreadable.items():
-        say(f"left out: {file}: {reason}", "warning")
-    return found.images
+    for note in dict.fromkeys(note for _, network in found for note in network.notes):
+        say(printable(note), "warning")
+    if not all(network.trained for _, network in found):
+        say(f"{chosen.model} has random weights: give its trained ones with --weights", "warning")
+    given = {"paths": chosen.blocks, "limits": limits, "budget": share_of_budget(len(found)), "words": words}
+    return [_analysis(named, inputs, given, analyze) for named in found]
 
 
 def report(
@@ -117,13 +104,29 @@ def report(
 
 def follow(program: Sequence[str], chosen: Namespace, args: Sequence[str], found: Snapshot) -> str:
     """Return the next useful command: one block over more images, or the comparison with another training."""
-    if len(chosen.checkpoint) == 1:
-        more, folder = ["--checkpoint", *chosen.checkpoint, "ANOTHER.ckpt"], f"{chosen.output}_compared"
+    if len(chosen.weights) == 1:
+        more, folder = ["--weights", *chosen.weights, "ANOTHER.pth"], f"{chosen.output}_compared"
     else:
         block = found.blocks[-1].name.partition(", application")[0]
         more, folder = ["--blocks", block, "--count", str(4 * chosen.count)], f"{chosen.output}_one_block"
-    given = [*args, *more, "--output", folder]  # of an option that is there twice the last one holds
-    return shlex.join([*program, *given])
+    changed = [*more, "--output", folder]
+    replaced = [option for option in changed if option.startswith("--")]
+    return shlex.join([*program, *_without(args, replaced), *changed])
+
+
+def _without(args: Sequence[str], replaced: Sequence[str]) -> list[str]:
+    """The options that hold: not the ``replaced`` ones, and of one that is there twice the last."""
+    given: dict[str, list[str]] = {}
+    for arg in args:
+        if arg.startswith("--"):
+            option = arg.partition("=")[0]
+            option = "--weights" if "--checkpoint".startswith(option) else option  # its older name
+            given.pop(option, None)
+            given[option] = [arg]
+        else:
+            given[next(reversed(given))].append(arg)
+    kept = (option for option in given if not any(full.startswith(option) for full in replaced))
+    return [arg for option in kept for arg in given[option]]
 
 
 def check(chosen: Namespace) -> None:
@@ -136,18 +139,23 @@ def check(chosen: Namespace) -> None:
         raise ValueError(f"--count must be at least 1, got {chosen.count}")
     if chosen.model is None and (chosen.insert or chosen.model_options != "{}"):
         raise ValueError("--insert and --model_options change a library's model: give --model as well")
+    if chosen.text is not None and chosen.model is None:
+        raise ValueError("--text is for a model of transformers: give --model hf.<folder> as well")
     if chosen.images is None and (chosen.size or chosen.mean or chosen.std):
         raise ValueError("--size, --mean and --std say how files are read: give --images as well")
 
 
 def add_options(parser: ArgumentParser) -> None:
     """Declare the options that every command of an analysis takes."""
-    parser.add_argument("--checkpoint", nargs="+", default=[], help="File of weights, or several to compare.")
-    parser.add_argument("--model", help="torchvision.<model> or timm.<model>.")
+    parser.add_argument("--model", help=MODELS)
+    parser.add_argument(
+        *("--weights", "--checkpoint"), nargs="+", default=[], help="File of weights, or several to compare."
+    )
     parser.add_argument("--model_options", default="{}", help="Arguments of that model, as JSON.")
     parser.add_argument("--insert", nargs="+", default=[], metavar="PATH=BLOCK", help="As layer3.4=snl.")
     parser.add_argument("--images", nargs="+", help="Files or folders.")
-    parser.add_argument("--count", type=int, default=8, help="Images to analyse, at most.")
+    parser.add_argument("--text", help="File with one text a line, for a model of texts.")
+    parser.add_argument("--count", type=int, default=8, help="Images or texts to analyse, at most.")
     parser.add_argument("--size", nargs=2, type=int, metavar=("H", "W"), help="Images are resized to this.")
     parser.add_argument("--mean", nargs="+", type=float, help="Subtracted from the channels.")
     parser.add_argument("--std", nargs="+", type=float, help="Divides the channels.")
@@ -161,11 +169,11 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def _analysis(
-    named: Named, images: Tensor, given: dict[str, Any], analyze: Callable[..., Analysis]
+    named: Named, inputs: Inputs, given: dict[str, Any], analyze: Callable[..., Analysis]
 ) -> Analysis:
     label, network = named
     try:
-        return analyze(network.model, images, label=label, **given)
+        return analyze(network.model, inputs, label=label, **given)
     except ValueError as error:
         options = " (here --count, --size, --blocks)" if "max_nodes" in str(error) else ""
         raise ValueError(f"{_name(named)}: {error}{options}") from error
@@ -177,17 +185,17 @@ def _name(named: Named) -> str:
 
 
 def labels(paths: Sequence[str]) -> list[str]:
-    """Return what tells each checkpoint from the others: the parts of its path that differ.
+    """Return what tells each file of weights from the others: the parts of its path that differ.
 
     Raises:
         ValueError: If one is given twice.
     """
     if len(set(map(Path, paths))) < len(paths):
-        raise ValueError(f"a checkpoint is given twice: {', '.join(paths)}")
+        raise ValueError(f"a file of weights is given twice: {', '.join(paths)}")
     stems = [Path(path).with_suffix("").parts for path in paths]
     short = ["/".join(part for place, part in enumerate(own) if _differs(stems, place)) for own in stems]
     told = len(paths) < 2 or (all(short) and len(set(short)) == len(short))
-    return short if told else list(paths)
+    return [printable(label) for label in (short if told else paths)]
 
 
 def _differs(stems: Sequence[tuple[str, ...]], place: int) -> bool:
@@ -202,9 +210,3 @@ def _options(text: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError(f"--model_options is a JSON object, such as '{{\"num_classes\": 10}}'; got {text!r}")
     return found
-
-
-def _format(chosen: Namespace, form: Format) -> Format:
-    given = {name: getattr(chosen, name) for name in ("size", "mean", "std")}
-    changes: dict[str, Any] = {name: tuple(values) for name, values in given.items() if values is not None}
-    return replace(form, **changes)

@@ -24,6 +24,16 @@ def say(text: str, kind: str) -> None:
     print(text, file=sys.stderr if kind == "warning" else None)
 
 
+def printable(name: object) -> str:
+    r"""A name in one line: line breaks, and what else no terminal shows, by their escapes.
+
+    Example:
+        >>> print(printable("a\nb.png"))
+        a\nb.png
+    """
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(name))
+
+
 def show(found: Snapshot, say: Say) -> None:
     """Print two lines a block, its path above its numbers, and what is wrong with it."""
     say(" ".join(filter(None, (found.model, found.label))), "heading")

@@ -1,32 +1,53 @@
-"""Networks to look at: models of torchvision and timm by name, with blocks inserted and weights loaded."""
+"""Networks to look at: models by name or of one's own, with blocks inserted and weights loaded."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gsp_nonlocal.analysis.finite import check_weights
+from gsp_nonlocal.analysis.finite import check_output, check_weights
+from gsp_nonlocal.analysis.model_inputs import Inputs, described, first, run_copies
 from gsp_nonlocal.blocks import registry
+from gsp_nonlocal.cli.built import Built, Texts
 from gsp_nonlocal.cli.libraries import LIBRARIES
+from gsp_nonlocal.cli.own_code import own_model
 from gsp_nonlocal.cli.pictures import Format
 from gsp_nonlocal.insert import insert_blocks
-from gsp_nonlocal.probe import SpectralProbe, evaluation
-from gsp_nonlocal.reading import first_line, load_weights, read_checkpoint, weights
+from gsp_nonlocal.probe import ProbeError, SpectralProbe, evaluation
+from gsp_nonlocal.reading import first_line, read_checkpoint
+from gsp_nonlocal.weights import load_weights
 
-REMEDY = "name the model it was trained as (--model, --model_options, --insert), or give another --checkpoint"
+REMEDY = "name the model it was trained as (--model, --model_options, --insert), or give other --weights"
 """What to do about a file of weights that does not fit."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network, what images it expects, and its own test images, if it has some."""
+    """A network and what it takes.
+
+    Attributes:
+        model: the network.
+        form: what images it expects.
+        own_images: its own test images, if it has some.
+        trained: whether its weights are not random.
+        keyword: the name that it takes images by; empty for the first argument.
+        encode: texts to what it takes; ``None`` for a network that takes none.
+        notes: sentences on what was assumed or passed over.
+    """
 
     model: nn.Module
     form: Format
     own_images: Callable[[int], Tensor] | None
+    trained: bool = True
+    keyword: str = ""
+    encode: Callable[[list[str]], Texts] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def library_model(
@@ -35,25 +56,33 @@ def library_model(
     inserted: Sequence[str],
     checkpoint: str | Path | None,
 ) -> Network:
-    """Return a model of torchvision or timm, with blocks inserted and weights loaded.
+    """Return a model by its name, with blocks inserted and weights loaded.
 
     Args:
-        name: ``"torchvision.<model>"`` or ``"timm.<model>"``.
+        name: ``"torchvision.<model>"``, ``"timm.<model>"``, ``"hf.<folder, config or kind>"`` or
+            ``"package.module:callable"``.
         options: Arguments of the model, such as ``{"num_classes": 10}``.
         inserted: ``"path=block"`` each, such as ``"layer3.4=snl"``.
-        checkpoint: A file of weights, plain or under ``"state_dict"`` or ``"model"``; None for random
-            weights.
+        checkpoint: A file of weights, see :func:`~gsp_nonlocal.weights.fitting`; None for random weights, or
+            those that the model comes with.
 
     Raises:
         ValueError: If a name is unknown, an option does not fit, or the checkpoint is of another model.
     """
-    model, form = _built(name, options)
+    built, notes = _built(name, options), []
     if inserted:
-        _insert(model, _insertions(inserted), form)
+        _insert(built.model, _insertions(inserted), built.form)
     if checkpoint is not None:
-        content = read_foreign(checkpoint)
-        load_weights(model, weights(content, checkpoint, REMEDY), checkpoint, REMEDY)
-    return Network(model, form, None)
+        notes = load_weights(built.model, read_foreign(checkpoint), checkpoint, REMEDY)
+    return Network(
+        built.model,
+        built.form,
+        None,
+        trained=built.trained or checkpoint is not None,
+        keyword=built.keyword,
+        encode=built.encode,
+        notes=(*built.notes, *notes),
+    )
 
 
 def read_foreign(path: str | Path) -> Any:
@@ -62,49 +91,71 @@ def read_foreign(path: str | Path) -> Any:
     Raises:
         ValueError: See :func:`~gsp_nonlocal.reading.read_checkpoint`.
     """
-    return read_checkpoint(path, checked=False, absent="give another --checkpoint")
+    return read_checkpoint(path, checked=False, absent="give other --weights")
 
 
-def check_runs(network: Network, images: Tensor, paths: Sequence[str] | None, name: str) -> None:
-    """Refuse a network without blocks to read, with NaN in one, or that cannot be run on an image.
+def check_runs(network: Network, inputs: Inputs, paths: Sequence[str] | None, name: str) -> None:
+    """Refuse a network without blocks to read, with NaN in one, or that cannot be run on an input.
 
     Args:
         network: The network.
-        images: ``(M, C, H, W)``.
+        inputs: At least one example.
         paths: The modules that are to be read; None for all that are known.
         name: What messages call the network.
 
     Raises:
-        ValueError: Names what the network lacks, or what it said to the image.
+        ValueError: Names what the network lacks, or what it said to the input.
     """
+    one = first(inputs, 1)
     try:
-        check_weights(SpectralProbe(network.model, paths).blocks)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
-    try:
+        probe, once = SpectralProbe(network.model, paths), partial(_ran, network.model, one)
         with evaluation(network.model):
-            network.model(images[:1])
+            check_weights(network.model, once)
+            with probe:
+                output = once()
+            check_output(network.model, output, once)
+    except ValueError as error:
+        raise ValueError(f"{name}{'' if isinstance(error, _RefusedError) else ':'} {error}") from error
+
+
+class _RefusedError(ValueError):
+    """A model does not take an input."""
+
+
+def _ran(model: nn.Module, inputs: Inputs) -> Any:
+    try:
+        return run_copies(model, inputs)
+    except ProbeError:
+        raise
     except Exception as error:  # a model of another package raises anything
-        shape = " × ".join(map(str, images.shape[1:]))
-        raise ValueError(
-            f"{name} does not take images of {shape} ({first_line(error)}); give others: --images, --size"
+        options = "--text" if "texts" in described(inputs) else "--images, --size"
+        raise _RefusedError(
+            f"does not take {described(inputs)} ({first_line(error)}); give others: {options}"
         ) from error
 
 
-def _built(name: str, options: Mapping[str, Any]) -> tuple[nn.Module, Format]:
+def _built(name: str, options: Mapping[str, Any]) -> Built:
     package, _, model = name.partition(".")
-    if package not in LIBRARIES or not model:
+    is_own = package not in LIBRARIES and all(name.partition(":"))
+    if not is_own and (package not in LIBRARIES or not model):
         raise ValueError(
-            f"unknown model {name!r}; give torchvision.<model>, such as torchvision.vit_b_16, or timm.<model>"
+            f"unknown model {name!r}; give torchvision.<model>, such as torchvision.vit_b_16, timm.<model>, "
+            "hf.<folder> of transformers, or my_package.models:build, a function or class of your own"
         )
-    library = LIBRARIES[package]
     try:
-        return library.build(model, dict(options))
-    except Exception as error:  # a constructor of another package raises anything
+        return own_model(name, options) if is_own else LIBRARIES[package].build(model, dict(options))
+    except (Exception, SystemExit) as error:  # a constructor of another package raises anything
         given = f"{name!r} with {dict(options)}" if options else f"{name!r}"
-        near = [] if isinstance(error, ImportError) else library.near(model)
+        no_hint = is_own or isinstance(error, ImportError)
+        near = [] if no_hint else LIBRARIES[package].near(model)
         hint = f"; near matches: {', '.join(near)}" if near else ""
-        raise ValueError(f"model {given} cannot be built: {first_line(error)}{hint}") from error
+        where = "; its folder is to be the current one" if is_own and isinstance(error, ImportError) else ""
+        said = f"model {given} cannot be built: {_said(error)}{hint}{where}"
+        raise ValueError(said) from error
+
+
+def _said(error: BaseException) -> str:
+    return first_line(error) if isinstance(error, Exception) else f"its code ended the program ({error})"
 
 
 def _insert(model: nn.Module, blocks: dict[str, Any], form: Format) -> None:

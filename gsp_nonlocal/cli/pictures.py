@@ -1,5 +1,6 @@
 """Images from files, as a network expects them; files that cannot be read are named and left out."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -10,6 +11,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from gsp_nonlocal.cli.display import printable
 from gsp_nonlocal.reading import first_line
 
 
@@ -38,11 +40,12 @@ class Format:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Images ``(M, C, H, W)`` and their files; files that were left out, and why."""
+    """Images ``(M, C, H, W)`` and their files; files that were left out, and why; what else is to be said."""
 
     images: Tensor
     files: list[Path]
     unreadable: dict[Path, str]
+    notes: dict[Path, str]
 
 
 def read_pictures(paths: Sequence[str | Path], form: Format, most: int) -> Pictures:
@@ -51,7 +54,8 @@ def read_pictures(paths: Sequence[str | Path], form: Format, most: int) -> Pictu
     Args:
         paths: Files and folders; a folder stands for the files in it that are not hidden.
         form: Images are turned upright, converted (without their transparency), resized (bilinearly, the
-            whole image) and normalised to this. Of an animation the first picture is read. White is the
+            whole image) and normalised to this. Of an animation the first picture is read, and that is noted.
+            White is the
             greatest number of the file's bits, up to 16; greater whole numbers and floating-point ones have
             no white, and are left out.
         most: How many.
@@ -63,21 +67,24 @@ def read_pictures(paths: Sequence[str | Path], form: Format, most: int) -> Pictu
     found: list[Tensor] = []
     files: list[Path] = []
     unreadable: dict[Path, str] = {}
+    notes: dict[Path, str] = {}
     for file in [file for path in paths for file in _files(Path(path))]:
         if len(found) == most:
             break
         try:
-            found.append(_read(file, form))
+            image, note = _read(file, form)
+            found.append(image)
             files.append(file)
+            notes |= {file: note} if note else {}
         except Exception as error:  # of a broken file a decoder raises anything, and a huge one is an error
             unreadable[file] = _reason(error)
     if not found:
-        reasons = "; ".join(f"{file}: {reason}" for file, reason in unreadable.items())
+        reasons = "; ".join(f"{printable(file)}: {reason}" for file, reason in unreadable.items())
         raise ValueError(
             f"no image can be read from {', '.join(map(str, paths))} "
             f"({reasons or 'no file there; folders inside of it are not searched'})"
         )
-    return Pictures(torch.stack(found), files, unreadable)
+    return Pictures(torch.stack(found), files, unreadable, notes)
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -96,15 +103,19 @@ def _reason(error: Exception) -> str:
     )
 
 
-def _read(file: Path, form: Format) -> Tensor:
+def _read(file: Path, form: Format) -> tuple[Tensor, str]:
+    """The image, and what is to be said of it."""
     height, width = form.size
-    with Image.open(file) as picture:
+    with warnings.catch_warnings(), Image.open(file) as picture:
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # twice its size is an error
+        several = getattr(picture, "is_animated", False) and picture.format != "MPO"  # as of a camera
         upright = ImageOps.exif_transpose(picture)
         plain = _eight_bits(upright, picture).convert("L" if form.channels == 1 else "RGB")
     sized = plain.resize((width, height), Image.Resampling.BILINEAR)
     pixels = torch.from_numpy(np.asarray(sized, dtype=np.float32) / 255).view(height, width, -1)
     mean, std = torch.tensor(form.mean), torch.tensor(form.std)
-    return ((pixels - mean) / std).movedim(-1, 0)
+    note = "it has several pictures, of which the first is read" if several else ""
+    return ((pixels - mean) / std).movedim(-1, 0), note
 
 
 def _eight_bits(picture: Image.Image, file: Image.Image) -> Image.Image:

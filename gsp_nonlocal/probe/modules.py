@@ -16,6 +16,10 @@ Watched = tuple[str, nn.Module, Entry]
 """The path that a trace is reported under, the module that is hooked, and how it is read."""
 
 
+class ProbeError(ValueError):
+    """Raised in a forward pass of which nothing can be read, or of which more would be kept than may be."""
+
+
 class Running:
     """A context that knows the path of the module that runs.
 

@@ -16,7 +16,15 @@ from torch import Tensor, nn
 from gsp_nonlocal.probe.attention import Attention, AttentionMode, trace_of
 from gsp_nonlocal.probe.attention.circuit import Respond
 from gsp_nonlocal.probe.attention.mode import Kept
-from gsp_nonlocal.probe.modules import Running, find_readable, nothing_read, unseen, without_a_trace
+from gsp_nonlocal.probe.modules import (
+    ProbeError,
+    Running,
+    find_readable,
+    nothing_read,
+    unseen,
+    without_a_trace,
+)
+from gsp_nonlocal.probe.notebook import probe_html
 from gsp_nonlocal.probe.readers import Call, Entry, NotAGraphError
 from gsp_nonlocal.probe.trace import CrossTrace, Trace
 from gsp_nonlocal.shifts import ShiftOperator
@@ -57,8 +65,8 @@ class SpectralProbe:
 
     Raises:
         TypeError: if ``model`` is no module.
-        ValueError: if a path is none of its modules; in the forward pass, beyond ``max_nodes``, and at its
-            end if nothing was read.
+        ValueError: if a path is none of its modules.
+        ProbeError: in the forward pass, beyond ``max_nodes``, and at its end if nothing was read.
 
     Example:
         >>> from gsp_nonlocal import SNL
@@ -122,6 +130,9 @@ class SpectralProbe:
             if traces[0].respond is not None
         }
 
+    def _repr_html_(self) -> str:
+        return probe_html(self)
+
     def __enter__(self) -> SpectralProbe:
         self._undo.enter_context(_eagerly())
         self._undo.callback(self.model.register_forward_pre_hook(self._start, with_kwargs=True).remove)
@@ -157,10 +168,10 @@ class SpectralProbe:
         alike = unseen(self._running.called, read)
         for path in sorted((self.paths or set()) - read - alike.keys()):
             known = ", ".join(sorted(self._seen)) or "nothing: no attention and no nonlocal block ran"
-            raise ValueError(f"there is nothing to read at {path!r}; choose among {known}")
+            raise ProbeError(f"there is nothing to read at {path!r}; choose among {known}")
         self.skipped |= {path: without_a_trace(kind) for path, kind in alike.items() if self._is_wanted(path)}
         if not read and not alike:
-            raise ValueError(nothing_read(self.model))
+            raise ProbeError(nothing_read(self.model))
 
     def _is_wanted(self, path: str) -> bool:
         return self.paths is None or path in self.paths
@@ -217,7 +228,7 @@ class SpectralProbe:
         self._held += _size(trace)
         if self._held > self.max_nodes:
             batch, nodes, _ = trace.signal.shape
-            raise ValueError(
+            raise ProbeError(
                 f"{path or 'the model itself'} has {batch} graphs of {nodes} nodes; with them the probe "
                 f"would hold {self._held} nodes, more than its budget max_nodes={self.max_nodes}; pass fewer "
                 "or smaller images, name the modules wanted with paths=[...], or raise max_nodes"

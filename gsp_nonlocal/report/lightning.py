@@ -13,11 +13,10 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
-from torch import Tensor
 
 from filters.checks import require_integer
 from gsp_nonlocal.analysis import Limits, Snapshot, snapshot
-from gsp_nonlocal.analysis.snapshot import check_images
+from gsp_nonlocal.analysis.model_inputs import Inputs, check_inputs
 from gsp_nonlocal.report.folder import check_folder
 
 if TYPE_CHECKING:
@@ -42,7 +41,8 @@ class SpectralCallback(Callback):
     could.
 
     Args:
-        images: an input of the network, ``(B, C, *spatial)``, as its ``forward`` takes it; a few are enough.
+        images: an input of the network as its ``forward`` takes it, ``(B, C, *spatial)``, ids of tokens
+            ``(B, N)``, or tensors by keyword; a few are enough.
         folder: where :func:`~gsp_nonlocal.spectral.write_analyses` writes the page with the course of the
             training and the rows at its start (of what was resumed) and end; ``None`` for no page.
         every: only each so many validations; the last figures are in the page in any case.
@@ -54,7 +54,7 @@ class SpectralCallback(Callback):
         snapshots: the one at the start, and one a measurement.
 
     Raises:
-        TypeError: if ``images`` is not real floating-point.
+        TypeError: if ``images`` is none of these.
         ValueError: if ``images`` is empty or not finite, or ``every`` is below 1; at the start of the
             training, if the network has no block that is known, its graphs are not finite, or the strategy
             splits the weights.
@@ -68,7 +68,7 @@ class SpectralCallback(Callback):
 
     def __init__(
         self,
-        images: Tensor,
+        images: Inputs,
         folder: str | os.PathLike[str] | None = None,
         *,
         every: int = 1,
@@ -76,7 +76,7 @@ class SpectralCallback(Callback):
         limits: Limits = CHEAP,
         overwrite: bool = False,
     ) -> None:
-        check_images(images)
+        check_inputs(images)
         self.images, self.folder, self.every = images, folder, require_integer("every", every)
         self.paths, self.limits, self.overwrite = paths, limits, overwrite
         self.snapshots: list[Snapshot] = []

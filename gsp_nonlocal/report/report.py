@@ -16,8 +16,9 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from gsp_nonlocal.analysis.model_inputs import Inputs, check_inputs, input_size, leading
 from gsp_nonlocal.analysis.record import Snapshot, courses
-from gsp_nonlocal.analysis.snapshot import Limits, check_images, measured, named_traces, probed
+from gsp_nonlocal.analysis.snapshot import Limits, measured, named_traces, probed
 from gsp_nonlocal.probe import MAX_NODES
 from gsp_nonlocal.report import figures
 from gsp_nonlocal.report.drawing import PRINT, save
@@ -38,13 +39,19 @@ class Analysis:
 
     Attributes:
         snapshot: the numbers.
-        images: the first eight of the input, on the CPU.
+        images: the first eight of the input, on the CPU; of several tensors, of the first.
         views: rows of ``S`` over them.
+        words: what each position of an input is called, as the tokens of a text are; or empty.
     """
 
     snapshot: Snapshot
     images: Tensor
     views: list[View]
+    words: Sequence[Sequence[str]] = ()
+
+    def _repr_html_(self) -> str:
+        """The table of the snapshot, for notebooks."""
+        return self.snapshot._repr_html_()
 
     def write(
         self, folder: str | os.PathLike[str], *, overwrite: bool = False, title: str = "Spectral analysis"
@@ -56,13 +63,14 @@ class Analysis:
 @torch.no_grad()
 def analyze(
     model: nn.Module,
-    images: Tensor,
+    images: Inputs,
     *,
     label: str = "",
     paths: Sequence[str] | None = None,
     limits: Limits | None = None,
     max_nodes: int = MAX_NODES,
     budget: int = VIEWS_BYTES,
+    words: Sequence[Sequence[str]] = (),
 ) -> Analysis:
     r"""What graph each block of a trained model makes of ``images``, and what its filter does to signals
     there.
@@ -76,20 +84,23 @@ def analyze(
 
     Args:
         model: any module with such blocks, on any device; its modes are restored.
-        images: an input of the model, ``(B, C, *spatial)``, real.
+        images: an input of the model, which is given a copy: real ``(B, C, *spatial)``, ids of tokens
+            ``(B, N)``, or tensors by keyword, of which the first is shown.
         label: such as ``"epoch 3"``, where several analyses are compared.
         paths: only these modules; by default all.
         limits: what may be spent on each block.
         max_nodes: of :class:`SpectralProbe`.
         budget: bytes for the rows that can be looked at.
+        words: what the tokens of each text are called on the page; by default by their ids.
 
     Returns:
         An :class:`Analysis`; ``analyze(model, images).write("folder")`` writes tables, figures and the page.
 
     Raises:
-        TypeError: if ``images`` is not real floating-point.
+        TypeError: if ``images`` is none of these.
         ValueError: if ``images`` is empty or not finite; if the model has no module that is known, or runs
-            none; beyond ``max_nodes``; if features, and so a graph, are NaN or infinite (the block is named).
+            none; beyond ``max_nodes``; if weights, features or graphs are NaN or infinite (the first module
+            that has them is named).
 
     Example:
         >>> import tempfile
@@ -99,13 +110,14 @@ def analyze(
         ...     sorted(path.name for path in page.parent.iterdir())
         ['analysis.json', 'eigenvalues.csv', 'figures', 'index.html', 'measures.csv']
     """
-    check_images(images)
+    check_inputs(images)
     probe = probed(model, images, paths, max_nodes)
     found = measured(model, images, probe, label, limits or Limits())
-    shown = list(range(min(len(images), MOST_IMAGES)))
+    pictured = leading(images)[:MOST_IMAGES].detach().cpu()
+    shown = list(range(len(pictured)))
     traces = {name: trace for name, _, trace in named_traces(probe)}
-    rows = all_views(traces, tuple(images.shape[2:]), snapshot=label, images=shown, budget=budget)
-    return Analysis(found, images[shown].detach().cpu(), rows)
+    rows = all_views(traces, input_size(images), snapshot=label, images=shown, budget=budget)
+    return Analysis(found, pictured, rows, words[:MOST_IMAGES])
 
 
 def write_analyses(
@@ -152,7 +164,8 @@ def write_analyses(
         write_measures(everything, part / "measures.csv")
         write_eigenvalues(shown, part / "eigenvalues.csv")
         _write_figures(shown, course, part / "figures")
-        rows = explorer([view for analysis in analyses for view in analysis.views], analyses[-1].images)
+        last = analyses[-1]
+        rows = explorer([view for analysis in analyses for view in analysis.views], last.images, last.words)
         (part / PAGE).write_text(render(shown, course, rows, title), encoding="utf-8")
     return Path(folder) / PAGE
 

@@ -72,7 +72,7 @@ BAD = {
     "no library": (["analyze", "--model", "keras.x", "--images", "{0}"], "torchvision.<model>"),
     "no checkpoint": (
         ["analyze", *VIT, "--images", "{0}", "--checkpoint", "{0}/missing.pth"],
-        "there is no checkpoint '{0}/missing.pth'; give another --checkpoint",
+        "there is no checkpoint '{0}/missing.pth'; give other --weights",
     ),
     "no weights": (
         ["analyze", *VIT, "--images", "{0}", "--checkpoint", "{0}/text.pth"],

@@ -5,6 +5,8 @@ import re
 import struct
 import sys
 import warnings
+import zlib
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,7 @@ from gsp_nonlocal.analysis.quantities import Limits
 from gsp_nonlocal.cli.analyze import labels as told_apart
 from gsp_nonlocal.cli.networks import library_model
 from gsp_nonlocal.cli.pictures import Format, read_pictures
+from gsp_nonlocal.weights import load_weights
 from tests.experiments.conftest import SMALL
 
 VIT = ("timm.vit_tiny_patch16_224", {"img_size": 32, "depth": 1, "embed_dim": 16, "num_heads": 2})
@@ -181,7 +184,7 @@ def test_the_table_fits_80_columns_and_the_next_command_is_understood(compared):
     following = lines[-1].split()
     assert following[:3] == ["python", "-m", "experiments.analyze"]
     chosen = command.parser().parse_args(following[3:])
-    assert chosen.checkpoint == arguments[1:3]
+    assert chosen.weights == arguments[1:3]
     assert (chosen.blocks, chosen.output) == (["network.8"], f"{arguments[-1]}_one_block")
 
 
@@ -212,13 +215,37 @@ def test_labels_tell_checkpoints_apart(paths, labels):
     assert told_apart(paths) == labels
 
 
+def under(prefix, state, **beside):
+    return {f"{prefix}{key}": value for key, value in state.items()} | beside
+
+
+def other(state):
+    """The same weights changed, as a running average is."""
+    return {key: value + 1 for key, value in state.items()}
+
+
+ONE = torch.ones(1)
 FORMS = {
     "plain.pth": lambda state: state,
     "lightning.ckpt": lambda state: {"state_dict": state, "epoch": 3},
     "timm.pth": lambda state: {"model": state, "epoch": 3},
-    "parallel.pth": lambda state: {f"module.{key}": value for key, value in state.items()},
-    "compiled.pth": lambda state: {"model": {f"module._orig_mod.{k}": v for k, v in state.items()}},
+    "parallel.pth": lambda state: under("module.", state),
+    "compiled.pth": lambda state: {"model": under("module._orig_mod.", state)},
+    "parallel of compiled.pth": lambda state: under("_orig_mod.module.", state),
+    "parts compiled.pth": lambda state: {k.replace("attn.", "attn._orig_mod."): v for k, v in state.items()},
+    "swa.pth": lambda state: under("module.model._orig_mod.", state, n_averaged=torch.tensor(3)),
+    "task.ckpt": lambda state: {"state_dict": under("model.", state, **{"criterion.weight": ONE})},
+    "nested.pth": lambda state: {"a": {"b": {"model_state": under("net.backbone.module.", state)}}},
+    "script.pth": lambda state: {"args": Namespace(lr=0.1, kind="vit"), "model": state},
+    "only ema.pth": lambda state: {"model_ema": state},
+    "ema first.pth": lambda state: {"model_ema": other(state), "state_dict": state},
+    "optimizer.pth": lambda state: {"optimizer": {"state": {0: {"exp_avg": ONE}}}, "net": state, "n": ONE},
     "half.pth": lambda state: {key: value.half() for key, value in state.items()},
+}
+SAID = {
+    "swa.pth": "left out: n_averaged",
+    "task.ckpt": "left out: criterion.weight",
+    "ema first.pth": "under 'model_ema' too; read is 'state_dict'",
 }
 
 
@@ -234,6 +261,38 @@ def test_weights_of_a_librarys_model_are_read_in_every_form(name, tmp_path):
     for key, value in network.model.state_dict().items():
         torch.testing.assert_close(value, state[key], rtol=0, atol=1e-3 if name == "half.pth" else 0)
     assert network.form == Format(3, (32, 32), (0.5,) * 3, (0.5,) * 3)
+    assert SAID[name] in " ".join(network.notes) if name in SAID else not network.notes
+    assert network.trained and not library_model(*VIT, [], None).trained
+
+
+def some(state, start, step=1):
+    return dict(list(state.items())[start::step])
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        (lambda state: some(state, 0, 2), "missing: .*in all"),
+        (lambda state: under("module.", some(state, 1)), r"\(missing: cls_token\)"),
+        (lambda state: state | {"blocks.1.attn.qkv.weight": ONE}, r"surplus: blocks.1.attn.qkv.weight\)"),
+        (lambda state: state | {"norm.weight": ONE}, r"of another shape: norm.weight \(1,\) for \(16,\)"),
+        (lambda state: under("a.", some(state, 0, 2)) | under("b.", some(state, 1, 2)), "missing: "),
+    ],
+)
+def test_weights_that_fit_in_part_are_refused(kept, said, tmp_path):
+    torch.save(kept(library_model(*VIT, [], None).model.state_dict()), tmp_path / "part.pth")
+    with pytest.raises(ValueError, match=said) as found:
+        library_model(*VIT, [], tmp_path / "part.pth")
+    assert len(str(found.value)) < 600
+
+
+def test_counters_and_tied_weights_may_be_missing():
+    tied = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2), torch.nn.Linear(2, 2))
+    tied[2].weight = tied[0].weight
+    state = {key: value + 1 for key, value in tied.state_dict().items()}
+    left = {key: state[key] for key in state if key not in ("2.weight", "1.num_batches_tracked")}
+    assert load_weights(tied, left, "a.pth", "") == []
+    torch.testing.assert_close(tied[2].weight, state["0.weight"])
 
 
 def test_the_options_of_a_model_say_what_images_it_takes(files):
@@ -385,9 +444,27 @@ def test_a_pgm_of_any_depth_keeps_its_range(tmp_path):
 
 def test_the_first_picture_of_an_animation_is_read(tmp_path):
     frames = [Image.new("L", (8, 6), level) for level in (80, 160)]
-    for ending in ("gif", "png", "tif"):
-        frames[0].save(tmp_path / f"a.{ending}", save_all=True, append_images=frames[1:])
-        torch.testing.assert_close(picture(tmp_path / f"a.{ending}"), torch.full((3, 6, 8), 80 / 255))
+    for ending in ("gif", "png", "tif", "webp"):
+        path, lossless = tmp_path / f"a.{ending}", {"lossless": True} if ending == "webp" else {}
+        frames[0].save(path, save_all=True, append_images=frames[1:], **lossless)
+        torch.testing.assert_close(picture(path), torch.full((3, 6, 8), 80 / 255))
+        assert "first is read" in read_pictures([path], Format(3, (6, 8)), 1).notes[path]
+    frames[0].save(tmp_path / "still.gif")
+    assert not read_pictures([tmp_path / "still.gif"], Format(3, (6, 8)), 1).notes
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def test_colours_of_16_bits_keep_their_range(tmp_path):
+    values = np.linspace(0, 65535, 6 * 8 * 3).astype(">u2").reshape(6, 8, 3)
+    rows = b"".join(b"\0" + row.tobytes() for row in values)
+    head = struct.pack(">IIBBBBB", 8, 6, 16, 2, 0, 0, 0)
+    parts = (chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
+    (tmp_path / "deep.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    wanted = torch.from_numpy(values.astype(np.float32) / 65535).movedim(-1, 0)
+    torch.testing.assert_close(picture(tmp_path / "deep.png"), wanted, rtol=0, atol=1 / 255)
 
 
 @pytest.mark.parametrize(("kind", "said"), [(np.int32, "32-bit whole"), (np.float32, "floating-point")])
@@ -420,9 +497,11 @@ def test_folders_are_read_in_order_and_files_that_are_no_pictures_named(tmp_path
 
 def test_pictures_that_are_left_out_are_printed_as_they_are_called(files, tmp_path):
     (tmp_path / "[bold]:smile:.png").write_text("words", encoding="utf-8")
+    (tmp_path / "[x]\n.png").write_text("words", encoding="utf-8")
     with command.console.capture() as printed:
         [found] = analysed(*VIT_OPTIONS, "--images", tmp_path, files["photo"], "--graphs", 1)
     assert f"left out: {tmp_path}/[bold]:smile:.png: no image of a kind" in printed.get()
+    assert f"left out: {tmp_path}/[x]\\n.png: no image" in printed.get()
     assert found.images.shape == (1, 3, 32, 32)
 
 
@@ -430,7 +509,7 @@ TASK, PHOTO = ["--checkpoint", "{scenes}"], ["--images", "{photo}"]
 LIBRARY = ["--model", "torchvision.resnet18", *PHOTO]
 BAD = {
     "nothing": ([], ["give --checkpoint with", "--model"]),
-    "no checkpoint": (["--checkpoint", "{missing}"], ["no checkpoint '{missing}'", "another --checkpoint"]),
+    "no checkpoint": (["--checkpoint", "{missing}"], ["no checkpoint '{missing}'", "other --weights"]),
     "a folder": (["--checkpoint", "{album}"], ["no checkpoint '{album}'"]),
     "text": (["--checkpoint", "{text}"], ["'{text}' is corrupt or not plain data"]),
     "half": (["--checkpoint", "{half}"], ["'{half}' is corrupt"]),
@@ -458,7 +537,7 @@ BAD = {
     ),
     "unused options": ([*TASK, "--insert", "network.0=snl"], ["--insert", "give --model as well"]),
     "unused format": ([*TASK, "--size", "8", "8"], ["--size", "give --images as well"]),
-    "no block": (LIBRARY, ["ResNet has no nonlocal block", "Conv2d", "register_reader"]),
+    "no block": (LIBRARY, ["ResNet has no nonlocal block", "register_reader"]),
     "unknown block": ([*LIBRARY, "--insert", "layer3.1=lm"], ["'layer3.1=lm'", "blocks are a2, anl"]),
     "two insertions": (
         [*LIBRARY, "--insert", "layer3.1=snl", "layer3.1=nl"],
@@ -486,7 +565,7 @@ BAD = {
     "a flipped bit": (["--checkpoint", "{flipped}"], ["'{flipped}' is corrupt", "checksum of its record"]),
     "NaN in a gate": (
         ["--checkpoint", "{nan_gate}"],
-        ["block network.layer3.1.nonlocal_block: 1 of the 1 values of its 'stages.0.gate' are NaN"],
+        ["module network.layer3.1.nonlocal_block.stages.0: 1 of the 1 values of its 'gate' are NaN"],
     ),
     "unreadable": (
         [*TASK, "--images", "{album}", "{notes}"],
@@ -511,7 +590,7 @@ def test_bad_input_is_named_before_any_work(arguments, parts, files, capsys, tmp
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (["--checkpoint", "{scenes}", "{nan}"], ["nan: block network.8: ", "are NaN or infinite"]),
+        (["--checkpoint", "{scenes}", "{nan}"], ["nan: module network.0: ", "are NaN or infinite"]),
         ([*TASK, *PHOTO, "--size", "1030", "1030"], ["max_nodes=1048576", "--count, --size, --blocks"]),
     ],
 )

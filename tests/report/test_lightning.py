@@ -290,7 +290,7 @@ class Break(Callback):
 
 def test_a_network_that_breaks_is_warned_of_and_the_training_goes_on(written):
     callback = SpectralCallback(IMAGES, "spectra")
-    with pytest.warns(UserWarning, match=r"no spectra of epoch 1: block network.1: .* are NaN or infinite"):
+    with pytest.warns(UserWarning, match=r"no spectra of epoch 1: module network.0: .* are NaN or infinite"):
         trainer = fit(callback, Break(), epochs=3)
     assert trainer.current_epoch == 3
     assert labels(callback) == ["start", "epoch 0"]

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from gsp_nonlocal.extras import naming_extra
 from gsp_nonlocal.interop.hub.card import PICTURE, draw_spectra, model_card, spectra_of
 from gsp_nonlocal.interop.hub.configuration import build, configuration
-from gsp_nonlocal.reading import check_architecture, read_checkpoint
+from gsp_nonlocal.reading import read_checkpoint
+from gsp_nonlocal.weights import check_architecture
 
 with naming_extra():
     from huggingface_hub import ModelCard, PyTorchModelHubMixin, hf_hub_download

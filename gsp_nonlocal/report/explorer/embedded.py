@@ -14,9 +14,10 @@ from typing import Any
 from markupsafe import Markup
 from torch import Tensor
 
+from gsp_nonlocal.analysis.model_inputs import is_tokens
 from gsp_nonlocal.report import pictures
 from gsp_nonlocal.report.explorer.build import VIEWS_BYTES
-from gsp_nonlocal.report.explorer.inputs import input_picture
+from gsp_nonlocal.report.explorer.inputs import input_picture, text_picture
 from gsp_nonlocal.report.explorer.view import View
 
 INPUT_BYTES = 400_000
@@ -41,13 +42,16 @@ class Explorer:
     script_hash: str
 
 
-def explorer(views: Sequence[View], inputs: Tensor | None = None) -> Explorer:
+def explorer(
+    views: Sequence[View], inputs: Tensor | None = None, words: Sequence[Sequence[str]] = ()
+) -> Explorer:
     """The explorer of some views.
 
     Args:
         views: of any blocks, times and heads, all of the same images.
-        inputs: signals, images or clips ``(B, C, *spatial)`` that the views are of, in the same order; by
-            default the maps stand alone.
+        inputs: signals, images or clips ``(B, C, *spatial)``, or ids of tokens ``(B, N)``, that the views are
+            of, in the same order; by default the maps stand alone.
+        words: what the tokens of each input are called; by default by their ids.
 
     Raises:
         ValueError: if there is no view, or views and inputs are of different numbers of images.
@@ -60,7 +64,7 @@ def explorer(views: Sequence[View], inputs: Tensor | None = None) -> Explorer:
         )
     frames = {view.grid[0] if view.overlaid else 1 for view in views}
     shown = {
-        "images": [_pictures(inputs, image, frames) for image in range(counts.pop())],
+        "images": [_pictures(inputs, image, frames, words) for image in range(counts.pop())],
         "ramps": {
             "plain": pictures.on_black(pictures.heat_palette(), 17),
             "signed": pictures.on_black(pictures.signed_palette()[1:], 17),
@@ -88,9 +92,14 @@ def script_hash(script: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
 
 
-def _pictures(inputs: Tensor | None, image: int, frames: set[int]) -> dict[str, dict[str, Any]]:
+def _pictures(
+    inputs: Tensor | None, image: int, frames: set[int], words: Sequence[Sequence[str]]
+) -> dict[str, dict[str, Any]]:
     """The pictures of an input by the number of frames that they show."""
     if inputs is None:
         return {}
+    if is_tokens(inputs):
+        shown = text_picture(words[image] if words else [str(token) for token in inputs[image].tolist()])
+        return {str(count): shown._asdict() for count in frames}
     longest = min(LONGEST_INPUT, isqrt(3 * INPUT_BYTES // (4 * len(inputs) * len(frames))))
     return {str(count): input_picture(inputs[image], count, max(1, longest))._asdict() for count in frames}

@@ -405,7 +405,8 @@
   }
 
   function spell(view, { frame, row, column }) {
-    if (view.grid[0] * view.grid[1] === 1) return `position ${column + 1}`;
+    const word = view.overlaid && Object.values(data.images[state.image])[0]?.words[column]; // of a text
+    if (view.grid[0] * view.grid[1] === 1) return `position ${column + 1}${word ? ` “${word}”` : ""}`;
     return `${view.grid[0] > 1 ? `frame ${frame + 1}, ` : ""}row ${row + 1}, column ${column + 1}`;
   }
 
