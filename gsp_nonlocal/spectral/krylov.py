@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +14,16 @@ from filters.operators.solve import ConvergenceError
 from gsp_nonlocal.shifts import ShiftOperator
 from gsp_nonlocal.shifts.pooled import Product
 from gsp_nonlocal.shifts.structure import recognise_symmetry
-from gsp_nonlocal.spectral.block_krylov import Goal, Subspace, empty, ritz, search
+from gsp_nonlocal.spectral.block_krylov import Goal, Subspace, closeness, empty, ritz, search
 
 PATIENCE = 3.0
 """Seconds after which a bar is shown."""
 
 SMALL = 256
 """Up to so many nodes, and where most eigenvalues are wanted, products form the matrix."""
+
+SPARE = 4
+"""Columns of a block beyond ``k``: with them, one search finds all copies of the ``k`` greatest."""
 
 ROUNDS = 12
 """Searches from fresh vectors; each finds an eigenvalue as often as there are columns in a block."""
@@ -56,7 +60,7 @@ def extreme_eigenpairs(shift: ShiftOperator, k: int) -> list[ExtremePairs]:
 def _of_graph(shift: ShiftOperator, k: int, bar: tqdm[Any]) -> ExtremePairs:
     shift = recognise_symmetry(shift)
     nodes = shift.shape[-1]
-    columns = min(24, max(8, k + 4)) if nodes <= 10**5 else 8
+    columns = min(24, max(8, k + SPARE)) if nodes <= 10**5 else 8
     product = _product(shift.prepared(), bar)
     if nodes <= max(SMALL, 2 * k + ROUNDS * columns):
         return _of_matrix(product, nodes, k, shift)
@@ -92,7 +96,8 @@ def _search(product: Product, columns: int, k: int, shift: ShiftOperator) -> Ext
         return torch.randn(nodes, columns, generator=generator, dtype=torch.float64).to(shift.device)
 
     tolerance = max(1e-11, 32 * torch.finfo(shift.dtype).eps)
-    known, goal = empty(nodes, shift.device), Goal(k, 0.0, tolerance, tolerance)
+    is_sure = columns >= k + SPARE
+    known, goal = empty(nodes, shift.device), Goal(k, tolerance, closeness=None if is_sure else math.inf)
     for _ in range(ROUNDS):
         found = search(product, start, known, goal, shift.is_symmetric)
         if found is None:
@@ -101,8 +106,8 @@ def _search(product: Product, columns: int, k: int, shift: ShiftOperator) -> Ext
                 'are as great or nearly; use method="dense" with a max_nodes of at least '
                 f"{nodes}, or spectral_density"
             )
-        known = known.with_(found.subspace)
-        best = _greatest(known, k, shift, is_certified=not found.subspace.basis.shape[1])
+        known = known.with_(found)
+        best = _greatest(known, k, shift, is_certified=is_sure or not found.basis.shape[1])
         if best.is_certified:
             return best
         goal = _next_goal(best.values.abs(), columns, tolerance)
@@ -110,14 +115,9 @@ def _search(product: Product, columns: int, k: int, shift: ShiftOperator) -> Ext
 
 
 def _next_goal(sizes: Tensor, columns: int, tolerance: float) -> Goal:
-    """Whatever is greater than the least that is known; a copy of a known one could be.
-
-    So the greatest of the rest need be told from those only: a tenth of the least distance will do.
-    """
-    scale, floor = float(sizes.max()), float(sizes.min())
-    above = sizes[sizes - floor > 10 * tolerance * scale] - floor
-    distance = 0.1 * float(above.min()) / scale if len(above) else 1e-3
-    return Goal(columns, floor + 5 * tolerance * scale, max(tolerance, min(1e-3, distance)), tolerance)
+    """Whatever is greater than the least that is known."""
+    floor = float(sizes.min()) + 5 * tolerance * float(sizes.max())
+    return Goal(columns, tolerance, floor, closeness(sizes, tolerance))
 
 
 def _greatest(space: Subspace, k: int, shift: ShiftOperator, *, is_certified: bool) -> ExtremePairs:
