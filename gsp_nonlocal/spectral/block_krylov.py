@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -17,7 +17,7 @@ from gsp_nonlocal.shifts.pooled import Product
 MOST_PRODUCTS = 2000
 """Most products with a block that a search takes."""
 
-ROOM = ((20_000, 10), (200_000, 5), (float("inf"), 3))
+ROOM = ((20_000, 16), (100_000, 10), (200_000, 5), (float("inf"), 3))
 """Blocks that are kept beside the wanted vectors, up to so many nodes: of more, memory counts."""
 
 _LOST = 1e-10
@@ -31,13 +31,14 @@ class Subspace:
     basis: Float[Tensor, "N M"]
     image: Float[Tensor, "N M"]
 
+    @property
+    def size(self) -> int:
+        """``m``."""
+        return self.basis.shape[1]
+
     def with_(self, other: Subspace) -> Subspace:
         """Both side by side."""
         return Subspace(torch.cat([self.basis, other.basis], 1), torch.cat([self.image, other.image], 1))
-
-    def turned(self, rotation: Tensor) -> Subspace:
-        """``Q Z`` and ``S Q Z``."""
-        return Subspace(self.basis @ rotation, self.image @ rotation)
 
     def small(self, symmetric: bool) -> Float[Tensor, "M M"]:
         """``Qᵀ S Q``."""
@@ -81,31 +82,69 @@ class Goal:
     closeness: float | None = None
 
 
-@dataclass(frozen=True, eq=False)
 class _Growth:
-    """``S Q = Q H + F E + K G`` of products as they were computed: ``F`` is to be multiplied next."""
+    """``S Q = Q H + F E + K G`` of products as they were computed: ``F`` is to be multiplied next.
 
-    basis: Float[Tensor, "N M"]
-    small: Float[Tensor, "M M"]
-    following: Float[Tensor, "N C"]
-    coupling: Float[Tensor, "C M"]
-    known: Float[Tensor, "K M"]
-    norm: float
+    Args:
+        known: holds ``K``.
+        fresh: makes a block of random vectors.
+        most: most columns of ``Q``.
+    """
 
-    def turned(self, rotation: Tensor) -> _Growth:
-        """``Q Z`` in the place of ``Q``, whose span holds ``S Q Z`` up to ``F`` and ``K``."""
-        return replace(
-            self,
-            basis=self.basis @ rotation,
-            small=rotation.mT @ self.small @ rotation,
-            coupling=self.coupling @ rotation,
-            known=self.known @ rotation,
-        )
+    def __init__(self, known: Subspace, fresh: Callable[[], Tensor], most: int) -> None:
+        self.known, self.fresh = known, fresh
+        block, _, _ = _orthonormal(fresh(), known.basis, fresh)
+        self.columns = block.shape[1]
+        self._room = block.new_empty(known.size + most + self.columns, len(block)).mT
+        self._room[:, : known.size] = known.basis
+        self.small = block.new_zeros(0, 0)
+        self.coupling, self.beside = block.new_zeros(self.columns, 0), block.new_zeros(known.size, 0)
+        self.norm = float(torch.linalg.vector_norm(known.image, dim=0).max()) if known.size else 0.0
+        self.following = block
 
-    def subspace(self, known: Subspace, rotation: Tensor) -> Subspace:
+    @property
+    def size(self) -> int:
+        """Columns of ``Q``."""
+        return self.small.shape[0]
+
+    @property
+    def basis(self) -> Tensor:
+        """``Q``."""
+        return self._room[:, self.known.size : self.known.size + self.size]
+
+    @property
+    def following(self) -> Tensor:
+        """``F``, kept beside ``Q``: so it becomes part of it without a copy."""
+        first = self.known.size + self.size
+        return self._room[:, first : first + self.columns]
+
+    @following.setter
+    def following(self, block: Tensor) -> None:
+        self.following.copy_(block)
+
+    def grow(self, image: Tensor) -> None:
+        """By ``F``, whose product is ``image``."""
+        taken = self._room[:, : self.known.size + self.size + self.columns]
+        block, parts, triangle = _orthonormal(image, taken, self.fresh)
+        beside, parts = parts.split([self.known.size, self.size + self.columns])
+        self.small = torch.cat([torch.cat([self.small, self.coupling]), parts], 1)
+        self.coupling = torch.cat([torch.zeros_like(self.coupling), triangle], 1)
+        self.beside = torch.cat([self.beside, beside], 1)
+        self.norm = max(self.norm, float(torch.linalg.vector_norm(image, dim=0).max()))
+        self.following = block
+
+    def cut(self, rotation: Tensor) -> None:
+        """``Q Z`` in the place of ``Q``, an invariant subspace of ``H``."""
+        basis, following = self.basis @ rotation, self.following.clone()
+        self.small = rotation.mT @ self.small @ rotation
+        self.coupling, self.beside = self.coupling @ rotation, self.beside @ rotation
+        self.basis.copy_(basis)
+        self.following = following
+
+    def subspace(self, rotation: Tensor) -> Subspace:
         """``Q Z`` and ``S Q Z``, put together without a product."""
         inside = self.basis @ (self.small @ rotation) + self.following @ (self.coupling @ rotation)
-        return Subspace(self.basis @ rotation, inside + known.basis @ (self.known @ rotation))
+        return Subspace(self.basis @ rotation, inside + self.known.basis @ (self.beside @ rotation))
 
 
 def search(
@@ -131,54 +170,28 @@ def search(
         Stewart (2001), *A Krylov–Schur algorithm for large eigenproblems*; Zhou, Saad (2008), *Block
         Krylov–Schur method for large symmetric eigenvalue problems*.
     """
-    state = _begun(start, known)
-    nodes, columns = state.following.shape
+    nodes, columns = known.basis.shape[0], start().shape[1]
     room = next(blocks for most, blocks in ROOM if nodes <= most)
-    most = min(goal.count + room * columns, nodes - known.basis.shape[1] - columns)
+    most = min(goal.count + room * columns, nodes - known.size - columns)
+    state = _Growth(known, start, most)
     for step in range(MOST_PRODUCTS):
-        state = _grown(state, product(state.following), known, start)
-        size = state.small.shape[0]
-        full = size + columns > most
-        if (full or step % 2) and size >= goal.count:
-            found = _judged(state, known, goal, symmetric)
+        state.grow(product(state.following))
+        full = state.size + columns > most
+        if (full or step % 2) and state.size >= goal.count:
+            found = _judged(state, goal, symmetric)
             if found is not None:
                 return found
         if full:
             kept = min(goal.count + columns, most - 2 * columns)
-            state = state.turned(_leading(_small(state, symmetric), kept, symmetric))
+            state.cut(_leading(_small(state, symmetric), kept, symmetric))
     return None
-
-
-def _begun(start: Callable[[], Tensor], known: Subspace) -> _Growth:
-    following = _orthonormal(start(), known.basis, start)[0]
-    nothing = following[:, :0]
-    norm = torch.linalg.vector_norm(known.image, dim=0).max() if known.image.numel() else 0.0
-    coupling = nothing.new_zeros(following.shape[1], 0)
-    return _Growth(nothing, coupling[:0], following, coupling, known.basis.mT @ nothing, float(norm))
-
-
-def _grown(state: _Growth, image: Tensor, known: Subspace, fresh: Callable[[], Tensor]) -> _Growth:
-    """One block more, whose product is ``image``."""
-    basis = torch.cat([state.basis, state.following], 1)
-    taken = torch.cat([known.basis, basis], 1)
-    following, parts, triangle = _orthonormal(image, taken, fresh)
-    beside, parts = parts.split([known.basis.shape[1], basis.shape[1]])
-    size = state.small.shape[0]
-    return _Growth(
-        basis,
-        torch.cat([torch.cat([state.small, state.coupling]), parts], 1),
-        following,
-        torch.cat([torch.zeros_like(triangle[:, :1]).expand(-1, size), triangle], 1),
-        torch.cat([state.known, beside], 1),
-        max(state.norm, float(torch.linalg.vector_norm(image, dim=0).max())),
-    )
 
 
 def _small(state: _Growth, symmetric: bool) -> Tensor:
     return symmetrised(state.small) if symmetric else state.small
 
 
-def _judged(state: _Growth, known: Subspace, goal: Goal, symmetric: bool) -> Subspace | None:
+def _judged(state: _Growth, goal: Goal, symmetric: bool) -> Subspace | None:
     """What was found, where the goal is reached."""
     small = _small(state, symmetric)
     values, vectors = _solved(small, symmetric)
@@ -194,7 +207,7 @@ def _judged(state: _Growth, known: Subspace, goal: Goal, symmetric: bool) -> Sub
     close = closeness(sizes[:found], goal.tolerance) if goal.closeness is None else goal.closeness
     following = float(residuals[found]) if found < len(residuals) else math.inf
     is_reached = following <= close or (goal.floor and count)
-    return state.subspace(known, rotation) if is_reached else None
+    return state.subspace(rotation) if is_reached else None
 
 
 def closeness(sizes: Tensor, tolerance: float) -> float:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from filters.operators.solve import ConvergenceError
 from gsp_nonlocal.shifts import ShiftOperator
 from gsp_nonlocal.shifts.pooled import Product
+from gsp_nonlocal.shifts.repeated import Repeated, repeated
 from gsp_nonlocal.shifts.structure import recognise_symmetry
 from gsp_nonlocal.spectral.block_krylov import Goal, Subspace, closeness, empty, ritz, search
 
@@ -60,22 +61,23 @@ def extreme_eigenpairs(shift: ShiftOperator, k: int) -> list[ExtremePairs]:
 def _of_graph(shift: ShiftOperator, k: int, bar: tqdm[Any]) -> ExtremePairs:
     shift = recognise_symmetry(shift)
     nodes = shift.shape[-1]
-    columns = min(24, max(8, k + SPARE)) if nodes <= 10**5 else 8
-    product = _product(shift.prepared(), bar)
+    many = repeated(shift)
+    columns = min(24, max(8, k + SPARE)) * (2 if many.is_recomputed else 1) if nodes <= 10**5 else 8
+    product = _product(many, bar)
     if nodes <= max(SMALL, 2 * k + ROUNDS * columns):
         return _of_matrix(product, nodes, k, shift)
     return _search(product, columns, k, shift)
 
 
-def _product(shift: ShiftOperator, bar: tqdm[Any]) -> Product:
+def _product(many: Repeated, bar: tqdm[Any]) -> Product:
     """``S`` times a block, in the shift's own precision, from and to float64."""
 
     def product(vectors: Tensor) -> Tensor:
         bar.update(vectors.shape[-1])
-        found = (shift @ vectors.to(shift.dtype).unsqueeze(0))[0].double()
+        found = many(vectors.to(many.dtype).unsqueeze(0))[0].double()
         if not found.isfinite().all():
             raise ValueError(
-                f"products of the shift in {shift.dtype} are NaN or infinite, though what it is made of is "
+                f"products of the shift in {many.dtype} are NaN or infinite, though what it is made of is "
                 "finite; pass shift.to(torch.float64)"
             )
         return found
@@ -107,7 +109,7 @@ def _search(product: Product, columns: int, k: int, shift: ShiftOperator) -> Ext
                 f"{nodes}, or spectral_density"
             )
         known = known.with_(found)
-        best = _greatest(known, k, shift, is_certified=is_sure or not found.basis.shape[1])
+        best = _greatest(known, k, shift, is_certified=is_sure or not found.size)
         if best.is_certified:
             return best
         goal = _next_goal(best.values.abs(), columns, tolerance)
