@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import TypeGuard
 
 import torch
@@ -12,7 +14,7 @@ from torch import Tensor
 
 from filters.operators.shift import ShiftOperator
 from gsp_nonlocal.shifts.attention import AttentionShift
-from gsp_nonlocal.shifts.exponential import CHUNK, ExponentialShift, exponential_product
+from gsp_nonlocal.shifts.exponential import ExponentialShift, exponential_product
 from gsp_nonlocal.shifts.implicit import SumShift
 from gsp_nonlocal.shifts.pooled import Product
 from gsp_nonlocal.shifts.scaled import ScaledShift
@@ -20,8 +22,11 @@ from gsp_nonlocal.shifts.scaled import ScaledShift
 KEPT = 2**29
 """Bytes of weights that are kept: 512 MiB, all weights of 11,585 nodes in float32."""
 
-TILE = 1024
-"""Rows and columns of the weights that exist at once beside those kept: 4 MiB in float32."""
+TILE = 512
+"""Rows and columns of the weights that exist at once beside those kept: 1 MiB in float32."""
+
+SAFE = 60.0
+"""Exponents up to this one are far from overflow, in sums of weights and in float32, too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +69,10 @@ def repeated(shift: ShiftOperator, kept: int = KEPT) -> Repeated:
         recomputed = any(term.is_recomputed for term in terms)
         return Repeated(lambda z: torch.stack([term(z) for term in terms]).sum(0), shift.dtype, recomputed)
     if _is_plain(shift):
+        shift = shift.detach()
         recomputed = 2 * kept < math.prod(shift.shape) * shift.dtype.itemsize
-        product = _Softmax(shift, kept) if isinstance(shift, AttentionShift) else _exponential(shift, kept)
-        return Repeated(product, shift.dtype, recomputed)
+        many = _Softmax(shift, kept) if isinstance(shift, AttentionShift) else _exponential(shift, kept)
+        return Repeated(many, shift.dtype, recomputed)
     prepared = shift.prepared()
     return Repeated(prepared.__matmul__, prepared.dtype) if prepared is shift else repeated(prepared, kept)
 
@@ -83,70 +89,71 @@ def _is_plain(shift: ShiftOperator) -> TypeGuard[AttentionShift | ExponentialShi
     )
 
 
-class _Softmax:
-    """The first product finds each row's offset."""
-
-    def __init__(self, shift: AttentionShift, kept: int) -> None:
-        self.query, self.key, self.kept = (shift.scale * shift.query).detach(), shift.key.detach(), kept
-        self.weights: _Weights | None = None
-
-    def __call__(self, z: Tensor) -> Tensor:
-        if self.weights is None:
-            product, sums, row = exponential_product(self.query, self.key, z.detach())
-            zeros = torch.zeros_like(row)
-            self.weights = _Weights(self.query, self.key, row, zeros, math.inf, self.kept)
-            return product / sums
-        with_ones = torch.cat([z, torch.ones_like(z[..., :1])], -1)
-        product = self.weights(with_ones)
-        return product[..., :-1] / product[..., -1:]
-
-
-def _exponential(shift: ExponentialShift, kept: int) -> Product:
-    return _Weights(shift.query, shift.key, shift.row, shift.column, shift.ceiling, kept)
-
-
 class _Weights:
-    """``z ↦ W z``, ``W_ij = exp(q_iᵀ k_j − a_i − b_j)``: one matrix product gives all of the exponent."""
+    """``z ↦ W z`` for ``W = exp(q k)`` with ``q (B, N, R)`` and ``k (B, R, N)``; the first rows are kept."""
 
-    def __init__(
-        self, query: Tensor, key: Tensor, row: Tensor, column: Tensor, ceiling: float, kept: int
-    ) -> None:
-        row, column = row.expand(len(query), -1, -1), column.expand(len(query), -1, -1)
-        one, self.ceiling = torch.ones_like(row), ceiling
-        self.query = torch.cat([query, -row, one], -1).detach()
-        self.key = torch.cat([key, one, -column], -1).detach().mT.contiguous()
-        batch, nodes, _ = query.shape
-        count = min(nodes, kept // (batch * nodes * query.dtype.itemsize))
-        self.known = query.new_empty(batch, count, nodes)
-        step = max(1, CHUNK // nodes)
-        for graph, known in enumerate(self.known):
-            for start in range(0, count, step):
-                rows = slice(start, min(start + step, count))
-                self._computed(graph, rows, slice(None), known[rows])
+    def __init__(self, query: Tensor, key: Tensor, kept: int, ceiling: float = math.inf) -> None:
+        self.query, self.key, self.ceiling = query.contiguous(), key.contiguous(), ceiling
+        batch, self.nodes, _ = query.shape
+        count = min(self.nodes, kept // (batch * self.nodes * query.dtype.itemsize))
+        self.known = query.new_empty(batch, count, self.nodes)
+        for rows, columns, weights in self._tiles(0, count):
+            self.known[:, rows, columns] = weights
 
     def __call__(self, z: Float[Tensor, "#B N C"]) -> Float[Tensor, "B N C"]:
-        batch, count, nodes = self.known.shape
-        z = z.detach().expand(batch, -1, -1).contiguous()
-        product = z.new_zeros(batch, nodes, z.shape[-1])
-        for graph, known in enumerate(self.known):
-            torch.mm(known, z[graph], out=product[graph, :count])
-            self._add_others(graph, z[graph], product[graph])
-        return product
+        batch, count, _ = self.known.shape
+        z = z.expand(batch, -1, -1).contiguous()
+        found = z.new_zeros(batch, self.nodes, z.shape[-1])
+        found[:, :count].baddbmm_(self.known, z)
+        for rows, columns, weights in self._tiles(count, self.nodes):
+            found[:, rows].baddbmm_(weights, z[:, columns])
+        return found
 
-    def _add_others(self, graph: int, z: Tensor, product: Tensor) -> None:
-        """The rows that are not kept, by tiles."""
-        nodes = len(z)
-        room = z.new_empty(min(TILE, nodes) ** 2)
-        for start in range(self.known.shape[1], nodes, TILE):
-            rows = slice(start, min(start + TILE, nodes))
-            for first in range(0, nodes, TILE):
-                columns = slice(first, min(first + TILE, nodes))
-                shape = (rows.stop - rows.start, columns.stop - columns.start)
-                weights = self._computed(graph, rows, columns, room[: math.prod(shape)].view(shape))
-                product[rows].addmm_(weights, z[columns])
+    def _tiles(self, first: int, end: int) -> Iterator[tuple[slice, slice, Tensor]]:
+        """Rows, columns and their weights, all in the same room."""
+        room = self.query.new_empty(len(self.query) * TILE**2)
+        for top, left in product(range(first, end, TILE), range(0, self.nodes, TILE)):
+            rows, columns = slice(top, min(top + TILE, end)), slice(left, min(left + TILE, self.nodes))
+            query, key = self.query[:, rows], self.key[..., columns]
+            shape = (*query.shape[:2], key.shape[-1])
+            weights = torch.bmm(query, key, out=room[: math.prod(shape)].view(shape))
+            if self.ceiling < math.inf:
+                weights.clamp_(max=self.ceiling)
+            yield rows, columns, weights.exp_()
 
-    def _computed(self, graph: int, rows: slice, columns: slice, out: Tensor) -> Tensor:
-        torch.mm(self.query[graph, rows], self.key[graph, :, columns], out=out)
-        if self.ceiling < math.inf:
-            out.clamp_(max=self.ceiling)
-        return out.exp_()
+
+def _exponential(shift: ExponentialShift, kept: int) -> _Weights:
+    row, column = (part.expand(len(shift.query), -1, -1) for part in (shift.row, shift.column))
+    one = torch.ones_like(row)
+    query, key = torch.cat([shift.query, -row, one], -1), torch.cat([shift.key, one, -column], -1)
+    return _Weights(query, key.mT, kept, shift.ceiling)
+
+
+class _Softmax:
+    """``z ↦ softmax(q kᵀ) z``; the first product finds the sums of the rows.
+
+    ``|q_i| max |k_j|`` bounds a row's exponents. Less :data:`SAFE` it is an offset that needs no look at
+    them; only where a row's weights are so small then that some are lost, the greatest is looked for.
+    """
+
+    def __init__(self, shift: AttentionShift, kept: int) -> None:
+        self.query, self.key, self.kept = shift.scale * shift.query, shift.key, kept
+        longest = torch.linalg.vector_norm(self.key, dim=-1).amax(-1)[:, None, None]
+        bound = torch.linalg.vector_norm(self.query, dim=-1, keepdim=True) * longest
+        self.weights = self._with_offset((bound - SAFE).clamp(min=0))
+        self.sums: Tensor | None = None
+
+    def _with_offset(self, offset: Tensor) -> _Weights:
+        key = torch.cat([self.key, torch.ones_like(self.key[..., :1])], -1)
+        return _Weights(torch.cat([self.query, -offset], -1), key.mT, self.kept)
+
+    def __call__(self, z: Tensor) -> Tensor:
+        if self.sums is not None:
+            return self.weights(z) / self.sums
+        with_ones = torch.cat([z, torch.ones_like(z[..., :1])], -1)
+        found = self.weights(with_ones)
+        if not (found[..., -1:] > math.exp(-SAFE / 2)).all():
+            self.weights = self._with_offset(exponential_product(self.query, self.key, self.key[..., :0])[2])
+            found = self.weights(with_ones)
+        self.sums = found[..., -1:]
+        return found[..., :-1] / self.sums
