@@ -27,13 +27,13 @@ SPARE = 4
 """Columns of a block beyond ``k``: with them, one search finds all copies of the ``k`` greatest."""
 
 ROUNDS = 12
-"""Searches from fresh vectors; each finds an eigenvalue as often as there are columns in a block."""
+"""Searches from fresh vectors at most; each finds an eigenvalue as often as there are columns in a block."""
 
 
 @dataclass(frozen=True, eq=False)
 class ExtremePairs:
-    """Eigenvalues ``(k,)`` of one graph, vectors ``(N, k)``, ``‖S u − μ u‖ (k,)``, and whether a search from
-    fresh vectors found nothing greater."""
+    """Eigenvalues ``(k,)`` of one graph, vectors ``(N, k)``, ``‖S u − μ u‖ (k,)``, and whether random vectors
+    beside them showed nothing greater."""
 
     values: Tensor
     vectors: Tensor
@@ -44,8 +44,9 @@ class ExtremePairs:
 def extreme_eigenpairs(shift: ShiftOperator, k: int) -> list[ExtremePairs]:
     """The ``k`` eigenvalues of greatest ``|μ|`` of each graph, with their multiplicities.
 
-    One search finds an eigenvalue at most as often as its block has columns. So another starts from fresh
-    random vectors beside what was found, until one finds nothing that is greater than the least of the ``k``.
+    One search finds an eigenvalue at most as often as its block has columns. Where that is more than ``k``, it
+    goes on until the greatest of the rest is close, too. Else another starts from fresh random vectors beside
+    what was found, until one finds nothing that is greater than the least of the ``k``.
 
     In float64, or complex128 for a graph that is not symmetric. On few nodes, and where ``k`` is close to
     ``N``, the matrix is formed by products.
