@@ -44,9 +44,9 @@ class ExtremePairs:
 def extreme_eigenpairs(shift: ShiftOperator, k: int) -> list[ExtremePairs]:
     """The ``k`` eigenvalues of greatest ``|μ|`` of each graph, with their multiplicities.
 
-    One search finds an eigenvalue at most as often as its block has columns. Where that is more than ``k``, it
-    goes on until the greatest of the rest is close, too. Else another starts from fresh random vectors beside
-    what was found, until one finds nothing that is greater than the least of the ``k``.
+    One search finds an eigenvalue at most as often as its block has columns. Where that is more than ``k``,
+    it goes on until the greatest of the rest is close, too. Else another starts from fresh random vectors
+    beside what was found, until one finds nothing that is greater than the least of the ``k``.
 
     In float64, or complex128 for a graph that is not symmetric. On few nodes, and where ``k`` is close to
     ``N``, the matrix is formed by products.
