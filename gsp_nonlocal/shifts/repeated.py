@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from typing import TypeGuard
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -69,15 +69,16 @@ def repeated(shift: ShiftOperator, kept: int = KEPT) -> Repeated:
         recomputed = any(term.is_recomputed for term in terms)
         return Repeated(lambda z: torch.stack([term(z) for term in terms]).sum(0), shift.dtype, recomputed)
     if _is_plain(shift):
-        shift = shift.detach()
+        plain = shift.detach()
         recomputed = 2 * kept < math.prod(shift.shape) * shift.dtype.itemsize
-        many = _Softmax(shift, kept) if isinstance(shift, AttentionShift) else _exponential(shift, kept)
-        return Repeated(many, shift.dtype, recomputed)
+        if isinstance(plain, AttentionShift):
+            return Repeated(_Softmax(plain, kept), shift.dtype, recomputed)
+        return Repeated(_exponential(cast(ExponentialShift, plain), kept), shift.dtype, recomputed)
     prepared = shift.prepared()
     return Repeated(prepared.__matmul__, prepared.dtype) if prepared is shift else repeated(prepared, kept)
 
 
-def _is_plain(shift: ShiftOperator) -> TypeGuard[AttentionShift | ExponentialShift]:
+def _is_plain(shift: ShiftOperator) -> bool:
     """Whether the shift is made of nothing that this file does not know, as a mask would be."""
     known = {"query", "key", "scale", "row", "column", "ceiling", "promises", "_shape", "_dtype", "_device"}
     others = [value for name, value in vars(shift).items() if name not in known]
