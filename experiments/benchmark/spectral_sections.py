@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import statistics
 import tempfile
@@ -39,11 +40,31 @@ def low_rank(nodes: int) -> ShiftOperator:
     return relu_dot_shift(torch.randn(1, nodes, 2 * RANK).relu(), "low_rank")
 
 
-def softmax(nodes: int) -> ShiftOperator:
+def random_softmax(nodes: int) -> ShiftOperator:
     """NL's affinity of random features of few dimensions: its spectrum falls, as those of trained ones do."""
     torch.manual_seed(0)
     query, key = torch.randn(2, 1, nodes, WIDTH).unbind()
     return AttentionShift(query, key, scale=WIDTH**-0.5)
+
+
+def smooth_softmax(nodes: int) -> ShiftOperator:
+    """A graph as training makes them: queries and keys of 64 channels, of smooth random fields, the position
+    and some noise; exponents with a standard deviation of 2."""
+    torch.manual_seed(0)
+    side = math.isqrt(nodes - 1) + 1
+    fields = nn.functional.interpolate(torch.randn(1, 62, 16, 16), side, mode="bicubic")
+    line = torch.linspace(-2, 2, side)
+    place = torch.stack(torch.meshgrid(line, line, indexing="ij")).unsqueeze(0)
+    features = torch.cat([fields, place], 1).flatten(2).mT[:, :nodes]
+    features = features + 0.3 * torch.randn(features.shape)
+    first, second = torch.randn(2, 64, 64)
+    query, key = features @ first, features @ (0.6 * first + 0.8 * second)
+    pairs = torch.randint(nodes, (2, 4096))
+    exponents = (query[0, pairs[0]] * key[0, pairs[1]]).sum(-1)
+    return AttentionShift(query, key, scale=2 / float(exponents.std()))
+
+
+SOFTMAX = {"random, r = 8": random_softmax, "smooth, r = 64": smooth_softmax}
 
 
 def find_all(nodes: int, method: str) -> Step:
@@ -52,9 +73,9 @@ def find_all(nodes: int, method: str) -> Step:
     return lambda: _unused(spectrum(shift, method=method, max_nodes=nodes))  # type: ignore[arg-type]
 
 
-def find_some(nodes: int) -> Step:
-    """``K`` extreme eigenvalues of NL's affinity, by products."""
-    shift = softmax(nodes)
+def find_some(graph: str, nodes: int) -> Step:
+    """``K`` extreme eigenvalues of a softmax affinity, by products."""
+    shift = SOFTMAX[graph](nodes)
     return lambda: _unused(spectrum(shift, K, "krylov"))
 
 
@@ -70,13 +91,12 @@ def all_eigenvalues(exponents: Iterable[int]) -> Iterable[Row]:
         yield row
 
 
-def some_eigenvalues(exponents: Iterable[int]) -> Iterable[Row]:
-    """Extreme eigenvalues of a softmax affinity."""
-    for exponent in exponents:
-        size, seconds = peak_memory(find_some, 2**exponent)
-        matrix = 4 * 4.0**exponent / MIB
-        row: Row = {"nodes": 2.0**exponent, "r": float(WIDTH), "k": float(K), "s": seconds}
-        yield row | {"MiB": size / MIB, "MiB of S": matrix}
+def some_eigenvalues(cases: Iterable[tuple[str, int]]) -> Iterable[Row]:
+    """Extreme eigenvalues of softmax affinities."""
+    for graph, nodes in cases:
+        size, seconds = peak_memory(find_some, graph, nodes)
+        row: Row = {"graph": graph, "nodes": float(nodes), "k": float(K), "s": seconds}
+        yield row | {"MiB": size / MIB, "MiB of S": 4 * nodes**2 / MIB}
 
 
 def densities(nodes: int) -> Iterable[Row]:
@@ -149,7 +169,8 @@ def page() -> Iterable[Row]:
 
 def spectral_sections(rounds: int, quick: bool) -> dict[str, tuple[Iterable[Row], int]]:
     """Title to rows, not yet measured, and how many."""
-    all_of, some_of = (range(10, 12), (10,)) if quick else (range(10, 15), (12, 14, 16))
+    all_of, sizes = (range(10, 12), (1024,)) if quick else (range(10, 15), (4096, 12_000, 65_536))
+    some_of = [(graph, nodes) for graph in SOFTMAX for nodes in sizes]
     return {
         "all eigenvalues": (all_eigenvalues(all_of), len(all_of)),
         "some eigenvalues": (some_eigenvalues(some_of), len(some_of)),

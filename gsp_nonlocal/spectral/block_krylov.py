@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from gsp_nonlocal.shifts.pooled import Product
 MOST_PRODUCTS = 2000
 """Most products with a block that a search takes."""
 
-ROOM = ((20_000, 10), (200_000, 5), (float("inf"), 3))
+ROOM = ((20_000, 16), (100_000, 10), (200_000, 5), (float("inf"), 3))
 """Blocks that are kept beside the wanted vectors, up to so many nodes: of more, memory counts."""
 
 _LOST = 1e-10
@@ -30,26 +31,19 @@ class Subspace:
     basis: Float[Tensor, "N M"]
     image: Float[Tensor, "N M"]
 
+    @property
+    def size(self) -> int:
+        """``m``."""
+        return self.basis.shape[1]
+
     def with_(self, other: Subspace) -> Subspace:
         """Both side by side."""
         return Subspace(torch.cat([self.basis, other.basis], 1), torch.cat([self.image, other.image], 1))
-
-    def turned(self, rotation: Tensor) -> Subspace:
-        """``Q Z`` and ``S Q Z``."""
-        return Subspace(self.basis @ rotation, self.image @ rotation)
 
     def small(self, symmetric: bool) -> Float[Tensor, "M M"]:
         """``Qᵀ S Q``."""
         small = self.basis.mT @ self.image
         return symmetrised(small) if symmetric else small
-
-
-@dataclass(frozen=True)
-class Search:
-    """What a search found: an invariant subspace beside the known one, and the greatest ``|μ|`` there."""
-
-    subspace: Subspace
-    greatest: float
 
 
 def empty(nodes: int, device: torch.device) -> Subspace:
@@ -60,15 +54,14 @@ def empty(nodes: int, device: torch.device) -> Subspace:
 
 def ritz(space: Subspace, symmetric: bool) -> tuple[Tensor, Tensor, Tensor]:
     """Eigenvalues ``θ (m,)`` of ``Qᵀ S Q``, vectors ``u = Q y (N, m)``, and ``‖S u − θ u‖ (m,)``."""
-    small = space.small(symmetric)
-    values, vectors = torch.linalg.eigh(small) if symmetric else torch.linalg.eig(small)
-    return (values, *_vectors_and_residuals(space, values, vectors))
-
-
-def _vectors_and_residuals(space: Subspace, values: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
+    values, vectors = _solved(space.small(symmetric), symmetric)
     found = space.basis.to(vectors.dtype) @ vectors
     rest = space.image.to(vectors.dtype) @ vectors - found * values
-    return found, torch.linalg.vector_norm(rest, dim=0)
+    return values, found, torch.linalg.vector_norm(rest, dim=0)
+
+
+def _solved(small: Tensor, symmetric: bool) -> tuple[Tensor, Tensor]:
+    return torch.linalg.eigh(small) if symmetric else torch.linalg.eig(small)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,25 +70,91 @@ class Goal:
 
     Attributes:
         count: how many eigenvalues are wanted.
-        floor: eigenvalues up to this ``|μ|`` are of no interest; 0 where all ``count`` are wanted.
-        closeness: residual of the greatest one, relative, where that is of no interest.
         tolerance: residual of those that are wanted, relative to the norm of the matrix, as products show it.
+        floor: eigenvalues up to this ``|μ|`` are of no interest; 0 where all ``count`` are wanted.
+        closeness: residual of the greatest one of no interest, relative; infinite where it need not be
+            told from the others; ``None``: so small that it is told from the least that is wanted.
     """
 
     count: int
-    floor: float
-    closeness: float
     tolerance: float
+    floor: float = 0.0
+    closeness: float | None = None
+
+
+class _Growth:
+    """``S Q = Q H + F E + K G`` of products as they were computed: ``F`` is to be multiplied next.
+
+    Args:
+        known: holds ``K``.
+        fresh: makes a block of random vectors.
+        most: most columns of ``Q``.
+    """
+
+    def __init__(self, known: Subspace, fresh: Callable[[], Tensor], most: int) -> None:
+        self.known, self.fresh = known, fresh
+        block, _, _ = _orthonormal(fresh(), known.basis, fresh)
+        self.columns = block.shape[1]
+        self._room = block.new_empty(known.size + most + self.columns, len(block)).mT
+        self._room[:, : known.size] = known.basis
+        self.small = block.new_zeros(0, 0)
+        self.coupling, self.beside = block.new_zeros(self.columns, 0), block.new_zeros(known.size, 0)
+        self.norm = float(torch.linalg.vector_norm(known.image, dim=0).max()) if known.size else 0.0
+        self.following = block
+
+    @property
+    def size(self) -> int:
+        """Columns of ``Q``."""
+        return self.small.shape[0]
+
+    @property
+    def basis(self) -> Tensor:
+        """``Q``."""
+        return self._room[:, self.known.size : self.known.size + self.size]
+
+    @property
+    def following(self) -> Tensor:
+        """``F``, kept beside ``Q``: so it becomes part of it without a copy."""
+        first = self.known.size + self.size
+        return self._room[:, first : first + self.columns]
+
+    @following.setter
+    def following(self, block: Tensor) -> None:
+        self.following.copy_(block)
+
+    def grow(self, image: Tensor) -> None:
+        """By ``F``, whose product is ``image``."""
+        taken = self._room[:, : self.known.size + self.size + self.columns]
+        block, parts, triangle = _orthonormal(image, taken, self.fresh)
+        beside, parts = parts.split([self.known.size, self.size + self.columns])
+        self.small = torch.cat([torch.cat([self.small, self.coupling]), parts], 1)
+        self.coupling = torch.cat([torch.zeros_like(self.coupling), triangle], 1)
+        self.beside = torch.cat([self.beside, beside], 1)
+        self.norm = max(self.norm, float(torch.linalg.vector_norm(image, dim=0).max()))
+        self.following = block
+
+    def cut(self, rotation: Tensor) -> None:
+        """``Q Z`` in the place of ``Q``, an invariant subspace of ``H``."""
+        basis, following = self.basis @ rotation, self.following.clone()
+        self.small = rotation.mT @ self.small @ rotation
+        self.coupling, self.beside = self.coupling @ rotation, self.beside @ rotation
+        self.basis.copy_(basis)
+        self.following = following
+
+    def subspace(self, rotation: Tensor) -> Subspace:
+        """``Q Z`` and ``S Q Z``, put together without a product."""
+        inside = self.basis @ (self.small @ rotation) + self.following @ (self.coupling @ rotation)
+        return Subspace(self.basis @ rotation, inside + self.known.basis @ (self.beside @ rotation))
 
 
 def search(
     product: Product, start: Callable[[], Tensor], known: Subspace, goal: Goal, symmetric: bool
-) -> Search | None:
-    r"""Eigenvalues of ``P S P``, ``P = I − Q Qᵀ`` with ``Q`` known, by a block Krylov–Schur iteration.
+) -> Subspace | None:
+    r"""Eigenvalues of ``P S P``, ``P = I − K Kᵀ`` with ``K`` known, by a block Krylov–Schur iteration.
 
     The space grows by ``S`` times its newest block; when it is full, it is cut down to the invariant part
     of greatest ``|θ|``, and grows on. A block that adds nothing is replaced by fresh vectors. ``P S P`` has
-    the eigenvalues of ``S`` that the invariant space ``Q`` has not, so that repeated ones show again.
+    the eigenvalues of ``S`` that the invariant space ``K`` has not, so that repeated ones show again.
 
     Args:
         product: ``S`` times a block.
@@ -111,58 +170,78 @@ def search(
         Stewart (2001), *A Krylov–Schur algorithm for large eigenproblems*; Zhou, Saad (2008), *Block
         Krylov–Schur method for large symmetric eigenvalue problems*.
     """
-    block = _orthonormal(start(), known.basis, start)
-    nodes, columns = block.shape
+    nodes, columns = known.basis.shape[0], start().shape[1]
     room = next(blocks for most, blocks in ROOM if nodes <= most)
-    most = min(goal.count + room * columns, nodes - known.basis.shape[1] - columns)
-    space = Subspace(block, product(block))
+    most = min(goal.count + room * columns, nodes - known.size - columns)
+    state = _Growth(known, start, most)
     for step in range(MOST_PRODUCTS):
-        full = space.basis.shape[1] + columns > most
-        if (full or step % 2) and space.basis.shape[1] >= goal.count:
-            found = _judged(space, known, goal, symmetric)
+        state.grow(product(state.following))
+        full = state.size + columns > most
+        if (full or step % 2) and state.size >= goal.count:
+            found = _judged(state, goal, symmetric)
             if found is not None:
                 return found
-        taken = torch.cat([known.basis, space.basis], dim=1)
-        block = _orthonormal(space.image[:, -columns:], taken, start)
         if full:
             kept = min(goal.count + columns, most - 2 * columns)
-            space = space.turned(_leading(space.small(symmetric), kept, symmetric))
-        space = space.with_(Subspace(block, product(block)))
+            state.cut(_leading(_small(state, symmetric), kept, symmetric))
     return None
 
 
-def _judged(space: Subspace, known: Subspace, goal: Goal, symmetric: bool) -> Search | None:
-    """The search's result where it has reached its goal."""
-    beside = Subspace(space.basis, space.image - known.basis @ (known.basis.mT @ space.image))
-    small = space.small(symmetric)
-    values, vectors = torch.linalg.eigh(small) if symmetric else torch.linalg.eig(small)
-    order = values.abs().argsort(descending=True, stable=True)[: goal.count]
-    values = values[order]
-    residuals = _vectors_and_residuals(beside, values, vectors[:, order])[1]
-    norm = torch.linalg.vector_norm(torch.cat([known.image, space.image], 1), dim=0).max()
-    exact = residuals <= goal.tolerance * norm
-    wanted = values.abs() > goal.floor + goal.tolerance * norm
-    greatest = float(values[0].abs())
-    if goal.floor == 0:
-        wanted = torch.ones_like(wanted)
-    if not exact[wanted].all() or residuals[0] > goal.closeness * norm:
+def _small(state: _Growth, symmetric: bool) -> Tensor:
+    return symmetrised(state.small) if symmetric else state.small
+
+
+def _judged(state: _Growth, goal: Goal, symmetric: bool) -> Subspace | None:
+    """What was found, where the goal is reached."""
+    small = _small(state, symmetric)
+    values, vectors = _solved(small, symmetric)
+    order = values.abs().argsort(descending=True, stable=True)
+    rest = torch.linalg.vector_norm(state.coupling.to(vectors.dtype) @ vectors[:, order], dim=0)
+    sizes, residuals = values.abs()[order], rest / max(state.norm, torch.finfo(rest.dtype).tiny)
+    above = int((sizes[: goal.count] > goal.floor + goal.tolerance * state.norm).sum())
+    count = above if goal.floor else goal.count
+    if (residuals[:count] > goal.tolerance).any():
         return None
-    count = int(wanted.sum())
-    if not count:
-        return Search(empty(len(space.basis), space.basis.device), greatest)
-    return Search(space.turned(_leading(small, count, symmetric)), greatest)
+    rotation = _leading(small, count, symmetric) if count else small[:, :0]
+    found = rotation.shape[1]
+    close = closeness(sizes[:found], goal.tolerance) if goal.closeness is None else goal.closeness
+    following = float(residuals[found]) if found < len(residuals) else math.inf
+    is_reached = following <= close or (goal.floor and count)
+    return state.subspace(rotation) if is_reached else None
 
 
-def _orthonormal(block: Tensor, taken: Tensor, fresh: Callable[[], Tensor]) -> Tensor:
-    """An orthonormal block beside ``taken``; columns that lie in its span are replaced by fresh ones."""
-    length = torch.linalg.vector_norm(block, dim=0).max()
-    rest = block - taken @ (taken.mT @ block)
-    basis, triangle = torch.linalg.qr(rest)
-    lost = triangle.diagonal().abs() <= _LOST * length
-    basis = torch.where(lost, fresh(), basis) if lost.any() else basis
-    for _ in range(2):
-        basis = torch.linalg.qr(basis - taken @ (taken.mT @ basis)).Q
-    return basis
+def closeness(sizes: Tensor, tolerance: float) -> float:
+    """Residual by which the next eigenvalue is told from these ``|μ|``, relative to the greatest.
+
+    It is not greater than the least of them, or it is a copy of one: a tenth of the least distance will do.
+    """
+    scale, floor = float(sizes.max()), float(sizes.min())
+    above = sizes[sizes - floor > 10 * tolerance * scale] - floor
+    distance = 0.1 * float(above.min()) / scale if len(above) else 1e-3
+    return max(tolerance, min(1e-3, distance))
+
+
+def _orthonormal(
+    block: Tensor, taken: Tensor, fresh: Callable[[], Tensor]
+) -> tuple[Float[Tensor, "N C"], Float[Tensor, "M C"], Float[Tensor, "C C"]]:
+    """An orthonormal ``F`` beside ``T``, taken, with ``block = T p + F r``; and ``p`` and ``r``.
+
+    Columns of ``F`` for which nothing is left are fresh ones, with rows of zeros in ``r``.
+    """
+    lost = _LOST * torch.linalg.vector_norm(block, dim=0).max()
+    parts = taken.mT @ block
+    rest = block - taken @ parts
+    basis, turn = torch.linalg.qr(rest)
+    some_lost = bool((turn.diagonal().abs() <= lost).any())
+    if some_lost:
+        basis, sizes, turn = torch.linalg.svd(rest, full_matrices=False)
+        basis = torch.where(sizes <= lost, fresh(), basis)
+        turn = torch.where(sizes <= lost, 0, sizes).unsqueeze(-1) * turn
+    for _ in range(2 if some_lost else 1):
+        again = taken.mT @ basis
+        basis, triangle = torch.linalg.qr(basis - taken @ again)
+        parts, turn = parts + again @ turn, triangle @ turn
+    return basis, parts, turn
 
 
 def _leading(small: Tensor, count: int, symmetric: bool) -> Tensor:

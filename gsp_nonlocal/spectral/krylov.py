@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,9 @@ from tqdm import tqdm
 from filters.operators.solve import ConvergenceError
 from gsp_nonlocal.shifts import ShiftOperator
 from gsp_nonlocal.shifts.pooled import Product
+from gsp_nonlocal.shifts.repeated import Repeated, repeated
 from gsp_nonlocal.shifts.structure import recognise_symmetry
-from gsp_nonlocal.spectral.block_krylov import Goal, Subspace, empty, ritz, search
+from gsp_nonlocal.spectral.block_krylov import Goal, Subspace, closeness, empty, ritz, search
 
 PATIENCE = 3.0
 """Seconds after which a bar is shown."""
@@ -21,14 +23,17 @@ PATIENCE = 3.0
 SMALL = 256
 """Up to so many nodes, and where most eigenvalues are wanted, products form the matrix."""
 
+SPARE = 4
+"""Columns of a block beyond ``k``: with them, one search finds all copies of the ``k`` greatest."""
+
 ROUNDS = 12
-"""Searches from fresh vectors; each finds an eigenvalue as often as there are columns in a block."""
+"""Searches from fresh vectors at most; each finds an eigenvalue as often as there are columns in a block."""
 
 
 @dataclass(frozen=True, eq=False)
 class ExtremePairs:
-    """Eigenvalues ``(k,)`` of one graph, vectors ``(N, k)``, ``‖S u − μ u‖ (k,)``, and whether a search from
-    fresh vectors found nothing greater."""
+    """Eigenvalues ``(k,)`` of one graph, vectors ``(N, k)``, ``‖S u − μ u‖ (k,)``, and whether random vectors
+    beside them showed nothing greater."""
 
     values: Tensor
     vectors: Tensor
@@ -39,8 +44,9 @@ class ExtremePairs:
 def extreme_eigenpairs(shift: ShiftOperator, k: int) -> list[ExtremePairs]:
     """The ``k`` eigenvalues of greatest ``|μ|`` of each graph, with their multiplicities.
 
-    One search finds an eigenvalue at most as often as its block has columns. So another starts from fresh
-    random vectors beside what was found, until one finds nothing that is greater than the least of the ``k``.
+    One search finds an eigenvalue at most as often as its block has columns. Where that is more than ``k``,
+    it goes on until the greatest of the rest is close, too. Else another starts from fresh random vectors
+    beside what was found, until one finds nothing that is greater than the least of the ``k``.
 
     In float64, or complex128 for a graph that is not symmetric. On few nodes, and where ``k`` is close to
     ``N``, the matrix is formed by products.
@@ -56,22 +62,23 @@ def extreme_eigenpairs(shift: ShiftOperator, k: int) -> list[ExtremePairs]:
 def _of_graph(shift: ShiftOperator, k: int, bar: tqdm[Any]) -> ExtremePairs:
     shift = recognise_symmetry(shift)
     nodes = shift.shape[-1]
-    columns = min(24, max(8, k + 4)) if nodes <= 10**5 else 8
-    product = _product(shift.prepared(), bar)
+    many = repeated(shift)
+    columns = min(24, max(8, k + SPARE)) * (2 if many.is_recomputed else 1) if nodes <= 10**5 else 8
+    product = _product(many, bar)
     if nodes <= max(SMALL, 2 * k + ROUNDS * columns):
         return _of_matrix(product, nodes, k, shift)
     return _search(product, columns, k, shift)
 
 
-def _product(shift: ShiftOperator, bar: tqdm[Any]) -> Product:
+def _product(many: Repeated, bar: tqdm[Any]) -> Product:
     """``S`` times a block, in the shift's own precision, from and to float64."""
 
     def product(vectors: Tensor) -> Tensor:
         bar.update(vectors.shape[-1])
-        found = (shift @ vectors.to(shift.dtype).unsqueeze(0))[0].double()
+        found = many(vectors.to(many.dtype).unsqueeze(0))[0].double()
         if not found.isfinite().all():
             raise ValueError(
-                f"products of the shift in {shift.dtype} are NaN or infinite, though what it is made of is "
+                f"products of the shift in {many.dtype} are NaN or infinite, though what it is made of is "
                 "finite; pass shift.to(torch.float64)"
             )
         return found
@@ -92,7 +99,8 @@ def _search(product: Product, columns: int, k: int, shift: ShiftOperator) -> Ext
         return torch.randn(nodes, columns, generator=generator, dtype=torch.float64).to(shift.device)
 
     tolerance = max(1e-11, 32 * torch.finfo(shift.dtype).eps)
-    known, goal = empty(nodes, shift.device), Goal(k, 0.0, tolerance, tolerance)
+    is_sure = columns >= k + SPARE
+    known, goal = empty(nodes, shift.device), Goal(k, tolerance, closeness=None if is_sure else math.inf)
     for _ in range(ROUNDS):
         found = search(product, start, known, goal, shift.is_symmetric)
         if found is None:
@@ -101,8 +109,8 @@ def _search(product: Product, columns: int, k: int, shift: ShiftOperator) -> Ext
                 'are as great or nearly; use method="dense" with a max_nodes of at least '
                 f"{nodes}, or spectral_density"
             )
-        known = known.with_(found.subspace)
-        best = _greatest(known, k, shift, is_certified=not found.subspace.basis.shape[1])
+        known = known.with_(found)
+        best = _greatest(known, k, shift, is_certified=is_sure or not found.size)
         if best.is_certified:
             return best
         goal = _next_goal(best.values.abs(), columns, tolerance)
@@ -110,14 +118,9 @@ def _search(product: Product, columns: int, k: int, shift: ShiftOperator) -> Ext
 
 
 def _next_goal(sizes: Tensor, columns: int, tolerance: float) -> Goal:
-    """Whatever is greater than the least that is known; a copy of a known one could be.
-
-    So the greatest of the rest need be told from those only: a tenth of the least distance will do.
-    """
-    scale, floor = float(sizes.max()), float(sizes.min())
-    above = sizes[sizes - floor > 10 * tolerance * scale] - floor
-    distance = 0.1 * float(above.min()) / scale if len(above) else 1e-3
-    return Goal(columns, floor + 5 * tolerance * scale, max(tolerance, min(1e-3, distance)), tolerance)
+    """Whatever is greater than the least that is known."""
+    floor = float(sizes.min()) + 5 * tolerance * float(sizes.max())
+    return Goal(columns, tolerance, floor, closeness(sizes, tolerance))
 
 
 def _greatest(space: Subspace, k: int, shift: ShiftOperator, *, is_certified: bool) -> ExtremePairs:

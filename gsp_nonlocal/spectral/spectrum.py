@@ -48,7 +48,7 @@ class Spectrum:
         residuals: ``‖S u − μ u‖ (B, K)``, where eigenvalues were found by products alone: of a symmetric
             shift one lies within it of each ``μ``. ``None`` where LAPACK found them, to its rounding.
         is_certified: whether the ``k`` are sure to be the greatest, with their multiplicities: all were
-            computed, or a last search, from random vectors beside what was found, found nothing greater.
+            computed, or random vectors beside what was found led to nothing greater.
         rounding: of the shift's entries: the machine epsilon of its data type.
     """
 
