@@ -110,7 +110,7 @@ def _name(func: Callable[..., Any]) -> str:
 
 CASTS = {"to", "float", "double", "half", "bfloat16", "type", "type_as", "contiguous", "clone", "detach"}
 VIEWS = {"view", "reshape", "flatten", "unflatten", "unsqueeze", "squeeze", "expand", "view_as", "reshape_as"}
-KEPT = CASTS | {"dropout", "dropout_", "feature_dropout", "alpha_dropout", "nan_to_num", "nan_to_num_"}
+LEFT_ALONE = CASTS | {"dropout", "dropout_", "feature_dropout", "alpha_dropout", "nan_to_num", "nan_to_num_"}
 """Functions that leave the softmax what it is; dropout is left out."""
 
 SCALED = {"mul": 1, "__mul__": 1, "__rmul__": 1, "mul_": 1, "__imul__": 1, "multiply": 1}
@@ -213,7 +213,7 @@ def _of_weights(name: str, made: Weights, args: Args, kwargs: Kwargs, out: Any) 
     if made.is_mixed:
         return made
     ends = made.source.shape[-2:][:: -1 if made.is_transposed else 1]
-    if name in KEPT or (name in VIEWS and out.shape[-2:] == ends):
+    if name in LEFT_ALONE or (name in VIEWS and out.shape[-2:] == ends):
         return made
     if _swaps(name, args, kwargs, out.dim()):
         return replace(made, is_transposed=not made.is_transposed)
