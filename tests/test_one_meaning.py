@@ -11,7 +11,6 @@ SHARED = {
     "load_block": "a foreign block's weights in ours, one a foreign package",
     "convert": "a foreign network's blocks become ours, one a foreign package",
     "main": "what a command runs",
-    "HOMES": "where a forward pass is defined that a reader knows, one a foreign package",
 }
 """Names with one meaning that are defined once a package, and why."""
 SHARED_FILES = {
