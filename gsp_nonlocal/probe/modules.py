@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from gsp_nonlocal.probe.readers import Entry, entry_of
+
+RECENT = 2
+"""How many results of a running module's parts are remembered, to find where windows were cut out."""
 
 Watched = tuple[str, nn.Module, Entry]
 """The path that a trace is reported under, the module that is hooked, and how it is read."""
@@ -18,6 +23,15 @@ Watched = tuple[str, nn.Module, Entry]
 
 class ProbeError(ValueError):
     """Raised in a forward pass of which nothing can be read, or of which more would be kept than may be."""
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A module that runs: what it was given, and what its parts returned last."""
+
+    path: str
+    given: list[Tensor]
+    returned: deque[Tensor] = field(default_factory=lambda: deque(maxlen=RECENT))
 
 
 class Running:
@@ -33,13 +47,20 @@ class Running:
     def __init__(self, model: nn.Module) -> None:
         self.model = model
         self.called: dict[str, str] = {}
-        self._stack: list[str] = []
+        self._stack: list[_Frame] = []
         self._undo = ExitStack()
 
     @property
     def path(self) -> str:
         """Of the innermost module that runs; empty for the model itself."""
-        return self._stack[-1] if self._stack else ""
+        return self._stack[-1].path if self._stack else ""
+
+    @property
+    def nearby(self) -> Iterator[Tensor]:
+        """What parts of the running modules returned last, and what these were given; innermost first."""
+        for frame in reversed(self._stack):
+            yield from reversed(frame.returned)
+            yield from frame.given
 
     def __enter__(self) -> Running:
         self._stack.clear()
@@ -56,15 +77,17 @@ class Running:
         self._undo.close()
 
     def _entering(self, path: str) -> Any:
-        def enter(module: nn.Module, args: object) -> None:
-            self._stack.append(path)
+        def enter(module: nn.Module, args: tuple[object, ...]) -> None:
+            self._stack.append(_Frame(path, [part for part in args if isinstance(part, Tensor)]))
             self.called[path] = type(module).__name__
 
         return enter
 
-    def _leaving(self, *_: object) -> None:
+    def _leaving(self, module: nn.Module, args: object, output: object) -> None:
         if self._stack:
             self._stack.pop()
+        if self._stack and isinstance(output, Tensor):
+            self._stack[-1].returned.append(output)
 
     def require(self, paths: Sequence[str]) -> None:
         """Raise a ``ValueError`` for a path that is no module of the model."""

@@ -185,7 +185,7 @@ class SpectralProbe:
         if not self._is_wanted(path):
             return None
         with torch.no_grad():
-            trace = trace_of(found, self._images)
+            trace = trace_of(found, self._images, self._running.nearby)
         self._keep(path, trace)
         if isinstance(trace, CrossTrace):
             return Kept(lambda respond: None, partial(self._retract, path))

@@ -8,6 +8,7 @@ question                      answer
 ``factored(shift)``           the factors, where ``S`` is known by them
 ``has_closed_spectrum``       whether all eigenvalues are found without the matrix
 ``is_triangular(shift)``      whether they are the diagonal, as of causal attention
+``windows(shift)``            the shift, where it is the graphs of windows side by side
 ``rows(shift, nodes)``        rows of ``S``, without ``S``
 ``entries(shift, sources)``   some entries of every row
 ``recognise_symmetry``        a matrix as symmetric where it equals its transpose
@@ -41,6 +42,7 @@ from gsp_nonlocal.shifts.low_rank import LowRankShift
 from gsp_nonlocal.shifts.masked_attention import MaskedAttentionShift
 from gsp_nonlocal.shifts.scaled import ScaledShift
 from gsp_nonlocal.shifts.sparse import SparseShift
+from gsp_nonlocal.shifts.windows import WindowShift
 
 
 def stored_matrix(shift: ShiftOperator) -> Tensor | None:
@@ -60,7 +62,17 @@ def factored(shift: ShiftOperator) -> LowRankShift | None:
 
 def has_closed_spectrum(shift: ShiftOperator) -> bool:
     """Whether all eigenvalues are found without the matrix: by factors, or as they stand on the diagonal."""
-    return shift.diagonal is not None or factored(shift) is not None or is_triangular(shift)
+    return (
+        shift.diagonal is not None
+        or factored(shift) is not None
+        or is_triangular(shift)
+        or windows(shift) is not None
+    )
+
+
+def windows(shift: ShiftOperator) -> WindowShift | None:
+    """The shift, where its graphs are windows side by side: their eigenvalues are its own."""
+    return shift if isinstance(shift, WindowShift) else None
 
 
 def is_triangular(shift: ShiftOperator) -> bool:

@@ -19,6 +19,7 @@ from gsp_nonlocal.shifts.structure import (
     has_closed_spectrum,
     is_triangular,
     triangular_eigenvalues,
+    windows,
 )
 from gsp_nonlocal.spectral.krylov import ExtremePairs, extreme_eigenpairs
 from gsp_nonlocal.spectral.matrices import DENSE_NODES, dense_matrix, require_finite
@@ -188,7 +189,8 @@ def _choose(shift: ShiftOperator, k: int | None, method: str, eigenvectors: bool
         raise ValueError(f"unknown method {method!r}; choose one of: {', '.join(get_args(SpectrumMethod))}")
     if k is not None and not 1 <= require_integer("k", k) <= nodes:
         raise ValueError(f"k must be 1 to {nodes}, the number of nodes, got {k}")
-    closed = has_closed_spectrum(shift) and not (eigenvectors and is_triangular(shift))
+    by_parts = is_triangular(shift) or windows(shift) is not None  # without eigenvectors
+    closed = has_closed_spectrum(shift) and not (eigenvectors and by_parts)
     if method == "factors" and not closed:
         raise ValueError(f'{type(shift).__name__} has no factors; use method="auto", "dense" or "krylov"')
     if method == "krylov" and k is None:
@@ -207,6 +209,9 @@ def _exact(shift: ShiftOperator, method: str, eigenvectors: bool, max_nodes: int
         return values, torch.diag_embed(torch.ones_like(values)) if eigenvectors else None
     if method == "factors" and (factors := factored(shift)) is not None:
         return _from_factors(factors, eigenvectors)
+    if method == "factors" and (cut := windows(shift)) is not None:
+        found = spectrum(cut.inner, max_nodes=max_nodes).eigenvalues
+        return cut.from_windows(found.unsqueeze(-1)).squeeze(-1), None
     if method == "factors":
         return triangular_eigenvalues(shift), None
     matrix = dense_matrix(shift, max_nodes)

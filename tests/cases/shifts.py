@@ -27,6 +27,7 @@ from gsp_nonlocal.shifts import (
     scaled,
 )
 from gsp_nonlocal.shifts.biadjacency import Exponents
+from gsp_nonlocal.shifts.windows import WindowShift
 from tests.cases.signals import (
     GRID,
     IN,
@@ -94,6 +95,10 @@ SHIFTS: dict[str, Callable[[], ShiftOperator]] = {
     "attention, transposed": lambda: AttentionShift(*embeddings()).T,
     "attention, causal": lambda: MaskedAttentionShift(Exponents(*embeddings(), is_causal=True)),
     "attention, masked and biased": masked,
+    "windows of attention": lambda: WindowShift(
+        AttentionShift(*(part.flatten(0, 1).unflatten(0, (-1, 4)) for part in embeddings())),
+        torch.arange(NODES).view(3, 4).roll(1).flip(1),
+    ),
     "exponential, symmetric": lambda: normalise_exponential(*embeddings(), "average", "symmetric"),
     "exponential, averaged walk": lambda: normalise_exponential(*embeddings(), "average", "random_walk"),
     "hinge": lambda: scaled(HingeShift(*hinges()), *constants(1 / NODES)),

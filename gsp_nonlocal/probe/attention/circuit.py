@@ -29,10 +29,11 @@ class HeadValues(NamedTuple):
 
 
 class _Made(NamedTuple):
-    """Which weights made what a storage holds."""
+    """Which weights made what a storage holds, and of what."""
 
     storage: StorageWeakRef
     weight: Tensor
+    given: Tensor
 
 
 class Circuits:
@@ -45,10 +46,19 @@ class Circuits:
         self._made: dict[int, _Made] = {}
         self._open: _Open | None = None
 
+    def source(self, value: Tensor) -> Tensor | None:
+        """The input of the map that made the values."""
+        made = self._maker(value)
+        return None if made is None else made.given
+
+    def _maker(self, value: Tensor) -> _Made | None:
+        made = self._made.get(value.untyped_storage().data_ptr())
+        return None if made is None or made.storage.expired() else made
+
     def values(self, value: Tensor) -> HeadValues | None:
         """Where values ``(B, G, M, d)`` come from that are a view of a map's output."""
-        made = self._made.get(value.untyped_storage().data_ptr())
-        if made is None or made.storage.expired() or value.dim() != 4:
+        made = self._maker(value)
+        if made is None or value.dim() != 4:
             return None
         width, (batch, head, node, channel) = len(made.weight), value.stride()
         if node % width or (batch % width and value.shape[0] > 1):
@@ -64,7 +74,8 @@ class Circuits:
     def linear(self, given: Tensor, weight: Tensor, out: Tensor) -> None:
         """Note a map ``out = given · weightᵀ + bias``."""
         storage = out.untyped_storage()
-        self._made[storage.data_ptr()] = _Made(StorageWeakRef(storage), weight.detach())
+        self._made = {key: made for key, made in self._made.items() if not made.storage.expired()}
+        self._made[storage.data_ptr()] = _Made(StorageWeakRef(storage), weight.detach(), given.detach())
         waiting, self._open = self._open, None
         if waiting is not None and waiting.is_taken(given):
             waiting.attach(responder(waiting.values.matrices, weight.detach()))

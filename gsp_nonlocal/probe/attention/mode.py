@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -150,6 +151,7 @@ class AttentionMode(TorchFunctionMode):
     def _note(self, found: Attention | None, out: Tensor, operands: Sequence[Tensor] = ()) -> None:
         if found is None:
             return
+        found = replace(found, source=self.circuits.source(found.value))
         if self._multi is not None:
             found = self._multi.read(found)
         kept = self.seen(found)

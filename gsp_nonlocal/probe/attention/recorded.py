@@ -90,6 +90,7 @@ class Attention:
         matrix: ``A (…, N, M)`` where it was formed and its scores are not known.
         is_stochastic: whether rows sum to 1, or to 0.
         two_sets: whether queries and keys are known to be of different nodes.
+        source: the tokens that the values were made of by a linear map, where that is known.
     """
 
     value: Tensor
@@ -98,6 +99,7 @@ class Attention:
     factors: tuple[Tensor, Tensor] | None = None
     is_stochastic: bool = True
     two_sets: bool = False
+    source: Tensor | None = None
 
     @property
     def shape(self) -> torch.Size:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -9,18 +11,21 @@ from filters import DenseShift, ShiftOperator
 from filters.operators.promises import PromiseKeywords, Promises
 from gsp_nonlocal.probe.attention.recorded import Attention, Scores
 from gsp_nonlocal.probe.trace import CrossTrace, Trace
+from gsp_nonlocal.probe.windows import find_windows
 from gsp_nonlocal.shifts import AttentionShift, LowRankShift
 from gsp_nonlocal.shifts.attention import SOFTMAX
 from gsp_nonlocal.shifts.biadjacency import AttentionBiadjacency, DenseBiadjacency, Exponents
 from gsp_nonlocal.shifts.masked_attention import MaskedAttentionShift
+from gsp_nonlocal.shifts.windows import WindowShift
 from gsp_nonlocal.spectral.layout import Layout
 
 
-def trace_of(found: Attention, images: int) -> Trace | CrossTrace:
+def trace_of(found: Attention, images: int, recent: Iterable[Tensor] = ()) -> Trace | CrossTrace:
     """The graphs ``(B·G, N, N)`` of an attention over ``images`` images, or what joins ``M`` nodes to ``N``.
 
     Leading dimensions are images first, then windows and heads. Tensors are copied: what a model writes to
-    afterwards stays as it was seen.
+    afterwards stays as it was seen. Windows whose tokens are found on one of the ``recent`` maps are one
+    graph of that map.
     """
     shape = found.shape
     lead, (nodes, sources) = shape[:-2], shape[-2:]
@@ -28,7 +33,13 @@ def trace_of(found: Attention, images: int) -> Trace | CrossTrace:
     graphs = _graphs(lead, images)
     if nodes != sources or found.two_sets:
         return CrossTrace(_join(found, lead), value, graphs)
-    return Trace(_shift(found, lead), value, apply_shift, Layout((nodes,)), graphs)
+    shift = _shift(found, lead)
+    windows = None if found.source is None else find_windows(found.source, images, recent)
+    if windows is None or lead[0] != len(windows.places) * images:
+        return Trace(shift, value, apply_shift, Layout((nodes,)), graphs)
+    heads = lead.numel() // lead[0]
+    whole = WindowShift(shift, windows.places, heads)
+    return Trace(whole, whole.from_windows(value), apply_shift, Layout(windows.spatial), heads)
 
 
 def apply_shift(z: Tensor, shift: ShiftOperator) -> Tensor:
