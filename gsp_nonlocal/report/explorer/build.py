@@ -197,5 +197,5 @@ def _note(arrangement: Arrangement, plan: Plan, pictures: list[Picture]) -> str:
     said = [*arrangement.notes, *plan.notes((arrangement.height, arrangement.width))]
     broken = sum(value is None for picture in pictures for value in picture.greatest)
     if broken:
-        said.append(f"Rows that are not finite, and empty here: {broken}.")
+        said.append(f"{broken} rows are not finite, and not drawn.")
     return " ".join(said)

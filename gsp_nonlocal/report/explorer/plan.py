@@ -48,7 +48,7 @@ class Plan:
         if targets != grid:
             said.append(
                 f"The map has {_times(targets)} cells, each coloured by the mean weight of its positions; "
-                "the numbers below it are of single positions."
+                "the numbers are of single positions."
             )
         return said
 

@@ -431,17 +431,20 @@
     if (greatest === null) return [...said, ["weights", "not finite: nothing is drawn"]];
     if (picture.spread[tile] === 0) return [...said, ["weights", "all 0: this position collects nothing"]];
     const where = spell(view, positionNumber(view, picture.where[tile]));
-    said.push(["greatest weight", `${number(greatest)} at ${where}: ${number(times(picture, tile), 2)} times an even weight`]);
+    said.push(["greatest weight", `${number(greatest)} at ${where}: ${about(times(picture, tile))} times an even weight`]);
     said.push(["even weight", `${number(picture.even[tile] ?? picture.even)}, the same for all ${view.nodes} nodes`]);
     said.push(["collects from", spread(picture.spread[tile], view.nodes)]);
     if (view.tokens.length) said.push([view.tokens.length > 1 ? "from tokens" : "from the class token", percent(picture.share[tile])]);
     return said;
   }
 
-  // A spread in three digits; two, or more than there are, would be wrong in a row that is nearly even.
   function spread(count, nodes) {
-    const about = Math.min(nodes, Math.max(1, count < 10 ? Number(count.toPrecision(2)) : Math.round(count)));
-    return about > 0.995 * nodes ? `all ${nodes} nodes, nearly evenly` : `about ${about} of ${nodes} nodes`;
+    return count > 0.995 * nodes ? `all ${nodes} nodes, nearly evenly` : `about ${about(Math.max(1, count))} of ${nodes} nodes`;
+  }
+
+  // Two digits, or all of a whole number: 196.7 is not rounded to 200, which is more than there are nodes.
+  function about(count) {
+    return String(count < 10 ? Number(count.toPrecision(2)) : Math.round(count));
   }
 
   function spell(view, { frame, row, column }) {
@@ -454,11 +457,11 @@
     return view.grid.slice(view.grid.findIndex((extent, place) => extent > 1 || place === 2)).join(" × ");
   }
 
-  function number(value, digits = 3) {
-    return String(Number(value.toPrecision(digits))).replace(/-/g, "−");
+  function number(value) {
+    return String(Number(value.toPrecision(3))).replace(/-/g, "−");
   }
 
   function percent(part) {
-    return `${number(100 * part)} %`;
+    return part && part < 1e-4 ? "less than 0.01 %" : `${number(100 * part)} %`;
   }
 })();
