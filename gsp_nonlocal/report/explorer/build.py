@@ -15,8 +15,8 @@ from gsp_nonlocal.report.explorer.image_rows import Rows, image_rows
 from gsp_nonlocal.report.explorer.plan import Plan, plans
 from gsp_nonlocal.report.explorer.view import Picture, View
 
-VIEWS_BYTES = 3_000_000
-"""Bytes of all views of a page, whose explorer then stays below 3.5 MB."""
+VIEWS_BYTES = 3_400_000
+"""Bytes of all views of a page, whose explorer then stays below 3.8 MB."""
 
 MEAN_SHARE = 4
 """The mean of many heads may take one of so many parts of a block's bytes."""
@@ -83,10 +83,10 @@ def _mean_and_heads(
     """The mean in its part of the budget, a quarter where there are many heads, then each head in the rest."""
     share = budget // min(MEAN_SHARE, trace.graphs + 1)
     mean = _finest(names, trace, images, arrangement, False, share)
-    heads = _finest(names, trace, images, arrangement, True, budget - _size(mean))
-    if heads or not mean:
-        return mean + heads if mean else []
-    mean = _finest(names, trace, images, arrangement, False, budget - len(NO_ROOM) * len(mean))
+    heads = _finest(names, trace, images, arrangement, True, budget - _size(mean)) if mean else []
+    if heads:
+        return mean + heads
+    mean = _finest(names, trace, images, arrangement, False, budget - len(NO_ROOM) - 1)
     return [replace(view, note=f"{view.note} {NO_ROOM}".strip()) for view in mean]
 
 

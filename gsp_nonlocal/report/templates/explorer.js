@@ -55,19 +55,20 @@
     }
   }
 
-  // Of the last time, the row that departs most from an even one, and that of another block, in their order; of one
-  // block the same row at the first time, or that of another head.
+  // Of the last time, the row that departs most from an even one, and that of another block; of one block the same
+  // row at the first time, or that of another head.
   function tellingRows() {
     const last = data.views[data.views.length - 1];
     const rows = data.views.filter((view) => same(view, last, "snapshot")).map(tellingRow);
     const greatest = (found) => found.reduce((best, row) => (row.departure > best.departure ? row : best));
     const best = greatest(rows);
+    const inOrder = (found) => found.sort((one, other) => rows.indexOf(one) - rows.indexOf(other));
     const elsewhere = rows.filter((row) => !same(row.view, best.view, "path"));
-    if (elsewhere.length) return [best, greatest(elsewhere)].sort((one, other) => rows.indexOf(one) - rows.indexOf(other));
+    if (elsewhere.length) return inOrder([best, greatest(elsewhere)]);
     const before = data.views.find((view) => ["path", "graph"].every((key) => same(view, best.view, key)));
-    if (before && before !== best.view) return [tellingRow(before), best];
+    if (before !== best.view) return [{ ...best, view: before, departure: 0 }, best];
     const others = rows.filter((row) => row !== best);
-    return [best, others.length ? greatest(others) : best];
+    return inOrder([best, others.length ? greatest(others) : best]);
   }
 
   // The image and the tile of a view whose greatest weight is most times an even one.
@@ -426,7 +427,7 @@
     const tile = tileOf(view);
     const greatest = picture.greatest[tile];
     const asked = hasToken(view) ? view.tokens[state.token] : spell(view, positionOf(view, queryAt(view, state.place)));
-    const said = [["position", asked + (hasToken(view) ? "" : ` of ${size(view)}`)]];
+    const said = [["chosen", asked + (hasToken(view) ? "" : ` of ${size(view)}`)]];
     if (state.token !== null && !hasToken(view)) said.push(["class token", "this block has none"]);
     if (greatest === null) return [...said, ["weights", "not finite: nothing is drawn"]];
     if (picture.spread[tile] === 0) return [...said, ["weights", "all 0: this position collects nothing"]];
