@@ -169,15 +169,13 @@ def test_eigenvalues_that_are_not_sure_are_shown_so(monkeypatch):
 
 @pytest.mark.parametrize(
     ("nodes", "width", "said"),
-    [(400, 4, "32 kB, the N × N matrix 1.28 MB"), (16, 64, "12.3 kB")],
+    [(400, 4, "25.6 kB, the N × N matrix 1.28 MB"), (16, 64, "16.4 kB")],
 )
 def test_the_memory_of_a_graph_is_a_gain_or_stands_alone(nodes, width, said):
-    query, key = draw(2, nodes, width).double(), draw(2, nodes, width // 2).double()
-    shift = AttentionShift(query, torch.cat([key, key], dim=-1))
+    query = draw(2, nodes, width).double()
+    shift = AttentionShift(query, query.flip(1))
     trace = Trace(shift, query, lambda z, s: s @ z, Layout((nodes,)), 1)
-    memory = dict(facts(trace, 1, [spectrum(shift)]))["memory of a graph"]
-    assert memory == said or ("matrix" in memory) == ("matrix" in said)
-    assert "(N × N" not in memory
+    assert dict(facts(trace, 1, [spectrum(shift)]))["memory of a graph"] == said
 
 
 @pytest.mark.parametrize(
@@ -195,7 +193,6 @@ def test_names_are_in_the_order_of_their_numbers():
     assert padded(["layer3", "layer10.2", "x2", "y10"]) == ["layer3", "layer10.2", "x2", "y10"]
     assert runs(order[2:], order) == [(order[2], order[11])]
     assert runs([order[5], order[4]], order) == [(order[4], order[4]), (order[5], order[5])]
-    assert runs([], order) == []
 
 
 def test_what_is_left_out_is_named():
