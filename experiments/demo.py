@@ -78,7 +78,7 @@ def classify_digits(output: Path, budget: Budget) -> DigitsResult:
 
 
 def compare_scenes(output: Path, budget: Budget) -> ScenesResult:
-    """Train the three networks on colour-cued scenes, and write table, comparison plot and spectral report."""
+    """Train the three networks on colour-cued scenes; write table, comparison plot and spectral report."""
     cells: list[Cell] = []
     networks: dict[str, Segmentation] = {}
     for model in MODELS:

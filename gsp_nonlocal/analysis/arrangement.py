@@ -48,7 +48,10 @@ class Arrangement:
     @property
     def notes(self) -> list[str]:
         """Sentences on what one has to know of the nodes."""
-        folded = f"Each position has {self.channels} nodes: shown are the mean of their rows and the sum of their weights."
+        folded = (
+            f"Each position has {self.channels} nodes: shown are the mean of their rows and the sum of their "
+            "weights."
+        )
         return [self.assumed] * bool(self.assumed) + [folded] * (self.channels > 1)
 
 

@@ -29,7 +29,9 @@ def summary(block: BlockRecord) -> str:
     """One line: which band passes, and where the energy of the signal goes."""
     before, after = block.mean("dirichlet_before"), block.mean("dirichlet_after")
     passed = f"{passes(block)}; " if block.responses else ""
-    return f"{passed}mean frequency of the signal {number(before)} before the filter, {number(after)} after it"
+    return (
+        f"{passed}mean frequency of the signal {number(before)} before the filter, {number(after)} after it"
+    )
 
 
 def passes(block: BlockRecord) -> str:
@@ -122,5 +124,7 @@ def _imaginary(block: BlockRecord) -> str:
         return ""
     greatest = max(known, default=0.0)
     return (
-        ", but its eigenvalues are real" if greatest < 1e-6 else f", imaginary parts |Im μ| up to {number(greatest)}"
+        ", but its eigenvalues are real"
+        if greatest < 1e-6
+        else f", imaginary parts |Im μ| up to {number(greatest)}"
     )

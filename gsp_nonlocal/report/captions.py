@@ -4,8 +4,8 @@ CAPTIONS = {
     "spectrum": (
         "Spectrum",
         "How many eigenvalues lie at each graph frequency; the ticks below are the frequencies, one row for "
-        "each graph. Where frequencies are complex, each is a point of the plane. A bad sign is one eigenvalue "
-        "near λ = 0 and all others at λ = 1: a graph that only averages the whole map.",
+        "each graph. Where frequencies are complex, each is a point of the plane. A bad sign is one "
+        "eigenvalue near λ = 0 and all others at λ = 1: a graph that only averages the whole map.",
     ),
     "density": (
         "Density",
@@ -20,14 +20,14 @@ CAPTIONS = {
     ),
     "response": (
         "Learned response",
-        "How much value projection and filter amplify each frequency (without norm, activation and gate); the "
-        "ticks below are the frequencies that the graphs have. A bad sign is a flat line: a block that does "
+        "How much value projection and filter amplify each frequency (without norm, activation and gate); "
+        "the ticks below are the frequencies that the graphs have. A bad sign is a flat line: a block that does "
         "not use its graph.",
     ),
     "energy": (
         "Energy of the signal",
-        "At which frequencies the signal's energy lies before and after the filter (for a directed graph, the "
-        "frequencies of its symmetric part). A bad sign is all of it at λ = 0 afterwards: all positions have "
+        "At which frequencies the signal's energy lies before and after the filter (for a directed graph, "
+        "the frequencies of its symmetric part). A bad sign is all of it at λ = 0 afterwards: all positions have "
         "become the same.",
     ),
     "over time": (
@@ -38,7 +38,7 @@ CAPTIONS = {
     ),
     "measures over time": (
         "Measures over time",
-        "Means over the graphs. A bad sign is an agreement of rows that rises to 1, or a distance to rank one "
-        "that falls to 0.",
+        "Means over the graphs. A bad sign is an agreement of rows that rises to 1, or a distance to rank "
+        "one that falls to 0.",
     ),
 }

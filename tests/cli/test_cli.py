@@ -66,9 +66,17 @@ def test_checkpoints_of_a_librarys_model_are_compared(files, tmp_path, capsys):
     ("given", "checkpoints", "said"),
     [
         ("--images a b --output x", [], "--images a b --blocks last --count 32 --output x_one_block"),
-        ("--count 2 --count=8 --blocks a b --graphs 4", [], "--graphs 4 --blocks last --count 32 --output x_one_block"),
+        (
+            "--count 2 --count=8 --blocks a b --graphs 4",
+            [],
+            "--graphs 4 --blocks last --count 32 --output x_one_block",
+        ),
         ("--std -1 2 --std 1 2 3 --out x", [], "--std 1 2 3 --blocks last --count 32 --output x_one_block"),
-        ("--checkpoint a.pth --overwrite", ["a.pth"], "--overwrite --checkpoint a.pth ANOTHER.ckpt --output x_compared"),
+        (
+            "--checkpoint a.pth --overwrite",
+            ["a.pth"],
+            "--overwrite --checkpoint a.pth ANOTHER.ckpt --output x_compared",
+        ),
     ],
 )
 def test_the_next_command_gives_every_option_once(given, checkpoints, said):

@@ -87,7 +87,10 @@ def test_a_tile_is_the_row_of_its_query(budget, queries, targets):
         rows = matrix[image, kept_positions(view)].view(-1, 12, 16)
         cells = rows.unflatten(2, (targets[1], -1)).unflatten(1, (targets[0], -1)).mean(dim=(2, 4))
         assert_tiles(view, image, cells)
-    assert ("a click shows the nearest" in view.note, "mean weight" in view.note) == (queries != (12, 16), targets != (12, 16))
+    assert ("a click shows the nearest" in view.note, "mean weight" in view.note) == (
+        queries != (12, 16),
+        targets != (12, 16),
+    )
 
 
 def test_numbers_are_of_whole_rows_whatever_is_drawn():
@@ -114,7 +117,9 @@ def test_numbers_are_of_whole_rows_whatever_is_drawn():
 )
 def test_the_mean_and_every_head_are_shown_as_finely_as_there_is_room(budget, mean, each):
     matrix = softmax_graphs(6, 64)
-    found = views("block", trace_of(matrix, Layout((8, 8)), graphs=3), (8, 8), snapshot="epoch 3", budget=budget)
+    found = views(
+        "block", trace_of(matrix, Layout((8, 8)), graphs=3), (8, 8), snapshot="epoch 3", budget=budget
+    )
     assert [view.graph for view in found] == ["mean of 3 heads", "head 1", "head 2", "head 3"]
     assert {view.snapshot for view in found} == {"epoch 3"}
     assert size_of(found) <= budget
@@ -191,7 +196,8 @@ def test_negative_weights_are_told_from_positive_ones():
 
 
 @pytest.mark.parametrize(
-    ("times", "opacity"), [(1.0, (0, 0)), (1.2, (1, 40)), (2.0, (50, 110)), (12.0, (160, 200)), (60, (230, 240))]
+    ("times", "opacity"),
+    [(1.0, (0, 0)), (1.2, (1, 40)), (2.0, (50, 110)), (12.0, (160, 200)), (60, (230, 240))],
 )
 def test_a_weight_looks_as_many_times_even_as_it_is(times, opacity):
     rest = (100 - times) / 99

@@ -256,11 +256,17 @@ def test_numbers_in_tables_fit_a_phone(browser, written):
         cells = view.locator("td:not(:empty)")
         assert cells.count() > 50
         assert cells.evaluate_all(outside) == 0
-        assert view.locator(".wide").evaluate_all("(e) => e.some((e) => e.scrollWidth > e.clientWidth)") is False
+        assert (
+            view.locator(".wide").evaluate_all("(e) => e.some((e) => e.scrollWidth > e.clientWidth)") is False
+        )
         label = "(cell) => getComputedStyle(cell, '::before').content"
         assert view.locator("#overview td").first.evaluate(label) == '"greatest |μ|"'
         measures = view.locator("#block-1 tbody tr").first.locator("td")
-        assert measures.evaluate_all(f"(cells) => cells.map({label})")[:3] == ['"in theory"', '"start"', '"end"']
+        assert measures.evaluate_all(f"(cells) => cells.map({label})")[:3] == [
+            '"in theory"',
+            '"start"',
+            '"end"',
+        ]
 
 
 def test_blocks_with_one_finding_share_a_sentence(tmp_path):
@@ -269,7 +275,9 @@ def test_blocks_with_one_finding_share_a_sentence(tmp_path):
     model = nn.Sequential(*(SNL(4, gate=number != 3) for number in range(12)))
     page = page_of([analyze(model, torch.rand(1, 4, 5, 5))], tmp_path, title="t").read_text(encoding="utf-8")
     [warning] = [
-        part for part in re.findall(r'<p class="warning"[^>]*>(.*?)</p>', page.partition("<main>")[0]) if "gate" in part
+        part
+        for part in re.findall(r'<p class="warning"[^>]*>(.*?)</p>', page.partition("<main>")[0])
+        if "gate" in part
     ]
     assert re.sub(r"<[^>]+>", "", warning).startswith("0 to 2, 4 to 11: The gate γ is 0")
     assert re.findall(r'href="#block-(\d+)"', warning) == ["1", "3", "5", "12"]

@@ -80,7 +80,7 @@ def views(
 def _mean_and_heads(
     names: tuple[str, str], trace: Trace, images: list[int], arrangement: Arrangement, budget: int
 ) -> list[View]:
-    """The mean in its part of the budget, a quarter where there are many heads, then each head in the rest."""
+    """The mean in its part of the budget, a quarter if there are many heads, then each head in the rest."""
     share = budget // min(MEAN_SHARE, trace.graphs + 1)
     mean = _finest(names, trace, images, arrangement, False, share)
     heads = _finest(names, trace, images, arrangement, True, budget - _size(mean)) if mean else []
