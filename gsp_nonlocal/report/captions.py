@@ -21,14 +21,14 @@ CAPTIONS = {
     "response": (
         "Learned response",
         "How much value projection and filter amplify each frequency (without norm, activation and gate); "
-        "the ticks below are the frequencies that the graphs have. A bad sign is a flat line: a block that does "
-        "not use its graph.",
+        "the ticks below are the frequencies that the graphs have. A bad sign is a flat line: a block that "
+        "does not use its graph.",
     ),
     "energy": (
         "Energy of the signal",
         "At which frequencies the signal's energy lies before and after the filter (for a directed graph, "
-        "the frequencies of its symmetric part). A bad sign is all of it at λ = 0 afterwards: all positions have "
-        "become the same.",
+        "the frequencies of its symmetric part). A bad sign is all of it at λ = 0 afterwards: all positions "
+        "have become the same.",
     ),
     "over time": (
         "Spectrum over time",

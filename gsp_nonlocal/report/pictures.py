@@ -20,10 +20,10 @@ LONGEST = 96
 COLOURS = 33
 """Colours of a map: few, so that maps take few bytes; neighbours above an even weight differ by 15 %."""
 
-EVEN = 8
+EVEN_COLOUR = 8
 """The number of the colour of an even weight, of those that are not signed."""
 
-MIDDLE = COLOURS // 2
+ZERO_COLOUR = COLOURS // 2
 """The number of the colour of 0, of those that are signed."""
 
 MOST_TIMES = 32.0
@@ -63,8 +63,8 @@ def paletted_png(levels: np.ndarray, palette: np.ndarray) -> str:
 def ratio_levels(ratio: Tensor, signed: bool) -> Tensor:
     """Numbers of colours for weights over an even weight, on one scale for all maps of a page.
 
-    Unsigned, ``EVEN`` at an even weight: in equal steps of the weight down to 0, in equal steps of its
-    logarithm up to ``MOST_TIMES``, which takes all beyond. Signed, ``MIDDLE`` at 0: in equal steps of
+    Unsigned, ``EVEN_COLOUR`` at an even weight: in equal steps of the weight down to 0, in equal steps of its
+    logarithm up to ``MOST_TIMES``, which takes all beyond. Signed, ``ZERO_COLOUR`` at 0: in equal steps of
     ``± log(1 + |ratio|)``.
 
     Args:
@@ -77,21 +77,23 @@ def ratio_levels(ratio: Tensor, signed: bool) -> Tensor:
     """
     if signed:
         part = ratio.sign() * torch.log1p(ratio.abs()) / log1p(MOST_TIMES)
-        return (MIDDLE + (MIDDLE * part).round()).clamp(0, COLOURS - 1).byte()
-    above = (COLOURS - 1 - EVEN) * ratio.clamp(min=1).log() / log(MOST_TIMES)
-    return (EVEN * ratio.clamp(0, 1) + above).round().clamp(0, COLOURS - 1).byte()
+        return (ZERO_COLOUR + (ZERO_COLOUR * part).round()).clamp(0, COLOURS - 1).byte()
+    above = (COLOURS - 1 - EVEN_COLOUR) * ratio.clamp(min=1).log() / log(MOST_TIMES)
+    return (EVEN_COLOUR * ratio.clamp(0, 1) + above).round().clamp(0, COLOURS - 1).byte()
 
 
 def even_palette() -> np.ndarray:
-    """Colours ``(COLOURS, 4)``, RGBA bytes: transparent at ``EVEN``, blue below, orange to yellow above."""
-    below = _shades("#4aa3ff", "#1d4fd8", EVEN, 0.55)[::-1]
-    above = _shades("#ff7a1a", "#fff27a", COLOURS - 1 - EVEN, 0.92)
+    """RGBA bytes ``(COLOURS, 4)``: transparent at ``EVEN_COLOUR``, blue below, orange to yellow above."""
+    below = _shades("#4aa3ff", "#1d4fd8", EVEN_COLOUR, 0.55)[::-1]
+    above = _shades("#ff7a1a", "#fff27a", COLOURS - 1 - EVEN_COLOUR, 0.92)
     return np.concatenate([below, np.zeros((1, 4), np.uint8), above])
 
 
 def signed_palette() -> np.ndarray:
-    """Colours ``(COLOURS, 4)``, RGBA bytes: transparent at ``MIDDLE``, orange to yellow above, blue below."""
-    below, above = (_shades(*ends, MIDDLE, 0.92) for ends in (("#2f6bff", "#8df4ff"), ("#ff7a1a", "#fff27a")))
+    """RGBA bytes ``(COLOURS, 4)``: transparent at ``ZERO_COLOUR``, orange to yellow above, blue below."""
+    below, above = (
+        _shades(*ends, ZERO_COLOUR, 0.92) for ends in (("#2f6bff", "#8df4ff"), ("#ff7a1a", "#fff27a"))
+    )
     return np.concatenate([below[::-1], np.zeros((1, 4), np.uint8), above])
 
 

@@ -44,7 +44,7 @@ def draw_atlas(tiles: Float[Tensor, "m h w"], even: Float[Tensor, " m"]) -> Atla
     levels = pictures.ratio_levels(ratio, signed)
     columns = _columns(*tiles.shape)
     palette = pictures.signed_palette() if signed else pictures.even_palette()
-    sheet = _sheet(levels, columns, pictures.MIDDLE if signed else pictures.EVEN)
+    sheet = _sheet(levels, columns, pictures.ZERO_COLOUR if signed else pictures.EVEN_COLOUR)
     return Atlas(pictures.paletted_png(sheet, palette), columns, signed)
 
 
