@@ -63,7 +63,7 @@ def test_checkpoints_of_a_librarys_model_are_compared(files, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("given", "checkpoints", "said"),
+    ("given", "weights", "said"),
     [
         ("--images a b --output x", [], "--images a b --blocks last --count 32 --output x_one_block"),
         (
@@ -75,12 +75,12 @@ def test_checkpoints_of_a_librarys_model_are_compared(files, tmp_path, capsys):
         (
             "--checkpoint a.pth --overwrite",
             ["a.pth"],
-            "--overwrite --checkpoint a.pth ANOTHER.ckpt --output x_compared",
+            "--overwrite --weights a.pth ANOTHER.pth --output x_compared",
         ),
     ],
 )
-def test_the_next_command_gives_every_option_once(given, checkpoints, said):
-    chosen = Namespace(checkpoint=checkpoints, count=8, output="x")
+def test_the_next_command_gives_every_option_once(given, weights, said):
+    chosen = Namespace(weights=weights, count=8, output="x")
     found = SimpleNamespace(blocks=[SimpleNamespace(name="last, application 2")])
     assert follow(["gsp-nonlocal", "analyze"], chosen, given.split(), found) == f"gsp-nonlocal analyze {said}"
 
