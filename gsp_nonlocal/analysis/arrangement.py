@@ -48,7 +48,10 @@ class Arrangement:
     @property
     def notes(self) -> list[str]:
         """Sentences on what one has to know of the nodes."""
-        folded = f"A position is {self.channels} nodes: the mean of their rows, the sum of their weights."
+        folded = (
+            f"Each position has {self.channels} nodes: shown are the mean of their rows and the sum of their "
+            "weights."
+        )
         return [self.assumed] * bool(self.assumed) + [folded] * (self.channels > 1)
 
 
@@ -68,7 +71,7 @@ def arrange(layout: Layout, image_size: tuple[int, ...]) -> Arrangement:
         tokens, height, width = patches
         return Arrangement(layout.extra + tokens, 1, 1, height, width, True, _assumed(*patches))
     over = over and len(spatial) == 1
-    assumed = "" if over else f"Where the {layout.positions} positions lie on the input is not known."
+    assumed = "" if over else f"It is not known where the {layout.positions} positions lie on the input."
     return Arrangement(layout.extra, layout.channels, 1, 1, layout.positions, over, assumed)
 
 

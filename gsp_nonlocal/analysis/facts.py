@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from gsp_nonlocal.probe.trace import Trace
-from gsp_nonlocal.shifts import DenseShift, LowRankShift, ShiftOperator
+from gsp_nonlocal.shifts import AttentionShift, DenseShift, LowRankShift, ShiftOperator
 from gsp_nonlocal.spectral.matrices import stored_tensors
 from gsp_nonlocal.spectral.spectrum import Spectrum
 
@@ -18,10 +18,10 @@ def facts(trace: Trace, analysed: int, found: list[Spectrum]) -> list[tuple[str,
     bound = shift.spectral_bound
     return [
         ("nodes N", f"{_count(nodes)} ({' × '.join(map(str, trace.layout.spatial))})"),
-        ("graphs an image", str(trace.graphs)),
-        ("analysed", f"{analysed} of {shift.shape[0]} graphs"),
-        ("kept as", _form(shift)),
-        ("memory of a graph", f"{_bytes(held)} (N × N: {_bytes(dense)})"),
+        ("graphs for each image", str(trace.graphs)),
+        ("graphs measured", f"{analysed} of {shift.shape[0]}"),
+        ("form", _form(shift)),
+        ("memory of a graph", _memory(held, dense)),
         ("symmetric", "yes" if shift.is_symmetric else "no"),
         ("proven bound of |μ|", "none" if bound is None else f"{bound:g}"),
         ("eigenvalues", _eigenvalues(min(found, key=lambda one: one.is_certified))),
@@ -36,8 +36,13 @@ def _eigenvalues(found: Spectrum) -> str:
     return f"all{zeros}"
 
 
+def _memory(held: float, dense: float) -> str:
+    """What is held; where that is less than the matrix, also what the matrix would take."""
+    return f"{_bytes(held)}, the N × N matrix {_bytes(dense)}" if held < dense else _bytes(held)
+
+
 def _form(shift: ShiftOperator) -> str:
-    names = {LowRankShift: "low-rank factors", DenseShift: "dense matrix"}
+    names = {LowRankShift: "low-rank factors", DenseShift: "dense matrix", AttentionShift: "queries and keys"}
     return names.get(type(shift), type(shift).__name__)
 
 

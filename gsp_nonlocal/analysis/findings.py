@@ -29,7 +29,9 @@ def summary(block: BlockRecord) -> str:
     """One line: which band passes, and where the energy of the signal goes."""
     before, after = block.mean("dirichlet_before"), block.mean("dirichlet_after")
     passed = f"{passes(block)}; " if block.responses else ""
-    return f"{passed}mean frequency of the signal {number(before)} before, {number(after)} after the filter"
+    return (
+        f"{passed}mean frequency of the signal {number(before)} before the filter, {number(after)} after it"
+    )
 
 
 def passes(block: BlockRecord) -> str:
@@ -41,13 +43,14 @@ def number(value: float | None) -> str:
     """Three digits, with a true minus sign; a dash for what is not known, or infinite."""
     if value is None:
         return "–"
-    return "0" if abs(value) < SHOWN_AS_ZERO else f"{value:.3g}".replace("-", "\u2212").replace("e+0", "e")
+    digits = f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+    return "0" if abs(value) < SHOWN_AS_ZERO else digits.replace("-", "\u2212")
 
 
 def _start(block: BlockRecord) -> list[Finding]:
     text = (
-        "The gate γ is 0: the block does nothing yet, and its output is its input. That is its start; train "
-        "it, or load trained weights."
+        "The gate γ is 0, so the block's output is its input: it has not been trained yet. Train it, or load "
+        "trained weights."
     )
     return [Finding("bad", text)] if block.gates and not any(block.gates) else []
 
@@ -55,29 +58,32 @@ def _start(block: BlockRecord) -> list[Finding]:
 def _bounds(block: BlockRecord) -> list[Finding]:
     radius = max(block.values("spectral_radius"), default=0.0)
     if block.bound is not None and radius > block.bound + 1e-3:
-        text = f"An eigenvalue of {number(radius)} is beyond the bound {block.bound:g}: too few digits."
+        text = (
+            f"An eigenvalue has size {number(radius)}, beyond the proven bound {block.bound:g}: the numbers "
+            "have too few digits."
+        )
         return [Finding("bad", text)]
     if radius > 1 + 1e-3:
-        text = f"|μ| reaches {number(radius)}, beyond 1: applied again and again, S grows without end."
+        text = f"|μ| reaches {number(radius)}, beyond 1: applied again and again, S grows without bound."
         return [Finding("note", text)]
     return []
 
 
 RANK_ONE = (
-    "S is within a tenth of rank one: up to a factor, every position gathers the same, and differences go "
-    "away."
+    "S is within a tenth of rank one: up to a factor, every position collects the same, so differences "
+    "between positions are lost."
 )
-ALIKE = "All rows are alike: attention does not depend on the position that asks."
-EVEN = "Rows are even: every position weighs all others alike, a plain average."
-ALONE = "Every position sees itself alone: the block does not use its graph."
+ALIKE = "All rows are alike: what a position collects does not depend on the position."
+EVEN = "Rows are even: every position gives all others the same weight, which is a plain average."
+ALONE = "Every position collects from itself alone: the block does not use its graph."
 
 
 def _graph(block: BlockRecord) -> list[Finding]:
     still = [graph for graph in block.graphs if (graph.measures["spectral_radius"] or 0.0) < 1e-7]
     if still:
         directed = any((graph.measures["asymmetry"] or 0.0) > 0 for graph in still)
-        cycle = "no cycle: their eigenvalues are 0, and say nothing of them"
-        what = cycle if directed else "no edge: all weights are 0 there"
+        cycle = "no cycle: their eigenvalues are all 0 and say nothing about them"
+        what = cycle if directed else "no edge: all their weights are 0"
         return [Finding("bad", f"{len(still)} of {len(block.graphs)} graphs have {what}.")]
     agreement = _mean(block, "row_agreement", 0.5)
     signs = {
@@ -98,7 +104,7 @@ def _theory(block: BlockRecord) -> list[Finding]:
     asymmetry = max(block.values("asymmetry"), default=1.0)
     if block.is_symmetric or asymmetry < 1e-6:
         how = "Symmetric" if block.is_symmetric else "Symmetric, though nothing makes it so"
-        text = f"{how}: real frequencies, orthogonal eigenvectors; the spectral theory holds as it stands."
+        text = f"{how}: frequencies are real and eigenvectors orthogonal, so the spectral theory holds."
         return [Finding("good", text)]
     real = _imaginary(block)
     known = {
@@ -107,7 +113,7 @@ def _theory(block: BlockRecord) -> list[Finding]:
     told = ", ".join(
         f"{name.replace('_', ' ')} {number(value)}" for name, value in known.items() if value is not None
     )
-    text = f"Not symmetric{real}{f'; {told}' if told else ''}: read its frequencies with this in mind."
+    text = f"Not symmetric{real}{f' ({told})' if told else ''}: the spectral theory holds only in part."
     return [Finding("note", text)]
 
 
@@ -118,5 +124,7 @@ def _imaginary(block: BlockRecord) -> str:
         return ""
     greatest = max(known, default=0.0)
     return (
-        ", its eigenvalues are real all the same" if greatest < 1e-6 else f", |Im μ| up to {number(greatest)}"
+        ", but its eigenvalues are real"
+        if greatest < 1e-6
+        else f", imaginary parts |Im μ| up to {number(greatest)}"
     )

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from gsp_nonlocal.analysis.findings import Finding, findings, number, summary
+from gsp_nonlocal.analysis.names import natural, runs
 from gsp_nonlocal.analysis.quantities import QUANTITIES
 from gsp_nonlocal.analysis.record import BlockRecord, Snapshot, courses
 from gsp_nonlocal.report import figures
@@ -48,10 +49,13 @@ class Section:
     plots: list[Plot]
     measures: list[list[str]]
 
-    @property
-    def bad(self) -> list[str]:
-        """The sentences on what is wrong."""
-        return [finding.text for finding in self.findings if finding.kind == "bad"]
+
+@dataclass(frozen=True)
+class Shared:
+    """A sentence that holds for several blocks: runs of them, each by its first and last name."""
+
+    text: str
+    runs: list[tuple[str, str]]
 
 
 def render(shown: Sequence[Snapshot], course: Sequence[Snapshot], rows: Explorer, title: str) -> str:
@@ -81,9 +85,12 @@ def render(shown: Sequence[Snapshot], course: Sequence[Snapshot], rows: Explorer
         model=shown[-1].model,
         shape=" × ".join(map(str, shown[-1].shape)),
         labels=_labels(shown),
+        columns=["in theory", *_labels(shown), "range"],
         overview=[_quantity(name).label for name in OVERVIEW],
         sections=sections,
-        skipped=shown[-1].skipped,
+        anchors={section.name: section.anchor for section in sections},
+        warnings=_warnings(sections),
+        skipped=_shared(sorted(shown[-1].skipped.items(), key=lambda item: natural(item[0]))),
         explorer=rows,
         policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {rows.script_hash}",
     )
@@ -92,6 +99,22 @@ def render(shown: Sequence[Snapshot], course: Sequence[Snapshot], rows: Explorer
 def _unbroken(label: str) -> Markup:
     """A label whose formulas in bars, such as ``|μ|``, stay on one line."""
     return Markup(re.sub(r"\|[^|]+\|", r'<span class="formula">\g<0></span>', str(escape(label))))
+
+
+def _warnings(sections: Sequence[Section]) -> list[Shared]:
+    """What is wrong, each sentence once, with all blocks that it holds for."""
+    order = [section.name for section in sections]
+    said = [(s.name, finding.text) for s in sections for finding in s.findings if finding.kind == "bad"]
+    return _shared(said, order)
+
+
+def _shared(said: Sequence[tuple[str, str]], order: Sequence[str] = ()) -> list[Shared]:
+    """Pairs of name and sentence by sentence; the names are among ``order``, by default these very names."""
+    order = order or list(dict.fromkeys(name for name, _ in said))
+    names: dict[str, list[str]] = {}
+    for name, text in said:
+        names.setdefault(text, []).append(name)
+    return [Shared(text, runs(found, order)) for text, found in names.items()]
 
 
 def _section(place: int, block: BlockRecord, shown: Sequence[Snapshot], over_time: Course | None) -> Section:

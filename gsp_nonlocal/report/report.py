@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from gsp_nonlocal.analysis.model_inputs import Inputs, check_inputs, input_size, leading
+from gsp_nonlocal.analysis.names import padded
 from gsp_nonlocal.analysis.record import Snapshot, courses
 from gsp_nonlocal.analysis.snapshot import Limits, measured, named_traces, probed
 from gsp_nonlocal.probe import MAX_NODES
@@ -195,7 +196,7 @@ def _write_figures(shown: Sequence[Snapshot], course: Sequence[Snapshot], folder
         for name, blocks, labels in courses(course)
         for figure, draw in figures.COURSES.items()
     ]
-    stems = _stems((of, name) for of, name, _ in drawings)
+    stems = _stems(zip(padded([of for of, _, _ in drawings]), (name for _, name, _ in drawings), strict=True))
     shown_work = tqdm(drawings, desc="figures", delay=PATIENCE, leave=False)
     for stem, (_, _, draw) in zip(stems, shown_work, strict=False):
         figure = draw()

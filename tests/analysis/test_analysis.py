@@ -11,11 +11,14 @@ from torch import Tensor, nn
 
 from gsp_nonlocal import NL, SNL
 from gsp_nonlocal.analysis import Limits, Snapshot, snapshot
-from gsp_nonlocal.analysis.findings import findings, summary
+from gsp_nonlocal.analysis.facts import facts
+from gsp_nonlocal.analysis.findings import findings, number, summary
+from gsp_nonlocal.analysis.names import natural, padded, runs
 from gsp_nonlocal.analysis.quantities import QUANTITIES, Graph, quantities
 from gsp_nonlocal.analysis.record import BlockRecord, courses
 from gsp_nonlocal.blocks import CC, CGNL, registry
 from gsp_nonlocal.probe import SpectralProbe
+from gsp_nonlocal.probe.trace import Trace
 from gsp_nonlocal.report import folder
 from gsp_nonlocal.report.report import analyze, write_analyses
 from gsp_nonlocal.shifts import AttentionShift, DiagonalShift
@@ -164,6 +167,34 @@ def test_eigenvalues_that_are_not_sure_are_shown_so(monkeypatch):
     assert dict(block.facts)["eigenvalues"] == "the 3 of greatest |μ|; not sure: repeated ones may be missing"
 
 
+@pytest.mark.parametrize(
+    ("nodes", "width", "said"),
+    [(400, 4, "25.6 kB, the N × N matrix 1.28 MB"), (16, 64, "16.4 kB")],
+)
+def test_the_memory_of_a_graph_is_a_gain_or_stands_alone(nodes, width, said):
+    query = draw(2, nodes, width).double()
+    shift = AttentionShift(query, query.flip(1))
+    trace = Trace(shift, query, lambda z, s: s @ z, Layout((nodes,)), 1)
+    assert dict(facts(trace, 1, [spectrum(shift)]))["memory of a graph"] == said
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0.0000123456, "1.23e−5"), (-0.5, "−0.5"), (1e-13, "0"), (2.5e8, "2.5e8"), (1e12, "1e12"), (None, "–")],
+)
+def test_numbers_are_short(value, said):
+    assert number(value) == said
+
+
+def test_names_are_in_the_order_of_their_numbers():
+    order = [f"blocks.{place}.attn" for place in range(12)]
+    assert sorted(order[5:] + order[:5], key=natural) == order
+    assert sorted(padded(order)) == padded(order)
+    assert padded(["layer3", "layer10.2", "x2", "y10"]) == ["layer3", "layer10.2", "x2", "y10"]
+    assert runs(order[2:], order) == [(order[2], order[11])]
+    assert runs([order[5], order[4]], order) == [(order[4], order[4]), (order[5], order[5])]
+
+
 def test_what_is_left_out_is_named():
     pooled = nn.Sequential(NL(4, sub_sample="max"), SNL(4))
     found = snapshot(pooled, draw(1, 4, 8, 8))
@@ -183,12 +214,12 @@ def record(**measured: float) -> BlockRecord:
     ("measured", "said"),
     [
         ({}, "spectral theory holds"),
-        ({"spectral_radius": 1.5}, "beyond the bound 1"),
+        ({"spectral_radius": 1.5}, "beyond the proven bound 1"),
         ({"spectral_radius": 0.0, "asymmetry": 0.0}, "no edge"),
         ({"distance_to_rank_one": 0.01}, "rank one"),
-        ({"row_agreement": 0.999}, "does not depend on the position that asks"),
+        ({"row_agreement": 0.999}, "does not depend on the position"),
         ({"row_entropy": 0.999}, "plain average"),
-        ({"row_distance": 0.0}, "sees itself alone"),
+        ({"row_distance": 0.0}, "collects from itself alone"),
     ],
 )
 def test_a_bad_sign_is_said_and_no_other(measured, said):
@@ -205,7 +236,7 @@ def test_leaving_the_symmetric_theory_is_said():
     assert any("Not symmetric" in text for text in texts)
     assert any("gate γ is 0" in text for text in texts)
     grows = snapshot(CGNL(4), draw(1, 4, 6, 6)).blocks[0]
-    assert any("grows without end" in finding.text for finding in findings(grows))
+    assert any("grows without bound" in finding.text for finding in findings(grows))
 
 
 def test_a_course_is_of_the_blocks_in_all_snapshots(found):

@@ -4,9 +4,11 @@ import json
 import subprocess
 import sys
 import tomllib
+from argparse import Namespace
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from setuptools import find_packages
 
 from gsp_nonlocal.blocks import describe_all, registry
 from gsp_nonlocal.cli import COMMANDS, main
+from gsp_nonlocal.cli.analyze import follow
 from gsp_nonlocal.cli.networks import library_model
 
 ROOT = Path(__file__).parents[2]
@@ -57,6 +60,29 @@ def test_checkpoints_of_a_librarys_model_are_compared(files, tmp_path, capsys):
     assert following[:2] == ["gsp-nonlocal", "analyze"] and "--blocks" in following
     held = {path.name for path in (tmp_path / "analysis").iterdir()}
     assert held == {"index.html", "analysis.json", "measures.csv", "eigenvalues.csv", "figures"}
+
+
+@pytest.mark.parametrize(
+    ("given", "weights", "said"),
+    [
+        ("--images a b --output x", [], "--images a b --blocks last --count 32 --output x_one_block"),
+        (
+            "--count 2 --count=8 --blocks a b --graphs 4",
+            [],
+            "--graphs 4 --blocks last --count 32 --output x_one_block",
+        ),
+        ("--std -1 2 --std 1 2 3 --out x", [], "--std 1 2 3 --blocks last --count 32 --output x_one_block"),
+        (
+            "--checkpoint a.pth --overwrite",
+            ["a.pth"],
+            "--overwrite --weights a.pth ANOTHER.pth --output x_compared",
+        ),
+    ],
+)
+def test_the_next_command_gives_every_option_once(given, weights, said):
+    chosen = Namespace(weights=weights, count=8, output="x")
+    found = SimpleNamespace(blocks=[SimpleNamespace(name="last, application 2")])
+    assert follow(["gsp-nonlocal", "analyze"], chosen, given.split(), found) == f"gsp-nonlocal analyze {said}"
 
 
 BAD = {

@@ -137,38 +137,90 @@ def choose(page: Any, name: str, key: str, value: str) -> None:
     pane(page, name).locator(f"[data-key={key}] select").select_option(value)
 
 
-def test_starts_with_two_blocks_at_the_last_time(page, shown):
-    assert_shows(page, "A", pick(shown, "3", "epoch 9", ""), 3 * 8 + 4)
-    assert_shows(page, "B", pick(shown, "5", "epoch 9", "mean of 2 heads"), 6 * 16 + 8)
+def departure(view: View) -> tuple[float, int, int]:
+    """The greatest weight of all images and kept positions, in even weights; its image and its tile."""
+    found = []
+    for image, picture in enumerate(view.pictures):
+        tiles = view.queries[0] * view.queries[1]
+        even = picture.even if isinstance(picture.even, tuple) else [picture.even] * len(picture.greatest)
+        found += [(abs(picture.greatest[tile] or 0) / even[tile], image, tile) for tile in range(tiles)]
+    return max(found)
 
 
-def test_a_click_in_either_pane_shows_both_rows(page, shown):
-    before = drawn(page, "A")
-    click(page, "A", 1.5 / 6, 6.5 / 8)
-    assert (drawn(page, "A") != before).any()
-    assert said(page, "A")["asked"] == "row 2, column 7 of 6 × 8"
-    assert said(page, "B")["asked"] == "row 3, column 13 of 12 × 16"
-    assert_shows(page, "A", pick(shown, "3", "epoch 9", ""), 1 * 8 + 6)
-    assert_shows(page, "B", pick(shown, "5", "epoch 9", "mean of 2 heads"), 2 * 16 + 12)
-    click(page, "B", 11.5 / 12, 0.5 / 16)
-    assert_shows(page, "A", pick(shown, "3", "epoch 9", ""), 5 * 8)
-    assert_shows(page, "B", pick(shown, "5", "epoch 9", "mean of 2 heads"), 11 * 16)
+def test_opens_on_the_rows_of_two_blocks_that_depart_most_from_even_ones(browser, file, shown):
+    last = [view for view in shown if view.snapshot == "epoch 9"]
+    wanted = [max((v for v in last if part in v.path), key=departure) for part in ("3", "5")]
+    leader = max(wanted, key=departure)
+    _, image, number = departure(leader)
+    with opened(browser, file) as page:
+        pressed = page.locator(".explorer-thumbs button[aria-pressed=true]")
+        assert pressed.get_attribute("aria-label") == f"Image {image + 1}"
+        for name, view in zip("AB", wanted, strict=True):
+            graph = pane(page, name).locator("[data-key=graph] select").evaluate("(e) => e.value")
+            assert graph == view.graph
+        name = "AB"[wanted.index(leader)]
+        assert_shows(page, name, leader, number, image)
+        times = said(page, name)["greatest weight"]
+        assert re.search(rf": {departure(leader)[0]:.0f}(\.\d)? times an even weight$", times), times
 
 
-def test_the_frame_lies_on_the_position_and_the_ring_on_its_greatest_weight(page, shown):
-    click(page, "A", 1.5 / 6, 6.5 / 8)
-    area = pane(page, "A").locator(".explorer-map").bounding_box()
+@pytest.mark.parametrize("kind", ["one block at two times", "one block with heads", "one graph"])
+def test_what_a_page_of_one_block_opens_on(browser, tmp_path, kind):
+    """The row that departs most, and the same one earlier; or another head; or nothing else."""
+    trace = traced(Layout((3, 4)), graphs=1 + (kind == "one block with heads"))
+    trace.shift.matrix[-1, 10] = torch.eye(12)[2]
+    found = views("block", trace, (6, 8), snapshot="late")
+    if kind == "one block at two times":
+        found = views("block", traced(Layout((3, 4)), seed=7), (6, 8), snapshot="early") + found
+    with opened(browser, write_page(tmp_path / "page.html", found, torch.rand(2, 3, 6, 8))) as page:
+        names = [
+            pane(page, name).locator(".explorer-chosen").text_content() for name in "AB"[: min(2, len(found))]
+        ]
+        wanted = {
+            "one block at two times": ["block · early · image 2", "block · late · image 2"],
+            "one block with heads": ["block · late · head 1 · image 2", "block · late · head 2 · image 2"],
+            "one graph": ["block · late · image 2"],
+        }[kind]
+        assert names == wanted
+        assert said(page, "A")["chosen"] == "row 3, column 3 of 3 × 4"
+
+
+@pytest.fixture
+def central(page) -> Any:
+    """The first image, both blocks at the last time, the mean of the heads, in the middle."""
+    page.locator(".explorer-thumbs button").first.click()
+    choose(page, "B", "graph", "mean of 2 heads")
+    click(page, "A", 3.5 / 6, 4.5 / 8)
+    return page
+
+
+def test_a_click_in_either_pane_shows_both_rows(central, shown):
+    before = drawn(central, "A")
+    click(central, "A", 1.5 / 6, 6.5 / 8)
+    assert (drawn(central, "A") != before).any()
+    assert said(central, "A")["chosen"] == "row 2, column 7 of 6 × 8"
+    assert said(central, "B")["chosen"] == "row 3, column 13 of 12 × 16"
+    assert_shows(central, "A", pick(shown, "3", "epoch 9", ""), 1 * 8 + 6)
+    assert_shows(central, "B", pick(shown, "5", "epoch 9", "mean of 2 heads"), 2 * 16 + 12)
+    click(central, "B", 11.5 / 12, 0.5 / 16)
+    assert_shows(central, "A", pick(shown, "3", "epoch 9", ""), 5 * 8)
+    assert_shows(central, "B", pick(shown, "5", "epoch 9", "mean of 2 heads"), 11 * 16)
+
+
+def test_the_frame_lies_on_the_position_and_the_ring_on_its_greatest_weight(central, shown):
+    click(central, "A", 1.5 / 6, 6.5 / 8)
+    area = pane(central, "A").locator(".explorer-map").bounding_box()
     where = pick(shown, "3", "epoch 9", "").pictures[0].where[14]
     for name, row, column in (("mark", 1, 6), ("peak", *divmod(where, 8))):
-        box = pane(page, "A").locator(f".explorer-{name}").bounding_box()
+        box = pane(central, "A").locator(f".explorer-{name}").bounding_box()
         middle = box["x"] + box["width"] / 2 - area["x"], box["y"] + box["height"] / 2 - area["y"]
         expected = (column + 0.5) / 8 * area["width"], (row + 0.5) / 6 * area["height"]
         assert middle == pytest.approx(expected, abs=1.5)
 
 
-def test_the_keyboard_goes_everywhere(page, shown):
-    click(page, "A", 0.5 / 6, 0.5 / 8)
-    stage = pane(page, "A").locator(".explorer-stage")
+def test_the_keyboard_goes_everywhere(central, shown):
+    click(central, "A", 0.5 / 6, 0.5 / 8)
+    stage = pane(central, "A").locator(".explorer-stage")
     places = {
         "ArrowRight": (0, 1),
         "ArrowDown": (1, 1),
@@ -182,10 +234,10 @@ def test_the_keyboard_goes_everywhere(page, shown):
     }
     for key, (row, column) in places.items():
         stage.press(key.strip())
-        assert_shows(page, "A", pick(shown, "3", "epoch 9", ""), row * 8 + column)
-    pane(page, "B").locator(".explorer-stage").press("End")
-    assert said(page, "B")["asked"].startswith("row 2, column 16")
-    assert said(page, "A")["asked"].startswith("row 1, column 8")
+        assert_shows(central, "A", pick(shown, "3", "epoch 9", ""), row * 8 + column)
+    pane(central, "B").locator(".explorer-stage").press("End")
+    assert said(central, "B")["chosen"].startswith("row 2, column 16")
+    assert said(central, "A")["chosen"].startswith("row 1, column 8")
 
 
 def test_tab_reaches_every_control_in_reading_order(page):
@@ -203,60 +255,60 @@ def test_tab_reaches_every_control_in_reading_order(page):
         assert outline != "none"
         if names[-1].startswith("Pane B"):
             break
-    assert names[:5] == ["Image 1", "Image 2", "range", "path", "snapshot"]
-    assert names[5].startswith("Pane A: features.3 · epoch 9 · image 1.")
+    assert names[:5] == ["Image 1", "Image 2", "From the image alone to the map alone", "path", "snapshot"]
+    assert re.match(r"Pane A: features.3 · epoch 9 · image \d\.", names[5])
     assert names[6:9] == ["path", "snapshot", "graph"]
     assert names[9].startswith("Pane B")
 
 
-def test_what_changes_is_read_aloud(page):
-    click(page, "A", 1.5 / 6, 6.5 / 8)
-    live = page.locator(".explorer-live[aria-live=polite]", has_text="row 2, column 7")
+def test_what_changes_is_read_aloud(central):
+    click(central, "A", 1.5 / 6, 6.5 / 8)
+    live = central.locator(".explorer-live[aria-live=polite]", has_text="row 2, column 7")
     text = live.text_content()  # waits for it
     for words in (
-        "A, asked: row 2, column 7 of 6 × 8",
+        "A, chosen: row 2, column 7 of 6 × 8",
         "greatest weight: ",
-        "times an even one",
-        "B, asked: ",
+        "times an even weight",
+        "B, chosen: ",
     ):
         assert words in text
 
 
-def test_selects_change_one_pane_and_offer_what_there_is(page, shown):
+def test_selects_change_one_pane_and_offer_what_there_is(central, shown):
     start = 3 * 8 + 4
-    choose(page, "A", "snapshot", "epoch 1")
-    assert_shows(page, "A", pick(shown, "3", "epoch 1", ""), start)
-    assert_shows(page, "B", pick(shown, "5", "epoch 9", "mean of 2 heads"), 6 * 16 + 8)
-    graphs = pane(page, "A").locator("[data-key=graph] select")
+    choose(central, "A", "snapshot", "epoch 1")
+    assert_shows(central, "A", pick(shown, "3", "epoch 1", ""), start)
+    assert_shows(central, "B", pick(shown, "5", "epoch 9", "mean of 2 heads"), 6 * 16 + 8)
+    graphs = pane(central, "A").locator("[data-key=graph] select")
     assert graphs.is_disabled()
-    choose(page, "A", "path", "features.long_name_of_a_block.5")
+    choose(central, "A", "path", "features.long_name_of_a_block.5")
     assert graphs.locator("option").all_text_contents() == ["mean of 2 heads", "head 1", "head 2"]
-    choose(page, "A", "graph", "head 2")
-    assert_shows(page, "A", pick(shown, "5", "epoch 1", "head 2"), 6 * 16 + 8)
-    choose(page, "A", "snapshot", "epoch 9")
-    assert_shows(page, "A", pick(shown, "5", "epoch 9", "head 2"), 6 * 16 + 8)
+    choose(central, "A", "graph", "head 2")
+    assert_shows(central, "A", pick(shown, "5", "epoch 1", "head 2"), 6 * 16 + 8)
+    choose(central, "A", "snapshot", "epoch 9")
+    assert_shows(central, "A", pick(shown, "5", "epoch 9", "head 2"), 6 * 16 + 8)
 
 
-def test_images_are_chosen_by_their_thumbnails(page, shown):
-    thumbs = page.locator(".explorer-thumbs button")
+def test_images_are_chosen_by_their_thumbnails(central, shown):
+    thumbs = central.locator(".explorer-thumbs button")
     thumbs.nth(1).click()
     assert [thumbs.nth(image).get_attribute("aria-pressed") for image in range(2)] == ["false", "true"]
-    assert_shows(page, "A", pick(shown, "3", "epoch 9", ""), 3 * 8 + 4, image=1)
+    assert_shows(central, "A", pick(shown, "3", "epoch 9", ""), 3 * 8 + 4, image=1)
 
 
-def test_a_class_token_is_asked_by_its_button(page, shown):
+def test_a_class_token_is_asked_by_its_button(central, shown):
     mean = pick(shown, "5", "epoch 9", "mean of 2 heads")
-    button = pane(page, "B").get_by_role("button", name="class token")
+    button = pane(central, "B").get_by_role("button", name="class token")
     button.click()
     assert button.get_attribute("aria-pressed") == "true"
-    assert_shows(page, "B", mean, 12 * 16)
-    assert said(page, "B")["asked"] == "class token"
-    assert said(page, "B")["on the class token"].endswith(" %")
-    assert said(page, "A")["class token"] == "this block has none"
-    assert not pane(page, "B").locator(".explorer-mark").is_visible()
-    click(page, "B", 0.5 / 12, 0.5 / 16)
+    assert_shows(central, "B", mean, 12 * 16)
+    assert said(central, "B")["chosen"] == "class token"
+    assert said(central, "B")["from the class token"].endswith(" %")
+    assert said(central, "A")["class token"] == "this block has none"
+    assert not pane(central, "B").locator(".explorer-mark").is_visible()
+    click(central, "B", 0.5 / 12, 0.5 / 16)
     assert button.get_attribute("aria-pressed") == "false"
-    assert_shows(page, "B", mean, 0)
+    assert_shows(central, "B", mean, 0)
 
 
 def test_the_overlay_fades(page):
@@ -269,16 +321,24 @@ def test_the_overlay_fades(page):
     assert (canvas.evaluate(opacity), photo.evaluate(opacity)) == (1, 0)
 
 
-def test_scales_say_what_is_negative(page, shown):
-    greatest = abs(pick(shown, "3", "epoch 9", "").pictures[0].greatest[3 * 8 + 4])
-    ends = [pane(page, name).locator(".explorer-scale").text_content() for name in "AB"]
-    assert ends[0] == f"negative −{greatest:.3g}{greatest:.3g}"
-    assert ends[1].startswith("0")
+def test_scales_say_what_is_negative_and_where_even_is(page):
+    ends = [pane(page, name).locator(".explorer-scale span").all_text_contents() for name in "AB"]
+    assert ends == [["", "−32 × even", "0", "32 × even"], ["", "0", "even weight", "32 × even"]]
     ramps = [
         pane(page, name).locator(".explorer-ramp").evaluate("(e) => getComputedStyle(e).backgroundImage")
         for name in "AB"
     ]
     assert ramps[0] != ramps[1]
+    assert all(re.search(r"rgba\(0, 0, 0, 0\) 50%", ramp) for ramp in ramps)
+
+
+def test_the_image_is_seen_under_the_map(page):
+    """At first it is opaque, and what lies over it is the map with its own transparency."""
+    opacity = "(element) => Number(getComputedStyle(element).opacity)"
+    for name in "AB":
+        assert pane(page, name).locator(".explorer-photo").evaluate(opacity) == 1
+        assert pane(page, name).locator("canvas").evaluate(opacity) == 1
+        assert np.median(drawn(page, name)[..., 3]) < 0.6 * 255
 
 
 def test_cells_keep_their_edges(page):
@@ -295,7 +355,7 @@ def test_a_phone_shows_one_pane_below_the_other(browser, file):
         assert boxes[1]["y"] >= boxes[0]["y"] + boxes[0]["height"]
         area = pane(page, "A").locator(".explorer-map").bounding_box()
         page.touchscreen.tap(area["x"] + area["width"] / 16, area["y"] + area["height"] / 12)
-        assert said(page, "A")["asked"].startswith("row 1, column 1")
+        assert said(page, "A")["chosen"].startswith("row 1, column 1")
 
 
 def test_darkness_is_followed(browser, file):
@@ -310,17 +370,17 @@ def test_darkness_is_followed(browser, file):
     assert colours["dark"][0] < 200 < 600 < colours["dark"][1]
 
 
-def test_print_has_the_selection_and_no_controls(page):
-    click(page, "A", 1.5 / 6, 6.5 / 8)
-    page.emulate_media(media="print")
+def test_print_has_the_selection_and_no_controls(central):
+    click(central, "A", 1.5 / 6, 6.5 / 8)
+    central.emulate_media(media="print")
     for hidden in (".explorer-bar", ".explorer-selects", ".explorer-tokens", ".explorer-help"):
-        assert not any(element.is_visible() for element in page.locator(hidden).all())
-    chosen = [pane(page, name).locator(".explorer-chosen") for name in "AB"]
+        assert not any(element.is_visible() for element in central.locator(hidden).all())
+    chosen = [pane(central, name).locator(".explorer-chosen") for name in "AB"]
     assert all(element.is_visible() for element in chosen)
     assert chosen[0].text_content() == "features.3 · epoch 9 · image 1"
-    assert pane(page, "B").locator("canvas").is_visible()
-    assert page.locator(".explorer-caption").is_visible()
-    assert len(page.pdf()) > 10_000
+    assert pane(central, "B").locator("canvas").is_visible()
+    assert central.locator(".explorer-caption").is_visible()
+    assert len(central.pdf()) > 10_000
 
 
 def test_nothing_moves(page):
@@ -345,7 +405,7 @@ def test_a_changed_script_does_not_run(browser, file, tmp_path):
 
 def test_a_position_that_is_not_kept_goes_to_the_nearest(browser, tmp_path):
     [view] = views("block", traced(Layout((12, 16)), images=1), (24, 32), budget=3_000)
-    assert view.queries != (12, 16) != view.targets
+    assert view.queries != (12, 16)
     file = write_page(tmp_path / "page.html", [view], torch.rand(1, 3, 24, 32))
     with opened(browser, file) as page:
         assert not pane(page, "B").is_visible()
@@ -353,10 +413,11 @@ def test_a_position_that_is_not_kept_goes_to_the_nearest(browser, tmp_path):
         click(page, "A", 0.99, 0.01)
         rows = [int((i + 0.5) * 12 / view.queries[0]) for i in range(view.queries[0])]
         columns = [int((i + 0.5) * 16 / view.queries[1]) for i in range(view.queries[1])]
-        assert said(page, "A")["asked"] == f"row {rows[-1] + 1}, column {columns[0] + 1} of 12 × 16"
+        assert said(page, "A")["chosen"] == f"row {rows[-1] + 1}, column {columns[0] + 1} of 12 × 16"
         assert_shows(page, "A", view, (view.queries[0] - 1) * view.queries[1])
         assert "nearest" in pane(page, "A").locator(".explorer-note").text_content()
-        assert "greatest cell" in pane(page, "A").locator(".explorer-scale").text_content()
+        assert "both" not in page.locator("#explorer").inner_text().lower()
+        assert not pane(page, "A").locator(".explorer-name").is_visible()
 
 
 def test_frames_of_a_clip(browser, tmp_path):
@@ -365,11 +426,11 @@ def test_frames_of_a_clip(browser, tmp_path):
     file = write_page(tmp_path / "page.html", found, torch.rand(1, 3, 8, 12, 16))
     with opened(browser, file) as page:
         click(page, "A", 5.5 / 6, 1.5 / 8)  # the third of four frames, the first of the second row
-        assert said(page, "A")["asked"] == "frame 3, row 3, column 2 of 4 × 3 × 4"
-        assert said(page, "B")["asked"] == "frame 2, row 3, column 2 of 2 × 3 × 4"
+        assert said(page, "A")["chosen"] == "frame 3, row 3, column 2 of 4 × 3 × 4"
+        assert said(page, "B")["chosen"] == "frame 2, row 3, column 2 of 2 × 3 × 4"
         assert_shows(page, "A", found[0], 2 * 12 + 2 * 4 + 1)
         pane(page, "A").locator(".explorer-stage").press("End")
-        assert said(page, "A")["asked"] == "frame 4, row 3, column 4 of 4 × 3 × 4"
+        assert said(page, "A")["chosen"] == "frame 4, row 3, column 4 of 4 × 3 × 4"
 
 
 def test_a_signal_is_asked_along_its_line(browser, tmp_path):
@@ -379,7 +440,7 @@ def test_a_signal_is_asked_along_its_line(browser, tmp_path):
         photo = pane(page, "A").locator(".explorer-photo")
         box = photo.bounding_box()
         photo.click(position={"x": box["width"] * 30.5 / 40, "y": 5})
-        assert said(page, "A")["asked"] == "position 31 of 40"
+        assert said(page, "A")["chosen"] == "position 31 of 40"
         assert_shows(page, "A", found[0], 30)
         assert not page.locator(".explorer-overlay").is_visible()
 
@@ -391,8 +452,25 @@ def test_rows_without_weights_and_maps_without_images(browser, tmp_path):
     [view] = views("", trace, (8, 8))
     with opened(browser, write_page(tmp_path / "page.html", [view], None)) as page:
         assert pane(page, "A").locator("select").first.evaluate("(e) => e.value") == ""
-        for down, across, words in ((0.2, 0.8, "isolated"), (0.8, 0.2, "not finite")):
+        for down, across, words in ((0.2, 0.8, "collects nothing"), (0.8, 0.2, "not finite")):
             click(page, "A", down, across)
             assert words in said(page, "A")["weights"]
             assert drawn(page, "A").max() == 0
             assert not pane(page, "A").locator(".explorer-peak").is_visible()
+
+
+@pytest.mark.parametrize(
+    ("row", "greatest", "spread"),
+    [
+        (torch.full((197,), 1 / 197), "1 times", "all 197 nodes, nearly evenly"),
+        (torch.linspace(0.9, 1.1, 197) / 197, "1.1 times", "all 197 nodes, nearly evenly"),
+        (torch.linspace(0.01, 1.99, 197) / 197, "2 times", "about 163 of 197 nodes"),
+        (torch.eye(197)[50], "197 times", "about 1 of 197 nodes"),
+    ],
+)
+def test_no_number_is_beyond_the_nodes_that_there_are(browser, tmp_path, row, greatest, spread):
+    matrix = row.expand(1, 197, 197).clone()
+    trace = Trace(DenseShift(matrix), matrix[..., :1], lambda z, s: s @ z, Layout((14, 14), extra=1), 1)
+    with opened(browser, write_page(tmp_path / "page.html", views("", trace, (28, 28)), None)) as page:
+        assert said(page, "A")["greatest weight"].endswith(f": {greatest} an even weight")
+        assert said(page, "A")["collects from"] == spread

@@ -111,7 +111,7 @@ def test_ids_are_unique_and_every_reference_has_its_target(written, page):
 
 def test_every_block_has_its_numbers_sentences_and_figures(page):
     words = " ".join(page.words.split())
-    for said in ("192 (12 × 16)", "low-rank factors", "AttentionShift", "The gate γ is 0", "Not symmetric"):
+    for said in ("192 (12 × 16)", "low-rank factors", "queries and keys", "The gate γ is 0", "Not symmetric"):
         assert said in words
     for quantity in QUANTITIES:
         assert words.count(f"{quantity.label} {quantity.hint}") == 2
@@ -241,10 +241,46 @@ def test_names_stand_in_figures_as_they_are(strange):
 
 
 def test_a_formula_in_a_head_stays_on_one_line(browser, written):
-    with opened(browser, written, viewport={"width": 360, "height": 800}) as view:
+    with opened(browser, written, viewport={"width": 700, "height": 800}) as view:
         formulas = view.locator("#overview th", has_text="greatest |μ|").locator(".formula")
         assert formulas.all_text_contents() == ["|μ|"]
         assert formulas.evaluate("(e) => e.getClientRects().length") == 1
+
+
+def test_numbers_in_tables_fit_a_phone(browser, written):
+    """Every cell is within its table, which is within the phone, and says what it is."""
+    outside = """(cells) => cells.filter((cell) => cell.textContent && cell.scrollWidth > cell.clientWidth + 1
+        || cell.getBoundingClientRect().right > cell.closest('section').getBoundingClientRect().right
+        || cell.getBoundingClientRect().width < 200).length"""
+    with opened(browser, written, viewport={"width": 390, "height": 844}) as view:
+        cells = view.locator("td:not(:empty)")
+        assert cells.count() > 50
+        assert cells.evaluate_all(outside) == 0
+        assert (
+            view.locator(".wide").evaluate_all("(e) => e.some((e) => e.scrollWidth > e.clientWidth)") is False
+        )
+        label = "(cell) => getComputedStyle(cell, '::before').content"
+        assert view.locator("#overview td").first.evaluate(label) == '"greatest |μ|"'
+        measures = view.locator("#block-1 tbody tr").first.locator("td")
+        assert measures.evaluate_all(f"(cells) => cells.map({label})")[:3] == [
+            '"in theory"',
+            '"start"',
+            '"end"',
+        ]
+
+
+def test_blocks_with_one_finding_share_a_sentence(tmp_path):
+    """Eleven untrained gates are one sentence, which links to the first and the last block of each run."""
+    torch.manual_seed(0)
+    model = nn.Sequential(*(SNL(4, gate=number != 3) for number in range(12)))
+    page = page_of([analyze(model, torch.rand(1, 4, 5, 5))], tmp_path, title="t").read_text(encoding="utf-8")
+    [warning] = [
+        part
+        for part in re.findall(r'<p class="warning"[^>]*>(.*?)</p>', page.partition("<main>")[0])
+        if "gate" in part
+    ]
+    assert re.sub(r"<[^>]+>", "", warning).startswith("0 to 2, 4 to 11: The gate γ is 0")
+    assert re.findall(r'href="#block-(\d+)"', warning) == ["1", "3", "5", "12"]
 
 
 def test_a_printed_page_has_no_controls(browser, written):

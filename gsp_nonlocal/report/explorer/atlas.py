@@ -1,4 +1,4 @@
-"""Many maps in one small picture: 8 bits a weight, each map on a scale of its own."""
+"""Many maps in one small picture, all on one scale: how many times an even weight."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Atlas(NamedTuple):
     """A picture of tiles of one size, ``columns`` side by side, in order, from the top.
 
     Attributes:
-        png: data URI; a pixel's number in the palette is its weight over the greatest magnitude of its tile,
-            in 255 steps, or, if ``signed``, in 127 above and below 128.
+        png: data URI; a pixel's number in the palette is that of
+            :func:`~gsp_nonlocal.report.pictures.ratio_levels` for its weight over the even one of its tile.
         columns: tiles side by side.
         signed: whether a weight is negative.
     """
@@ -31,16 +31,20 @@ class Atlas(NamedTuple):
     signed: bool
 
 
-def draw_atlas(tiles: Float[Tensor, "m h w"]) -> Atlas:
-    """Tiles ``(m, h, w)`` as one picture, about square. A weight that is not finite is drawn as 0."""
+def draw_atlas(tiles: Float[Tensor, "m h w"], even: Float[Tensor, " m"]) -> Atlas:
+    """Tiles ``(m, h, w)`` as one picture, about square; ``even (m,)`` is the even weight of each.
+
+    A weight that is not finite is drawn as an even one, and so is a tile whose even weight is 0.
+    """
     tiles = tiles.detach().float().cpu().nan_to_num(0.0, 0.0, 0.0)
+    even = even.detach().float().cpu().view(-1, 1, 1)
     scale = tiles.abs().amax(dim=(1, 2), keepdim=True)
     signed = bool((tiles < -UNSIGNED * scale).any())
-    strength = tiles / scale.where(scale > 0, 1.0)
-    levels = 128 + 127 * strength if signed else 255 * strength.clamp(min=0)
+    ratio = (tiles / even).where(even > 0, 0.0 if signed else 1.0)
+    levels = pictures.ratio_levels(ratio, signed)
     columns = _columns(*tiles.shape)
-    palette = pictures.signed_palette() if signed else pictures.heat_palette()
-    sheet = _sheet(levels.round().byte(), columns, 128 if signed else 0)
+    palette = pictures.signed_palette() if signed else pictures.even_palette()
+    sheet = _sheet(levels, columns, pictures.ZERO_COLOUR if signed else pictures.EVEN_COLOUR)
     return Atlas(pictures.paletted_png(sheet, palette), columns, signed)
 
 

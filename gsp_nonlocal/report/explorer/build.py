@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import isfinite
 
 from torch import Tensor
@@ -14,8 +15,14 @@ from gsp_nonlocal.report.explorer.image_rows import Rows, image_rows
 from gsp_nonlocal.report.explorer.plan import Plan, plans
 from gsp_nonlocal.report.explorer.view import Picture, View
 
-VIEWS_BYTES = 3_000_000
-"""Bytes of all views of a page, whose explorer then stays below 3.5 MB."""
+VIEWS_BYTES = 3_400_000
+"""Bytes of all views of a page, whose explorer then stays below 3.8 MB."""
+
+MEAN_SHARE = 4
+"""The mean of many heads may take one of so many parts of a block's bytes."""
+
+NO_ROOM = "Only the mean of the heads is here: for each head, choose fewer blocks or images."
+"""Said where the budget does not hold one row of each head."""
 
 
 def views(
@@ -29,8 +36,9 @@ def views(
 ) -> list[View]:
     """The rows of a trace's graphs, to be clicked through.
 
-    The mean of the heads and each of them, if ``budget`` allows; else their mean alone; else its rows for
-    every second or third position; else also their means over cells of positions.
+    The mean of the heads and each of them, as finely as ``budget`` allows: the rows of all positions; else of
+    every second or third position; else also their means over cells of positions. Heads are left out, with a
+    sentence that says so, only where not one row of each fits.
 
     Args:
         path: name of the block.
@@ -56,19 +64,55 @@ def views(
     """
     chosen = _chosen(images, len(trace.signal) // trace.graphs)
     arrangement = arrange(trace.layout, image_size)
-    for plan in plans(arrangement, trace.graphs, budget // len(chosen)):
-        drawn = _drawn(trace, chosen, arrangement, plan, budget)
-        found = [
-            _view((path, snapshot, name), arrangement, plan, pictures)
-            for name, *pictures in zip(plan.names, *drawn, strict=True)
-            if pictures
-        ]
-        if found and sum(len(view.json()) for view in found) <= budget:
-            return found
+    names = (path, snapshot)
+    if trace.graphs == 1:
+        found = _finest(names, trace, chosen, arrangement, False, budget)
+    else:
+        found = _mean_and_heads(names, trace, chosen, arrangement, budget)
+    if found:
+        return found
     raise ValueError(
         f"{budget} bytes do not hold one row of {path or 'the model itself'} for each of {len(chosen)} "
         "images; raise the budget, or choose fewer images"
     )
+
+
+def _mean_and_heads(
+    names: tuple[str, str], trace: Trace, images: list[int], arrangement: Arrangement, budget: int
+) -> list[View]:
+    """The mean in its part of the budget, a quarter if there are many heads, then each head in the rest."""
+    share = budget // min(MEAN_SHARE, trace.graphs + 1)
+    mean = _finest(names, trace, images, arrangement, False, share)
+    heads = _finest(names, trace, images, arrangement, True, budget - _size(mean)) if mean else []
+    if heads:
+        return mean + heads
+    mean = _finest(names, trace, images, arrangement, False, budget - len(NO_ROOM) - 1)
+    return [replace(view, note=f"{view.note} {NO_ROOM}".strip()) for view in mean]
+
+
+def _finest(
+    names: tuple[str, str],
+    trace: Trace,
+    images: list[int],
+    arrangement: Arrangement,
+    heads: bool,
+    budget: int,
+) -> list[View]:
+    """The views of the heads or of their mean in the finest plan that fits; none if none does."""
+    for plan in plans(arrangement, trace.graphs, heads, budget // len(images)):
+        drawn = _drawn(trace, images, arrangement, plan, budget)
+        found = [
+            _view((*names, name), arrangement, plan, pictures)
+            for name, *pictures in zip(plan.names, *drawn, strict=True)
+            if pictures
+        ]
+        if found and _size(found) <= budget:
+            return found
+    return []
+
+
+def _size(found: list[View]) -> int:
+    return sum(len(view.json()) for view in found)
 
 
 def all_views(
@@ -87,7 +131,7 @@ def all_views(
     for path in sorted(traces, key=lambda path: traces[path].graphs * traces[path].shift.shape[-1]):
         share = budget // (len(traces) - len(found))
         found[path] = views(path, traces[path], image_size, snapshot=snapshot, images=images, budget=share)
-        budget -= sum(len(view.json()) for view in found[path])
+        budget -= _size(found[path])
     return [view for path in traces for view in found[path]]
 
 
@@ -114,7 +158,7 @@ def _drawn(
 def _picture(rows: Rows, has_tokens: bool) -> Picture:
     even = _rounded(rows.even, 3)
     return Picture(
-        *draw_atlas(rows.tiles),
+        *draw_atlas(rows.tiles, rows.even),
         greatest=tuple(value if isfinite(value) else None for value in _rounded(rows.greatest, 3)),
         where=tuple(rows.where.tolist()),
         spread=_rounded(rows.spread, 3),
@@ -153,5 +197,5 @@ def _note(arrangement: Arrangement, plan: Plan, pictures: list[Picture]) -> str:
     said = [*arrangement.notes, *plan.notes((arrangement.height, arrangement.width))]
     broken = sum(value is None for picture in pictures for value in picture.greatest)
     if broken:
-        said.append(f"Rows that are not finite, and empty here: {broken}.")
+        said.append(f"{broken} rows are not finite, and not drawn.")
     return " ".join(said)

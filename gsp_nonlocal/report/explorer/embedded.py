@@ -66,9 +66,10 @@ def explorer(
     shown = {
         "images": [_pictures(inputs, image, frames, words) for image in range(counts.pop())],
         "ramps": {
-            "plain": pictures.on_black(pictures.heat_palette(), 17),
-            "signed": pictures.on_black(pictures.signed_palette()[1:], 17),
+            "plain": pictures.css_colours(pictures.even_palette()),
+            "signed": pictures.css_colours(pictures.signed_palette()),
         },
+        "most": pictures.MOST_TIMES,
     }
     data = f'{json.dumps(shown)[:-1]}, "views": [{",".join(view.json() for view in views)}]}}'
     templates = files("gsp_nonlocal.report") / "templates"

@@ -52,10 +52,10 @@ def image_rows(trace: Trace, image: int, arrangement: Arrangement, sampling: Sam
         image: its number in the batch.
         arrangement: of the nodes.
         sampling: which positions, and how finely their weights.
-        heads: each graph after the mean of all, or the mean alone.
+        heads: each of the ``G`` graphs, or their mean alone.
 
     Returns:
-        Rows with first dimension 1, or ``1 + G`` with ``heads``.
+        Rows with first dimension ``G`` with ``heads``, else 1.
     """
     queries = query_positions(arrangement, sampling)
     nodes = torch.cat([_nodes(queries, arrangement), _extra_nodes(arrangement)])
@@ -103,8 +103,7 @@ def _mean_rows(trace: Trace, graph: int, nodes: Tensor) -> Tensor:
 
 
 def _measured(rows: Tensor, arrangement: Arrangement, sampling: Sampling, heads: bool) -> Rows:
-    mean = rows.mean(dim=0, keepdim=True)
-    rows = torch.cat([mean, rows]) if heads else mean
+    rows = rows if heads else rows.mean(dim=0, keepdim=True)
     finite = rows.isfinite().all(dim=-1)
     rows = rows.where(finite.unsqueeze(-1), 0.0)
     extra, positions = rows.split([arrangement.extra, arrangement.positions], dim=-1)

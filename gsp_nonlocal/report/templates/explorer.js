@@ -5,11 +5,12 @@
   const data = JSON.parse(document.getElementById("explorer-data").textContent);
   const KEYS = ["path", "snapshot", "graph"];
   const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+  const MIDDLE = { frame: 0.5, down: 0.5, across: 0.5 };
   const QUIET = 250; // milliseconds without a change until it is read aloud
 
   // place: where was asked, as parts of the frames, the height and the width of a map, so that it means the same in
   // blocks of other sizes. token: number of a node that is no position, or null.
-  const state = { image: 0, place: { frame: 0.5, down: 0.5, across: 0.5 }, token: null };
+  const state = { image: 0, place: null, token: null };
   const find = (element, name) => element.querySelector(`.explorer-${name}`);
   const panes = [...root.querySelectorAll(".explorer-pane")].map(makePane);
   const atlases = new Map();
@@ -41,22 +42,49 @@
   // ---- which views: the selects of a pane depend on each other from left to right
 
   function chooseFirstViews() {
-    [0, 1].forEach((place) => choose(panes[place], firstViews()[place]));
+    const first = tellingRows();
+    first.forEach(({ view }, place) => choose(panes[place], view));
+    const [{ view, image, tile }] = [...first].sort((one, other) => other.departure - one.departure);
+    state.image = image;
+    state.place = placeOf(view, positionOf(view, queryOf(view, tile)));
     panes[1].element.hidden = data.views.length === 1;
+    for (const both of root.querySelectorAll("[data-panes='2']")) both.hidden = data.views.length === 1;
     for (const key of KEYS) {
       const useless = new Set(data.views.map((view) => view[key])).size === 1 && !data.views[0][key];
       for (const pane of panes) pane.selects[key].parentElement.hidden = useless;
     }
   }
 
-  // The first and the last block at the last time; of one block the first and the last time; else two heads.
-  function firstViews() {
-    const [first] = data.views;
+  // Of the last time, the row that departs most from an even one, and that of another block; of one block the same
+  // row at the first time, or that of another head.
+  function tellingRows() {
     const last = data.views[data.views.length - 1];
-    const at = (path) => data.views.find((view) => view.path === path && same(view, last, "snapshot")) || first;
-    if (!same(first, last, "path")) return [at(first.path), at(last.path)];
-    if (!same(first, last, "snapshot")) return [first, at(first.path)];
-    return [first, data.views[1] || first];
+    const rows = data.views.filter((view) => same(view, last, "snapshot")).map(tellingRow);
+    const greatest = (found) => found.reduce((best, row) => (row.departure > best.departure ? row : best));
+    const best = greatest(rows);
+    const inOrder = (found) => found.sort((one, other) => rows.indexOf(one) - rows.indexOf(other));
+    const elsewhere = rows.filter((row) => !same(row.view, best.view, "path"));
+    if (elsewhere.length) return inOrder([best, greatest(elsewhere)]);
+    const before = data.views.find((view) => ["path", "graph"].every((key) => same(view, best.view, key)));
+    if (before !== best.view) return [{ ...best, view: before, departure: 0 }, best];
+    const others = rows.filter((row) => row !== best);
+    return inOrder([best, others.length ? greatest(others) : best]);
+  }
+
+  // The image and the tile of a view whose greatest weight is most times an even one.
+  function tellingRow(view) {
+    const best = { view, image: 0, tile: tileAt(view, queryAt(view, MIDDLE)), departure: -1 };
+    view.pictures.forEach((picture, image) => {
+      for (let tile = 0; tile < view.queries[0] * view.queries[1]; tile += 1) {
+        const departure = times(picture, tile);
+        if (departure > best.departure) Object.assign(best, { image, tile, departure });
+      }
+    });
+    return best;
+  }
+
+  function times(picture, tile) {
+    return Math.abs(picture.greatest[tile] || 0) / (picture.even[tile] ?? picture.even) || 0;
   }
 
   function same(view, other, key) {
@@ -144,10 +172,17 @@
 
   function tileOf(view) {
     const kept = view.queries[0] * view.queries[1];
-    if (hasToken(view)) return kept + state.token;
-    const query = queryAt(view, state.place);
+    return hasToken(view) ? kept + state.token : tileAt(view, queryAt(view, state.place));
+  }
+
+  function tileAt(view, query) {
     const [down, across] = frameGrid(view, view.queries);
     return (query.frame * down + query.down) * across + query.across;
+  }
+
+  function queryOf(view, tile) {
+    const [down, across] = frameGrid(view, view.queries);
+    return { frame: Math.floor(tile / (down * across)), down: Math.floor(tile / across) % down, across: tile % across };
   }
 
   // ---- what the user does
@@ -255,13 +290,14 @@
     return button;
   }
 
-  // The map comes faster than the image goes: in between, one sees both.
+  // Up to the middle the map comes, and the image loses its colours to it; from there on the image goes.
   function showOverlay() {
     const part = root.querySelector("input[type=range]").value / 100;
     for (const pane of panes) {
       const over = pane.stage.classList.contains("over");
-      pane.photo.style.opacity = over ? 1 - part * part : 1;
-      pane.canvas.style.opacity = over ? Math.min(1, 1.25 * part) : 1;
+      pane.photo.style.opacity = over ? Math.min(1, 2 - 2 * part) : 1;
+      pane.photo.style.filter = over ? `saturate(${Math.max(0.2, 1 - 1.6 * part)})` : "";
+      pane.canvas.style.opacity = over ? Math.min(1, 2 * part) : 1;
     }
     find(root, "overlay").hidden = !panes.some((pane) => pane.stage.classList.contains("over"));
   }
@@ -337,16 +373,16 @@
   }
 
   function showScale(pane) {
-    const { view } = pane;
-    const picture = view.pictures[state.image];
-    const exact = view.targets[0] * view.targets[1] === view.grid[0] * view.grid[1] * view.grid[2];
-    const greatest = picture.greatest[tileOf(view)];
-    const end = exact && greatest ? number(Math.abs(greatest)) : "greatest cell";
-    const [low, high] = ["low", "high"].map((name) => pane.element.querySelector(`[data-end=${name}]`));
-    low.textContent = picture.signed ? `negative ${exact && greatest ? `−${end}` : "−greatest cell"}` : "0";
-    high.textContent = end;
-    const ramp = data.ramps[picture.signed ? "signed" : "plain"];
-    find(pane.element, "ramp").style.background = `linear-gradient(90deg, ${ramp.join(", ")})`;
+    const { signed } = pane.view.pictures[state.image];
+    const ends = signed ? [`−${data.most} × even`, "0", `${data.most} × even`] : ["0", "even weight", `${data.most} × even`];
+    [...find(pane.element, "scale").querySelectorAll("[data-end]")].forEach((end, place) => (end.textContent = ends[place]));
+    const ramp = data.ramps[signed ? "signed" : "plain"];
+    const neutral = ramp.findIndex((colour) => colour.endsWith("00"));
+    const stops = ramp.map((colour, place) => {
+      const part = place < neutral ? place / neutral / 2 : (1 + (place - neutral) / (ramp.length - 1 - neutral)) / 2;
+      return `${colour} ${(100 * part).toFixed(1)}%`;
+    });
+    find(pane.element, "ramp").style.backgroundImage = `linear-gradient(90deg, ${stops.join(", ")})`;
   }
 
   function showTokens(pane) {
@@ -382,7 +418,7 @@
   function announce() {
     const shown = panes.filter((pane) => !pane.element.hidden);
     find(root, "live").textContent = shown
-      .map((pane) => `${pane.name}, ${facts(pane.view).map(([term, text]) => `${term}: ${text}`).join("; ")}.`)
+      .map((pane) => `${shown.length > 1 ? `${pane.name}, ` : ""}${facts(pane.view).map(([term, text]) => `${term}: ${text}`).join("; ")}.`)
       .join(" ");
   }
 
@@ -391,17 +427,25 @@
     const tile = tileOf(view);
     const greatest = picture.greatest[tile];
     const asked = hasToken(view) ? view.tokens[state.token] : spell(view, positionOf(view, queryAt(view, state.place)));
-    const said = [["asked", asked + (hasToken(view) ? "" : ` of ${size(view)}`)]];
+    const said = [["chosen", asked + (hasToken(view) ? "" : ` of ${size(view)}`)]];
     if (state.token !== null && !hasToken(view)) said.push(["class token", "this block has none"]);
     if (greatest === null) return [...said, ["weights", "not finite: nothing is drawn"]];
-    if (picture.spread[tile] === 0) return [...said, ["weights", "all 0: it is isolated and collects nothing"]];
-    const even = picture.even[tile] ?? picture.even;
-    const times = `${number(Math.abs(greatest) / even, 2)} times an even one`;
-    said.push(["greatest weight", `${number(greatest)} at ${spell(view, positionNumber(view, picture.where[tile]))}, ${times}`]);
-    said.push(["even weight", number(even)]);
-    said.push(["spread", `over about ${number(picture.spread[tile], 2)} of ${view.nodes} nodes`]);
-    if (view.tokens.length) said.push([view.tokens.length > 1 ? "on tokens" : "on the class token", percent(picture.share[tile])]);
+    if (picture.spread[tile] === 0) return [...said, ["weights", "all 0: this position collects nothing"]];
+    const where = spell(view, positionNumber(view, picture.where[tile]));
+    said.push(["greatest weight", `${number(greatest)} at ${where}: ${about(times(picture, tile))} times an even weight`]);
+    said.push(["even weight", `${number(picture.even[tile] ?? picture.even)}, the same for all ${view.nodes} nodes`]);
+    said.push(["collects from", spread(picture.spread[tile], view.nodes)]);
+    if (view.tokens.length) said.push([view.tokens.length > 1 ? "from tokens" : "from the class token", percent(picture.share[tile])]);
     return said;
+  }
+
+  function spread(count, nodes) {
+    return count > 0.995 * nodes ? `all ${nodes} nodes, nearly evenly` : `about ${about(Math.max(1, count))} of ${nodes} nodes`;
+  }
+
+  // Two digits, or all of a whole number: 196.7 is not rounded to 200, which is more than there are nodes.
+  function about(count) {
+    return String(count < 10 ? Number(count.toPrecision(2)) : Math.round(count));
   }
 
   function spell(view, { frame, row, column }) {
@@ -414,11 +458,11 @@
     return view.grid.slice(view.grid.findIndex((extent, place) => extent > 1 || place === 2)).join(" × ");
   }
 
-  function number(value, digits = 3) {
-    return String(Number(value.toPrecision(digits))).replace(/-/g, "−");
+  function number(value) {
+    return String(Number(value.toPrecision(3))).replace(/-/g, "−");
   }
 
   function percent(part) {
-    return `${number(100 * part)} %`;
+    return part && part < 1e-4 ? "less than 0.01 %" : `${number(100 * part)} %`;
   }
 })();
