@@ -18,6 +18,7 @@ from gsp_nonlocal.shifts.exponential import ExponentialShift, exponential_produc
 from gsp_nonlocal.shifts.implicit import SumShift
 from gsp_nonlocal.shifts.pooled import Product
 from gsp_nonlocal.shifts.scaled import ScaledShift
+from gsp_nonlocal.shifts.windows import WindowShift
 
 KEPT = 2**29
 """Bytes of weights that are kept: 512 MiB, all weights of 11,585 nodes in float32."""
@@ -68,6 +69,11 @@ def repeated(shift: ShiftOperator, kept: int = KEPT) -> Repeated:
         terms = [repeated(term, kept // len(shift.terms)) for term in shift.terms]
         recomputed = any(term.is_recomputed for term in terms)
         return Repeated(lambda z: torch.stack([term(z) for term in terms]).sum(0), shift.dtype, recomputed)
+    if type(shift) is WindowShift:
+        inner = repeated(shift.inner, kept)
+        return Repeated(
+            lambda z: shift.from_windows(inner(shift.to_windows(z))), shift.dtype, inner.is_recomputed
+        )
     if _is_plain(shift):
         plain = shift.detach()
         recomputed = 2 * kept < math.prod(shift.shape) * shift.dtype.itemsize

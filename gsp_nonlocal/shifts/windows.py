@@ -62,7 +62,7 @@ class WindowShift(ImplicitShift):
         self.inner, self.places, self.graphs = inner, places, graphs
 
     def apply(self, z: Tensor) -> Tensor:
-        return self.from_windows(self.inner @ self._to_windows(z))
+        return self.from_windows(self.inner @ self.to_windows(z))
 
     @property
     def T(self) -> WindowShift:  # noqa: N802
@@ -97,7 +97,8 @@ class WindowShift(ImplicitShift):
         inner = self.inner.mapped(function)
         return WindowShift(inner, self.places, self.graphs, promises=promises or self.promises)
 
-    def _to_windows(self, z: Tensor) -> Tensor:
+    def to_windows(self, z: Tensor) -> Tensor:
+        """A signal ``(B·G, N, C)`` as those of the windows, ``(B·W·G, n, C)``."""
         apart = z.expand(self.shape[0], -1, -1)[:, self.places].unflatten(0, (-1, self.graphs))
         return apart.transpose(1, 2).flatten(0, 2)
 
