@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from gsp_nonlocal.probe.probe import SpectralProbe
+from torch import nn
+
+from gsp_nonlocal.probe.trace import CrossTrace, Trace
 
 ROWS_SHOWN = 40
 """Most rows of a table; of the others their number is told."""
 
 
-def probe_html(probe: SpectralProbe) -> str:
+def probe_html(
+    modules: Mapping[str, nn.Module],
+    traces: Mapping[str, Sequence[Trace]],
+    crossings: Mapping[str, Sequence[CrossTrace]],
+    skipped: Mapping[str, str],
+) -> str:
     """The graphs that a probe caught, a row each, and what it skipped, with reasons; before a pass a hint.
 
     Example:
@@ -23,18 +28,18 @@ def probe_html(probe: SpectralProbe) -> str:
         >>> model = SNL(8)
         >>> with SpectralProbe(model) as probe:
         ...     _ = model(torch.randn(1, 8, 6, 6))
-        >>> "<td>the model itself</td><td>SNL</td><td>36</td><td>1</td>" in probe_html(probe)
+        >>> "<td>the model itself</td><td>SNL</td><td>36</td><td>1</td>" in probe._repr_html_()
         True
     """
-    graphs = [(path, t.shift, t.graphs) for path, traces in probe.traces.items() for t in traces]
-    joins = [(path, t.weights, t.graphs) for path, found in probe.crossings.items() for t in found]
+    graphs = [(path, one.shift, one.graphs) for path, found in traces.items() for one in found]
+    joins = [(path, one.weights, one.graphs) for path, found in crossings.items() for one in found]
     rows = [
-        (path or "the model itself", _kind(probe, path), nodes_of(s.shape), count, type(s).__name__)
+        (path or "the model itself", type(modules[path]).__name__, nodes_of(s.shape), count, type(s).__name__)
         for path, s, count in (*graphs, *joins)
     ]
-    if not rows and not probe.skipped:
+    if not rows and not skipped:
         return "<p>SpectralProbe: nothing was read yet; call the model inside of it.</p>"
-    return table_html(("module", "kind", "nodes", "graphs an image", "shift"), rows, probe.skipped)
+    return table_html(("module", "kind", "nodes", "graphs an image", "shift"), rows, skipped)
 
 
 def nodes_of(shape: Sequence[int]) -> str:
@@ -56,8 +61,3 @@ def table_html(heads: Iterable[str], rows: Sequence[Iterable[object]], skipped: 
     more = f"<p>… and {len(rows) - ROWS_SHOWN} more.</p>" if len(rows) > ROWS_SHOWN else ""
     reasons = "".join(f"<li>{escape(path)}: {escape(reason)}</li>" for path, reason in skipped.items())
     return table + more + (f"<p>Not read:</p><ul>{reasons}</ul>" if reasons else "")
-
-
-def _kind(probe: SpectralProbe, path: str) -> str:
-    module = probe.modules.get(path)
-    return "" if module is None else type(module).__name__

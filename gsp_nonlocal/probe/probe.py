@@ -131,7 +131,7 @@ class SpectralProbe:
         }
 
     def _repr_html_(self) -> str:
-        return probe_html(self)
+        return probe_html(self.modules, self.traces, self.crossings, self.skipped)
 
     def __enter__(self) -> SpectralProbe:
         self._undo.enter_context(_eagerly())

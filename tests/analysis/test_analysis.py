@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from dataclasses import replace
 from math import isnan
 
@@ -22,7 +23,7 @@ from gsp_nonlocal.probe.trace import Trace
 from gsp_nonlocal.report import folder
 from gsp_nonlocal.report.report import analyze, write_analyses
 from gsp_nonlocal.shifts import AttentionShift, DiagonalShift
-from gsp_nonlocal.spectral import Layout, block_response, krylov, measures, spectrum
+from gsp_nonlocal.spectral import Layout, block_response, measures, spectrum
 
 NAMES = [quantity.name for quantity in QUANTITIES]
 
@@ -160,8 +161,8 @@ def test_of_the_greatest_eigenvalues_only_what_they_tell_is_told(mu, known, cert
 
 
 def test_eigenvalues_that_are_not_sure_are_shown_so(monkeypatch):
-    monkeypatch.setattr(krylov, "SMALL", 10)
-    monkeypatch.setattr(krylov, "ROUNDS", 1)
+    unsure = lambda *args, **settings: replace(spectrum(*args, **settings), is_certified=False)  # noqa: E731
+    monkeypatch.setattr(sys.modules["gsp_nonlocal.analysis.snapshot"], "spectrum", unsure)
     block = snapshot(NL(4), draw(1, 4, 10, 10), limits=Limits(nodes=50, matrix=50, k=3, steps=8)).blocks[0]
     assert not block.graphs[0].is_certified
     assert dict(block.facts)["eigenvalues"] == "the 3 of greatest |μ|; not sure: repeated ones may be missing"
