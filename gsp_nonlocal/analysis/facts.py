@@ -5,7 +5,15 @@ from __future__ import annotations
 import torch
 
 from gsp_nonlocal.probe.trace import Trace
-from gsp_nonlocal.shifts import AttentionShift, DenseShift, LowRankShift, ShiftOperator
+from gsp_nonlocal.shifts import (
+    AttentionShift,
+    DenseShift,
+    LowRankShift,
+    MaskedAttentionShift,
+    ShiftOperator,
+)
+from gsp_nonlocal.shifts.structure import is_triangular
+from gsp_nonlocal.shifts.windows import WindowShift
 from gsp_nonlocal.spectral.matrices import stored_tensors
 from gsp_nonlocal.spectral.spectrum import Spectrum
 
@@ -24,11 +32,13 @@ def facts(trace: Trace, analysed: int, found: list[Spectrum]) -> list[tuple[str,
         ("memory of a graph", _memory(held, dense)),
         ("symmetric", "yes" if shift.is_symmetric else "no"),
         ("proven bound of |μ|", "none" if bound is None else f"{bound:g}"),
-        ("eigenvalues", _eigenvalues(min(found, key=lambda one: one.is_certified))),
+        ("eigenvalues", _eigenvalues(min(found, key=lambda one: one.is_certified), is_triangular(shift))),
     ]
 
 
-def _eigenvalues(found: Spectrum) -> str:
+def _eigenvalues(found: Spectrum, triangular: bool) -> str:
+    if triangular and found.is_complete:
+        return "all: the weight of each node in itself"
     if not found.is_complete:
         sure = "" if found.is_certified else "; not sure: repeated ones may be missing"
         return f"the {found.paired.shape[-1]} of greatest |μ|{sure}"
@@ -42,7 +52,16 @@ def _memory(held: float, dense: float) -> str:
 
 
 def _form(shift: ShiftOperator) -> str:
-    names = {LowRankShift: "low-rank factors", DenseShift: "dense matrix", AttentionShift: "queries and keys"}
+    if isinstance(shift, WindowShift):
+        return f"{len(shift.places)} windows, each of {_form(shift.inner)}"
+    if is_triangular(shift):
+        return "queries and keys, causal"
+    names = {
+        LowRankShift: "low-rank factors",
+        DenseShift: "dense matrix",
+        AttentionShift: "queries and keys",
+        MaskedAttentionShift: "queries and keys under a mask",
+    }
     return names.get(type(shift), type(shift).__name__)
 
 

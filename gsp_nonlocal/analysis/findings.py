@@ -100,7 +100,15 @@ def _mean(block: BlockRecord, measure: str, unknown: float) -> float:
     return unknown if mean is None else mean
 
 
+CAUSAL = (
+    "Causal: no position collects from a later one. So S is triangular, and its eigenvalues are the weights "
+    "that positions give themselves: they say what a position keeps, not how signals vary over the graph."
+)
+
+
 def _theory(block: BlockRecord) -> list[Finding]:
+    if block.is_causal:
+        return [Finding("note", CAUSAL)]
     asymmetry = max(block.values("asymmetry"), default=1.0)
     if block.is_symmetric or asymmetry < 1e-6:
         how = "Symmetric" if block.is_symmetric else "Symmetric, though nothing makes it so"

@@ -68,6 +68,7 @@ class BlockRecord:
         graphs: those that were analysed.
         responses: one, or one a head; none for a filter without.
         gates: residual gates ``γ`` of its units.
+        is_causal: whether no node collects from a later one, so that eigenvalues are the diagonal.
     """
 
     name: str
@@ -82,6 +83,7 @@ class BlockRecord:
     graphs: list[GraphRecord]
     responses: list[ResponseRecord]
     gates: list[float] = field(default_factory=list)
+    is_causal: bool = False
 
     def values(self, measure: str) -> list[float]:
         """A measure over the graphs, where it is known."""
@@ -95,6 +97,39 @@ class BlockRecord:
 
 
 @dataclass(frozen=True)
+class JoinRecord:
+    """One application of cross-attention, which joins two sets of nodes and has no eigenvalues.
+
+    Attributes:
+        name: its module path, and which application of it.
+        kind: its class.
+        targets: how many queries it has, ``N``.
+        sources: how many keys, ``M``.
+        heads: graphs an image, ``G``.
+        singular: singular values of each measured graph, the greatest first.
+        measures: of each of these, by name.
+        queries: numbers of some queries, evenly chosen.
+        grid: rows and columns of the map that the keys are, 1 and ``M`` where that is not known.
+        maps: what the first image's queries weigh the cells of the map, mean of the heads.
+    """
+
+    name: str
+    kind: str
+    targets: int
+    sources: int
+    heads: int
+    singular: list[list[float]]
+    measures: list[dict[str, float]]
+    queries: list[int] = field(default_factory=list)
+    grid: tuple[int, int] = (1, 1)
+    maps: list[list[float]] = field(default_factory=list)
+
+    def mean(self, measure: str) -> float:
+        """The mean of a measure over the graphs."""
+        return sum(graph[measure] for graph in self.measures) / len(self.measures)
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """All blocks of a model at one time of its training.
 
@@ -104,6 +139,7 @@ class Snapshot:
         shape: of the batch.
         blocks: in the order in which they ran.
         skipped: why a block has no record, by path.
+        joins: cross-attention, which is no graph of one set of nodes.
     """
 
     label: str
@@ -111,6 +147,7 @@ class Snapshot:
     shape: list[int]
     blocks: list[BlockRecord]
     skipped: dict[str, str]
+    joins: list[JoinRecord] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Dictionaries, lists, numbers and texts."""
@@ -119,7 +156,8 @@ class Snapshot:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Snapshot:
         """The inverse of :meth:`to_dict`, also after JSON."""
-        return cls(**values | {"blocks": [_block(block) for block in values["blocks"]]})
+        joins = [JoinRecord(**join | {"grid": tuple(join["grid"])}) for join in values.get("joins", [])]
+        return cls(**values | {"blocks": [_block(block) for block in values["blocks"]], "joins": joins})
 
     def _repr_html_(self) -> str:
         """A table of the blocks, for notebooks."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +15,14 @@ from filters.operators.solve import ConvergenceError
 from gsp_nonlocal.analysis.arrangement import arranged
 from gsp_nonlocal.analysis.facts import facts
 from gsp_nonlocal.analysis.finite import check_numbers, check_output, check_weights
+from gsp_nonlocal.analysis.joins import join_record
 from gsp_nonlocal.analysis.model_inputs import Inputs, check_inputs, input_size, leading, run_copies
 from gsp_nonlocal.analysis.quantities import Graph, Limits, quantities
 from gsp_nonlocal.analysis.record import BlockRecord, GraphRecord, ResponseRecord, Snapshot
 from gsp_nonlocal.probe import MAX_NODES, SpectralProbe, evaluation
 from gsp_nonlocal.probe.trace import Trace
 from gsp_nonlocal.shifts import DenseShift, ShiftOperator
-from gsp_nonlocal.shifts.structure import factored, symmetric_part
+from gsp_nonlocal.shifts.structure import factored, is_triangular, symmetric_part
 from gsp_nonlocal.spectral.density import (
     Density,
     mixed,
@@ -33,6 +34,7 @@ from gsp_nonlocal.spectral.krylov import PATIENCE
 from gsp_nonlocal.spectral.response import Response
 from gsp_nonlocal.spectral.spectrum import Spectrum, spectrum
 
+T = TypeVar("T")
 BINS = 80
 FREQUENCIES = 41
 PROBES = 16
@@ -88,7 +90,7 @@ def probed(model: nn.Module, images: Inputs, paths: Sequence[str] | None, max_no
         with probe:
             output = run_copies(model, images)
         check_output(model, output, partial(run_copies, model, images))
-    if not probe.traces:
+    if not probe.traces and not probe.crossings:
         reasons = "; ".join(f"{path}: {reason}" for path, reason in probe.skipped.items())
         raise ValueError(
             f"{type(model).__name__} left no graph on these images"
@@ -111,14 +113,22 @@ def measured(model: nn.Module, images: Inputs, probe: SpectralProbe, label: str,
         found = {name: _record(name, module, trace, limits, bar) for name, module, trace in named}
     blocks = [record for record in found.values() if isinstance(record, BlockRecord)]
     skipped = probe.skipped | {name: reason for name, reason in found.items() if isinstance(reason, str)}
-    if not blocks:
+    joins = [
+        join_record(name, type(module).__name__, trace, limits.graphs, size)
+        for name, module, trace in _numbered(probe, probe.crossings)
+    ]
+    if not blocks and not joins:
         raise ValueError("no block was measured: " + "; ".join(f"{k}: {v}" for k, v in skipped.items()))
-    return Snapshot(label, type(model).__name__, list(leading(images).shape), blocks, skipped)
+    return Snapshot(label, type(model).__name__, list(leading(images).shape), blocks, skipped, joins)
 
 
 def named_traces(probe: SpectralProbe) -> Iterator[tuple[str, nn.Module, Trace]]:
     """Each application of each block: its name in records, the block, and what it did."""
-    for path, traces in probe.traces.items():
+    return _numbered(probe, probe.traces)
+
+
+def _numbered(probe: SpectralProbe, found: Mapping[str, Sequence[T]]) -> Iterator[tuple[str, nn.Module, T]]:
+    for path, traces in found.items():
         for number, trace in enumerate(traces, start=1):
             which = f", application {number}" if len(traces) > 1 else ""
             yield f"{path or 'the model itself'}{which}", probe.modules[path], trace
@@ -160,6 +170,7 @@ def _block(name: str, module: nn.Module, trace: Trace, limits: Limits, bar: tqdm
         ],
         responses=_responses(trace, edges, found),
         gates=_gates(module),
+        is_causal=is_triangular(trace.shift),
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from gsp_nonlocal.analysis import Snapshot
 from gsp_nonlocal.analysis.findings import findings, number, passes
+from gsp_nonlocal.analysis.joins import JOINED
 
 SHOWN = {
     "|μ|": "spectral_radius",
@@ -42,6 +43,10 @@ def show(found: Snapshot, say: Say) -> None:
         told = ", ".join(filter(None, (block.kind, passes(block))))
         say(f"{block.name} ({told})", "name")
         say(_columns([str(block.nodes), *(number(block.mean(name)) for name in SHOWN.values())]), "")
+    for join in found.joins:
+        told = ", ".join(f"{label} {number(join.mean(name))}" for name, (label, _) in JOINED.items())
+        say(f"{join.name} ({join.kind}, {join.targets} queries from {join.sources} keys)", "name")
+        say(f"    {told}", "")
     for text, names in _signs(found).items():
         say(f"{', '.join(names)}: {text}", "sign")
 

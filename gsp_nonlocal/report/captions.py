@@ -1,6 +1,16 @@
 """Heading of each figure, and the sentence beneath it: what it shows, and when it is a bad sign."""
 
 CAPTIONS = {
+    "singular values": (
+        "Singular values",
+        "How fast the singular values fall, a line a graph: a matrix from one set of nodes to another has "
+        "these in place of eigenvalues. A bad sign is a cliff after the first: all queries collect the same.",
+    ),
+    "maps of queries": (
+        "Maps of queries",
+        "What some queries, by their numbers, collect from each key: the first image, mean of the heads; "
+        "the keys lie as the image's patches where their number fits. A bad sign is that all look alike.",
+    ),
     "spectrum": (
         "Spectrum",
         "How many eigenvalues lie at each graph frequency; the ticks below are the frequencies, one row for "

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gsp_nonlocal.analysis.quantities import QUANTITIES
-from gsp_nonlocal.analysis.record import BlockRecord, GraphRecord
+from gsp_nonlocal.analysis.record import BlockRecord, GraphRecord, JoinRecord
 from gsp_nonlocal.report.drawing import PRINT, Palette, label_powers, sheet
 
 FLOOR = 1e-7  # smaller eigenvalues are rounding
@@ -18,6 +18,7 @@ MOST_ROWS = 8  # rows of ticks, or curves of single graphs
 PLACES = 200  # for a tick, to each unit of frequency: closer ones would be in one pixel
 MOST_POINTS = 200  # of one curve
 LONGEST_LABEL = 18  # letters
+MAPS_ACROSS = 4  # small maps side by side
 CELLS = 250  # to the width of a plane of points: each is less than a pixel
 FOLLOWED = ("effective_rank", "distance_to_rank_one", "row_agreement", "dirichlet_after")
 
@@ -117,6 +118,42 @@ def course_figure(blocks: Sequence[BlockRecord], labels: Sequence[str], palette:
         rows[-1].set_xticks(ticks, [_plain(labels[tick]) for tick in ticks], parse_math=False)
         return figure
 
+
+def singular_figure(join: JoinRecord, palette: Palette = PRINT) -> Figure:
+    """Singular values in falling order on a logarithmic axis, graph by graph."""
+    with sheet(palette, 1, [1]) as (figure, (axes,)):
+        for values in join.singular[:MOST_ROWS]:
+            kept = np.array([value for value in values if value > FLOOR])
+            places = _places(len(kept))
+            marker = "." if len(kept) <= FEW else ""
+            axes.plot(places, kept[places - 1], color=palette.first, marker=marker)
+        axes.set(yscale="log", xlabel="place in the order", ylabel="σ")
+        label_powers(axes.yaxis)
+        return figure
+
+
+def maps_figure(join: JoinRecord, palette: Palette = PRINT) -> Figure:
+    """The maps of some queries in rows of four, all in one scale of colours."""
+    rows = -(-len(join.maps) // MAPS_ACROSS)
+    greatest = max(max(values) for values in join.maps)
+    with sheet(palette, 1, [1], height=0.8 * rows + 0.4) as (figure, (axes,)):
+        axes.set_axis_off()
+        for place, (query, values) in enumerate(zip(join.queries, join.maps, strict=True)):
+            down, across = divmod(place, MAPS_ACROSS)
+            part = axes.inset_axes(
+                (across / MAPS_ACROSS, 1 - (down + 1) / rows, 0.9 / MAPS_ACROSS, 0.8 / rows)
+            )
+            part.imshow(np.reshape(values, join.grid), vmin=0, vmax=greatest, cmap="viridis", aspect="auto")
+            part.set(xticks=[], yticks=[])
+            part.set_title(f"query {query + 1}", fontsize=7, pad=1.5)
+        return figure
+
+
+JOINS: dict[str, Callable[[JoinRecord, Palette], Figure]] = {
+    "singular values": singular_figure,
+    "maps of queries": maps_figure,
+}
+"""The figures of one cross-attention."""
 
 FIGURES: dict[str, Callable[[BlockRecord, Palette], Figure]] = {
     "spectrum": spectrum_figure,

@@ -11,9 +11,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from gsp_nonlocal.analysis.findings import Finding, findings, number, summary
+from gsp_nonlocal.analysis.joins import JOINED
 from gsp_nonlocal.analysis.names import natural, runs
 from gsp_nonlocal.analysis.quantities import QUANTITIES
-from gsp_nonlocal.analysis.record import BlockRecord, Snapshot, courses
+from gsp_nonlocal.analysis.record import BlockRecord, JoinRecord, Snapshot, courses
 from gsp_nonlocal.report import figures
 from gsp_nonlocal.report.captions import CAPTIONS
 from gsp_nonlocal.report.explorer import Explorer
@@ -51,6 +52,18 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Join:
+    """What the page says of one cross-attention."""
+
+    name: str
+    kind: str
+    size: str
+    heads: int
+    measures: list[str]
+    plots: list[Plot]
+
+
+@dataclass(frozen=True)
 class Shared:
     """A sentence that holds for several blocks: runs of them, each by its first and last name."""
 
@@ -58,13 +71,13 @@ class Shared:
     runs: list[tuple[str, str]]
 
 
-def render(shown: Sequence[Snapshot], course: Sequence[Snapshot], rows: Explorer, title: str) -> str:
+def render(shown: Sequence[Snapshot], course: Sequence[Snapshot], rows: Explorer | None, title: str) -> str:
     """The page of some snapshots of one model: plots are those of the last one, measures of all.
 
     Args:
         shown: at least one.
         course: for the figures over time.
-        rows: what the explorer shows.
+        rows: what the explorer shows; ``None`` where there is only cross-attention.
         title: heading of the page.
     """
     over_time = {name: (blocks, labels) for name, blocks, labels in courses(course)}
@@ -80,6 +93,7 @@ def render(shown: Sequence[Snapshot], course: Sequence[Snapshot], rows: Explorer
         lstrip_blocks=True,
     )
     environment.filters["unbroken"] = _unbroken
+    script = rows.script_hash if rows else "'none'"
     return environment.get_template("page.html").render(
         title=title,
         model=shown[-1].model,
@@ -91,8 +105,10 @@ def render(shown: Sequence[Snapshot], course: Sequence[Snapshot], rows: Explorer
         anchors={section.name: section.anchor for section in sections},
         warnings=_warnings(sections),
         skipped=_shared(sorted(shown[-1].skipped.items(), key=lambda item: natural(item[0]))),
+        joins=[_join(number, join) for number, join in enumerate(shown[-1].joins, start=1)],
+        join_columns=[label for label, _ in JOINED.values()],
         explorer=rows,
-        policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {rows.script_hash}",
+        policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {script}",
     )
 
 
@@ -129,6 +145,23 @@ def _section(place: int, block: BlockRecord, shown: Sequence[Snapshot], over_tim
         findings=findings(block),
         plots=_plots(block, anchor, over_time),
         measures=_measures(block.name, shown),
+    )
+
+
+def _join(place: int, join: JoinRecord) -> Join:
+    drawn = {name: draw(join, STAND_INS) for name, draw in figures.JOINS.items()}
+    return Join(
+        join.name,
+        join.kind,
+        f"{join.targets} from {join.sources}",
+        join.heads,
+        [number(join.mean(name)) for name in JOINED],
+        [
+            Plot(
+                CAPTIONS[name][0], inline(figure, f"join-{place}-{name.replace(' ', '-')}"), CAPTIONS[name][1]
+            )
+            for name, figure in drawn.items()
+        ],
     )
 
 

@@ -166,7 +166,8 @@ def write_analyses(
         write_eigenvalues(shown, part / "eigenvalues.csv")
         _write_figures(shown, course, part / "figures")
         last = analyses[-1]
-        rows = explorer([view for analysis in analyses for view in analysis.views], last.images, last.words)
+        views = [view for analysis in analyses for view in analysis.views]
+        rows = explorer(views, last.images, last.words) if views else None
         (part / PAGE).write_text(render(shown, course, rows, title), encoding="utf-8")
     return Path(folder) / PAGE
 

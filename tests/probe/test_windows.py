@@ -6,7 +6,7 @@ from torch import nn
 
 from filters import DenseShift
 from gsp_nonlocal.probe import SpectralProbe
-from gsp_nonlocal.probe.windows import find_windows
+from gsp_nonlocal.probe.attention.cuts import find_windows
 from gsp_nonlocal.shifts.windows import WindowShift
 from gsp_nonlocal.spectral import Layout, spectrum
 from tests.cases.signals import relative

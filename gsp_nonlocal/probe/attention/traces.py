@@ -9,9 +9,9 @@ from torch import Tensor
 
 from filters import DenseShift, ShiftOperator
 from filters.operators.promises import PromiseKeywords, Promises
+from gsp_nonlocal.probe.attention.cuts import find_windows
 from gsp_nonlocal.probe.attention.recorded import Attention, Scores
 from gsp_nonlocal.probe.trace import CrossTrace, Trace
-from gsp_nonlocal.probe.windows import find_windows
 from gsp_nonlocal.shifts import AttentionShift, LowRankShift
 from gsp_nonlocal.shifts.attention import SOFTMAX
 from gsp_nonlocal.shifts.biadjacency import AttentionBiadjacency, DenseBiadjacency, Exponents
