@@ -13,10 +13,10 @@ from gsp_nonlocal.shifts.biadjacency import Biadjacency
 from gsp_nonlocal.spectral.layout import Layout
 from gsp_nonlocal.spectral.singular import singular_values
 
-ROWS = 2048
+ROWS_AT_ONCE = 2048
 """Rows that exist at once."""
 
-QUERIES, CELLS = 12, 24
+QUERIES, MAP_CELLS = 12, 24
 """Queries whose maps are kept, and the cells of a side of each."""
 
 JOINED = {
@@ -61,7 +61,7 @@ def _maps(
     keys = arranged(Layout((sources,)), image_size)
     height, width = (1, *keys.spatial)[-2:]
     maps = rows[:, keys.extra :].unflatten(1, (height, width))
-    grid = (min(height, CELLS), min(width, CELLS if height > 1 else CELLS**2))
+    grid = (min(height, MAP_CELLS), min(width, MAP_CELLS if height > 1 else MAP_CELLS**2))
     means = interpolate(maps.unsqueeze(1), grid, mode="area").flatten(1)
     return chosen.tolist(), grid, [[float(f"{value:.3g}") for value in row] for row in means.tolist()]
 
@@ -83,7 +83,7 @@ def _rows(graph: Biadjacency) -> tuple[float, Tensor]:
     """The mean entropy of the rows, and the mean row."""
     _, targets, sources = graph.shape
     entropy, total = 0.0, torch.zeros(sources, dtype=torch.float64)
-    for part in torch.arange(targets, device=graph.device).split(ROWS):
+    for part in torch.arange(targets, device=graph.device).split(ROWS_AT_ONCE):
         rows = graph.rows(part)[0].double().cpu()
         entropy -= float(torch.special.xlogy(rows.abs(), rows.abs()).sum())
         total += rows.abs().sum(0)

@@ -34,7 +34,7 @@ from gsp_nonlocal.spectral.krylov import PATIENCE
 from gsp_nonlocal.spectral.response import Response
 from gsp_nonlocal.spectral.spectrum import Spectrum, spectrum
 
-T = TypeVar("T")
+OneTrace = TypeVar("OneTrace")
 BINS = 80
 FREQUENCIES = 41
 PROBES = 16
@@ -127,7 +127,9 @@ def named_traces(probe: SpectralProbe) -> Iterator[tuple[str, nn.Module, Trace]]
     return _numbered(probe, probe.traces)
 
 
-def _numbered(probe: SpectralProbe, found: Mapping[str, Sequence[T]]) -> Iterator[tuple[str, nn.Module, T]]:
+def _numbered(
+    probe: SpectralProbe, found: Mapping[str, Sequence[OneTrace]]
+) -> Iterator[tuple[str, nn.Module, OneTrace]]:
     for path, traces in found.items():
         for number, trace in enumerate(traces, start=1):
             which = f", application {number}" if len(traces) > 1 else ""
