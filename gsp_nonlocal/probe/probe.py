@@ -141,7 +141,7 @@ class SpectralProbe:
             self._undo.callback(handle.remove)
         self._undo.enter_context(self._running)
         self._undo.callback(self.model.register_forward_hook(self._finish).remove)
-        self._undo.enter_context(AttentionMode(self._see))
+        self._undo.enter_context(AttentionMode(self._see, self._unread))
         return self
 
     def __exit__(
@@ -175,6 +175,12 @@ class SpectralProbe:
 
     def _is_wanted(self, path: str) -> bool:
         return self.paths is None or path in self.paths
+
+    def _unread(self, reason: str) -> None:
+        """Name a module with attention that is no graph, unless a block that is read by class does it."""
+        path = self._running.path
+        if self._is_wanted(path) and not (_in_backward() or self._is_reading or self._is_in_a_block(path)):
+            self.skipped.setdefault(path, reason)
 
     def _see(self, found: Attention) -> Kept | None:
         """Keep an attention for the module that runs it, unless a block that is read by class does."""

@@ -53,6 +53,12 @@ PADDED[1, ..., 5:] = True
 BIAS = torch.randn(1, H, N, N, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
 
 
+def sink(m, q, k, v):
+    """As in GPT-OSS: a key without a value takes a part of the weights."""
+    a = torch.cat([scores(q, k), torch.full((B, H, N, 1), 0.5, dtype=q.dtype)], dim=-1)
+    return m.drop(soft(a)[..., :-1]) @ v
+
+
 def in_place(m, q, k, v):
     a = q @ k.mT
     a *= SCALE
@@ -194,6 +200,33 @@ WRITTEN = {
         DenseShift,
     ),
     "capped": (capped, lambda m, q, k: soft(5 * torch.tanh(scores(q, k) / 5)), DenseShift),
+    "a sink": (
+        sink,
+        lambda m, q, k: soft(functional.pad(scores(q, k), (0, 1), value=0.5))[..., :-1],
+        DenseShift,
+    ),
+    "twice": (
+        lambda m, q, k, v: (soft(scores(q, k)) @ soft(scores(q, k))) @ v,
+        lambda m, q, k: soft(scores(q, k)) @ soft(scores(q, k)),
+        DenseShift,
+    ),
+    "by landmarks": (
+        lambda m, q, k, v: (
+            (soft(scores(q, k[..., :2, :])) @ soft(scores(k[..., :2, :], k[..., :2, :])))
+            @ (soft(scores(q[..., :2, :], k)) @ v)
+        ),
+        lambda m, q, k: (
+            soft(scores(q, k[..., :2, :]))
+            @ soft(scores(k[..., :2, :], k[..., :2, :]))
+            @ soft(scores(q[..., :2, :], k))
+        ),
+        LowRankShift,
+    ),
+    "weights of one head for all": (
+        lambda m, q, k, v: soft(scores(q, k)[:, :1]).expand(-1, H, -1, -1) @ v,
+        lambda m, q, k: soft(scores(q, k)[:, :1]).expand(-1, H, -1, -1),
+        DenseShift,
+    ),
     "mixed heads": (mixed, mixed_matrix, DenseShift),
     "changed weights": (rowwise, squared, DenseShift),
     "dot products": (
@@ -313,6 +346,17 @@ def test_cross_attention_is_rectangular(sources):
     ((crossing,),) = probe.crossings.values()
     assert crossing.weights.shape == (B * H, N, sources)
     assert relative(crossing.filtered, output.flatten(0, 1)) < 1e-10
+
+
+def test_weights_that_meet_their_values_in_pieces_are_named():
+    def pieces(m, q, k, v):
+        one, two = soft(scores(q, k)).split([4, 5], dim=-1)
+        return one @ v[..., :4, :] + two.contiguous() @ v[..., 4:, :]
+
+    with SpectralProbe(module := Written(pieces)) as probe:
+        module(*given())
+    assert not probe.traces
+    assert "met the values in pieces" in probe.skipped[""]
 
 
 NO_ATTENTION = {

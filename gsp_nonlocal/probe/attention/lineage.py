@@ -25,18 +25,25 @@ class Weights:
         scores: what it was taken of, where that is known.
         is_transposed: whether the followed tensor is ``(…, M, N)``.
         is_mixed: whether the followed tensor holds other numbers than the softmax.
+        is_part: whether the followed tensor lacks some of its numbers.
     """
 
     source: Tensor
     scores: Scores | None
     is_transposed: bool = False
     is_mixed: bool = False
+    is_part: bool = False
 
 
 class Lineage:
-    """Scores and weights of a forward pass by tensor, as long as these live."""
+    """Scores and weights of a forward pass by tensor, as long as these live.
 
-    def __init__(self) -> None:
+    Args:
+        unread: takes the reason why weights that met values were no graph.
+    """
+
+    def __init__(self, unread: Callable[[str], None]) -> None:
+        self.unread = unread
         self.scores: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
         self.weights: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
@@ -72,7 +79,18 @@ class Lineage:
                 found = _of_scores(name, known, place, args, kwargs, out)
                 self._set(self.scores, name, part, out, found)
             if (made := self.weights.get(part)) is not None:
-                self._set(self.weights, name, part, out, _of_weights(name, made, args, kwargs, out))
+                for result in out if isinstance(out, tuple | list) else [out]:
+                    self._set(
+                        self.weights, name, part, result, _of_weights(name, made, part, args, kwargs, result)
+                    )
+
+    def of(self, *operands: Tensor) -> list[Weights | None]:
+        """The weights among the operands of a product, but for those that are not whole: they are told of."""
+        found = [self.weights.get(part) for part in operands]
+        if any(made is not None and made.is_part for made in found):
+            self.unread(IN_PARTS)
+            return [None] * len(found)
+        return found
 
     def _set(self, known: Any, name: str, part: Tensor, out: Any, found: Any) -> None:
         if out is part or name == "__setitem__":
@@ -108,8 +126,15 @@ def _name(func: Callable[..., Any]) -> str:
     return getattr(func, "__name__", "")
 
 
+IN_PARTS = (
+    "its softmax was taken apart and met the values in pieces: each is a part of a graph; tell of the module with "
+    "gsp_nonlocal.probe.register_reader"
+)
 CASTS = {"to", "float", "double", "half", "bfloat16", "type", "type_as", "contiguous", "clone", "detach"}
 VIEWS = {"view", "reshape", "flatten", "unflatten", "unsqueeze", "squeeze", "expand", "view_as", "reshape_as"}
+TURNS = {"transpose", "transpose_", "swapaxes", "swapdims", "permute", "mT"}
+PARTS = {"__getitem__", "narrow", "split", "chunk", "unbind", "select", "index_select", "gather"}
+REPEATS = {"expand", "expand_as", "repeat", "repeat_interleave"}
 LEFT_ALONE = CASTS | {"dropout", "dropout_", "feature_dropout", "alpha_dropout", "nan_to_num", "nan_to_num_"}
 """Functions that leave the softmax what it is; dropout is left out."""
 
@@ -204,12 +229,18 @@ def _swapped(known: Scores) -> Scores:
     return Scores(known.key, known.query, known.scale, bias)
 
 
-def _of_weights(name: str, made: Weights, args: Args, kwargs: Kwargs, out: Any) -> Weights | None:
-    """What the function's result is, if it has as many numbers as the weights."""
+def _of_weights(
+    name: str, made: Weights, given: Tensor, args: Args, kwargs: Kwargs, out: Any
+) -> Weights | None:
+    """What the function's result is, if it has as many numbers as the weights given, or is a part of them."""
     if name == "__setitem__":
         return replace(made, is_mixed=True)
-    if not isinstance(out, Tensor) or not out.is_floating_point() or out.numel() != made.source.numel():
+    if not isinstance(out, Tensor) or not out.is_floating_point() or out.dim() < 2:
         return None
+    if made.is_part:
+        return made if name in PARTS | LEFT_ALONE | VIEWS | TURNS else None
+    if out.numel() != given.numel():
+        return _part(name, made, out)
     if made.is_mixed:
         return made
     ends = made.source.shape[-2:][:: -1 if made.is_transposed else 1]
@@ -218,6 +249,17 @@ def _of_weights(name: str, made: Weights, args: Args, kwargs: Kwargs, out: Any) 
     if _swaps(name, args, kwargs, out.dim()):
         return replace(made, is_transposed=not made.is_transposed)
     return replace(made, is_mixed=True)
+
+
+def _part(name: str, made: Weights, out: Tensor) -> Weights | None:
+    """Weights repeated, or a part of them: as good as all, where one key is left out, a sink without a value."""
+    if name in REPEATS:
+        return replace(made, is_mixed=True)
+    if name not in PARTS:
+        return None
+    *lead, keys = made.source.shape
+    is_sink = not made.is_transposed and out.shape == (*lead, keys - 1)
+    return replace(made, is_mixed=True, is_part=not is_sink)
 
 
 def _swaps(name: str, args: Args, kwargs: Kwargs, dims: int) -> bool:

@@ -42,11 +42,12 @@ class AttentionMode(TorchFunctionMode):
 
     Args:
         seen: takes an :class:`Attention`.
+        unread: takes the reason why weights that met values were no graph.
     """
 
-    def __init__(self, seen: Seen) -> None:
+    def __init__(self, seen: Seen, unread: Callable[[str], None]) -> None:
         super().__init__()
-        self.seen, self.lineage, self.circuits = seen, Lineage(), Circuits()
+        self.seen, self.lineage, self.circuits = seen, Lineage(unread), Circuits()
         self.kept: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
         self._multi: fused.MultiHead | None = None
         self.handlers: dict[Any, Callable[..., Any]] = {

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from gsp_nonlocal.probe.attention.lineage import Lineage, weighted_sum
+from gsp_nonlocal.probe.attention.lineage import Lineage, Weights, weighted_sum
 from gsp_nonlocal.probe.attention.recorded import Attention, Scores
 
 MATMUL = {
@@ -26,10 +26,15 @@ def matmul(lineage: Lineage, one: Tensor, other: Tensor, out: Tensor) -> Attenti
     if one.dim() < 2 or other.dim() < 2 or out.dim() < 3:
         return None
     found = linear(lineage, one, other)
-    if found is None and (made := lineage.weights.get(one)) is not None:
-        found = weighted_sum(made, one, other, from_right=False)
-    elif found is None and (made := lineage.weights.get(other)) is not None:
-        found = weighted_sum(made, other, one.mT, from_right=True)
+    if found is None:
+        left, right = lineage.of(one, other)
+        if left is not None and right is not None:  # as in a matrix function, or a rollout
+            lineage.weights[out] = Weights(out.detach(), None, is_mixed=True)
+            return None
+        if left is not None:
+            found = weighted_sum(left, one, other, from_right=False)
+        elif right is not None:
+            found = weighted_sum(right, other, one.mT, from_right=True)
     if found is None or found.factors is None:
         lineage.scores[out] = Scores(
             one.detach(), other.detach().mT, is_data=_is_data(one) and _is_data(other)
@@ -101,10 +106,11 @@ def einsum(lineage: Lineage, letters: Einsum, one: Tensor, other: Tensor, out: T
     """As :func:`matmul`, for a product that is written in letters."""
     if letters.is_matmul:
         return matmul(lineage, one, other, out)
-    if lineage.weights.get(one) is not None:
-        return _weighted(lineage, one, letters.one, other, letters.other, letters.out)
-    if lineage.weights.get(other) is not None:
-        return _weighted(lineage, other, letters.other, one, letters.one, letters.out)
+    left, right = lineage.of(one, other)
+    if left is not None:
+        return _weighted(left, one, letters.one, other, letters.other, letters.out)
+    if right is not None:
+        return _weighted(right, other, letters.other, one, letters.one, letters.out)
     scores = _scores(letters, one, other)
     if scores is not None and scores.shape == out.shape:
         lineage.scores[out] = scores
@@ -132,7 +138,7 @@ def _scores(letters: Einsum, one: Tensor, other: Tensor) -> Scores | None:
 
 
 def _weighted(
-    lineage: Lineage, weights: Tensor, own: str, value: Tensor, letters: str, out: str
+    made: Weights, weights: Tensor, own: str, value: Tensor, letters: str, out: str
 ) -> Attention | None:
     """``A z`` of weights with the letters ``own`` and values with ``letters``."""
     summed = [letter for letter in own if letter in letters and letter not in out]
@@ -143,7 +149,6 @@ def _weighted(
     lead = [letter for letter in own if letter not in (i, j)]
     channels = [letter for letter in letters if letter not in (*lead, j)]
     z = _arranged(value, letters, lead, j, channels)
-    made = lineage.weights[weights]
     if own == "".join(lead) + i + j:
         return weighted_sum(made, weights, z, from_right=False)
     if own == "".join(lead) + j + i:
