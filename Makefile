@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 DEMO   ?=
 
 .PHONY: help setup demo test test-threads fuzz soak test-scatter test-sampling test-peers test-mmseg doctest lint format type check \
-        benchmark study families compare paper spectral-study clean
+        benchmark study families compare paper spectral-study probe-zoo clean
 help:           ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
@@ -120,6 +120,15 @@ paper: $(READY) ## DATASET by BACKBONE with each of BLOCKS, by each of SEEDS, fr
 
 spectral-study: $(READY) ## what graph each block learns: trains each on cued scenes, renews docs/study.md (half an hour)
 	$(RUN) -m experiments.spectral_study
+
+# diffusers stands in a folder of its own, without the clients of its hub that it does not need here.
+ZOO := $(VENV)/zoo
+$(ZOO)/.ready: $(READY)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --target $(ZOO) diffusers importlib_metadata zipp requests
+	@touch $@
+
+probe-zoo: $(ZOO)/.ready ## every attention of models of timm, transformers, torchvision and diffusers under the probe (half an hour)
+	PYTHONPATH=$(ZOO) OMP_NUM_THREADS=1 $(RUN) -m experiments.probe_zoo
 
 clean:          ## remove runs and caches
 	rm -rf runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

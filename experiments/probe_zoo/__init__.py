@@ -1,0 +1,7 @@
+"""``python -m experiments.probe_zoo``: every attention of models of four libraries, under the probe.
+
+Models of timm, torchvision, transformers and diffusers with random weights run once plain, once under the probe,
+and once under a witness that counts attention by another principle. The table says how many attentions there
+were, and how many of them the probe read, named, or left out without a word. It goes on where an earlier run
+stopped; ``--models`` runs chosen ones again. Models of a library that is not installed keep their rows.
+"""
