@@ -16,16 +16,17 @@ from experiments.probe_zoo.trial import Given
 
 MORE = """
 deit3_small_patch16_224 test_vit vit_small_patch16_dinov3 vit_small_patch14_reg4_dinov2
-vit_small_patch16_rope_mixed_224 vit_base_patch16_siglip_224 test_vit2 test_vit3 test_vit4 eva02_tiny_patch14_224
-vit_relpos_small_patch16_rpn_224 vit_srelpos_small_patch16_224 vit_little_patch16_reg4_gap_256
-vit_dpwee_patch16_reg1_gap_256 vit_pwee_patch16_reg1_gap_256 vit_wee_patch16_reg1_gap_256 vit_xsmall_patch16_clip_224
-beitv2_base_patch16_224 swin_s3_tiny_224 twins_svt_small coat_mini test_coatnet test_maxvit
-coatnext_nano_rw_224 maxxvit_rmlp_nano_rw_256 mobilevitv2_050 caformer_s18 poolformerv2_s12 convformer_s18
-efficientvit_l1 efficientvit_b0 lambda_resnet26t halonet26t eca_botnext26ts_256 sebotnet33ts_256 halo2botnet50ts_256
-lamhalobotnet50ts_256 bat_resnext26ts ghostnetv2_100 gcresnet33ts gcresnext26ts nf_ecaresnet26 gmlp_ti16_224
-resmlp_12_224 fastvit_sa12 fastvit_mci0 resnet50_clip resnet50_clip_gap regnetz_005 naflexvit_base_patch16_map
+vit_small_patch16_rope_mixed_224 vit_base_patch16_siglip_224 test_vit2 test_vit3 test_vit4
+eva02_tiny_patch14_224 vit_relpos_small_patch16_rpn_224 vit_srelpos_small_patch16_224
+vit_little_patch16_reg4_gap_256 vit_dpwee_patch16_reg1_gap_256 vit_pwee_patch16_reg1_gap_256
+vit_wee_patch16_reg1_gap_256 vit_xsmall_patch16_clip_224 beitv2_base_patch16_224 swin_s3_tiny_224
+twins_svt_small coat_mini test_coatnet test_maxvit coatnext_nano_rw_224 maxxvit_rmlp_nano_rw_256
+mobilevitv2_050 caformer_s18 poolformerv2_s12 convformer_s18 efficientvit_l1 efficientvit_b0
+lambda_resnet26t halonet26t eca_botnext26ts_256 sebotnet33ts_256 halo2botnet50ts_256 lamhalobotnet50ts_256
+bat_resnext26ts ghostnetv2_100 gcresnet33ts gcresnext26ts nf_ecaresnet26 gmlp_ti16_224 resmlp_12_224
+fastvit_sa12 fastvit_mci0 resnet50_clip resnet50_clip_gap regnetz_005 naflexvit_base_patch16_map
 mobilenetv4_hybrid_medium tnt_s_legacy_patch16_224 crossvit_9_dagger_240 levit_conv_128s cs3sedarknet_xdw
-""".split()
+"""
 """Models of timm beside the one that stands for its family: other kinds of attention, and of none."""
 HEAVY = {
     "nasnet",
@@ -55,7 +56,7 @@ SHORTER: dict[str, dict[str, Any]] = {
 """Models of timm of which a few layers are enough: the others are alike."""
 TORCHVISION = """
 vit_b_32 swin_t swin_v2_t maxvit_t mvit_v2_s swin3d_t resnet18 fasterrcnn_mobilenet_v3_large_320_fpn
-""".split()
+"""
 
 
 class Model(NamedTuple):
@@ -69,9 +70,9 @@ def models() -> Iterator[tuple[str, Model]]:
     """By name: ``timm.<model>``, ``torchvision.<model>``, ``transformers.<type>``, ``diffusers.<class>``."""
     known = [name.partition(".")[::2] for name, family in families() if family not in HEAVY]
     names = {SMALLER.get(name, name) for library, name in known if library == "timm"}
-    for name in sorted(names | set(MORE)):
+    for name in sorted(names | set(MORE.split())):
         yield f"timm.{name}", _timm(name)
-    for name in TORCHVISION:
+    for name in TORCHVISION.split():
         yield f"torchvision.{name}", Model(name.partition("_")[0], lambda name=name: _torchvision(name))
     for name, build in transformers_models.models():
         yield f"transformers.{name}", Model(name.partition("+")[0], build)
@@ -94,6 +95,7 @@ def _timm(name: str) -> Model:
             name, pretrained=False, num_classes=7, **SHORTER.get(name, {})
         ).eval()
         channels, side = timm.data.resolve_data_config(model=network)["input_size"][::2]
+        side = side if side <= 256 or network.pretrained_cfg.get("fixed_input_size") else 224
         return network, (torch.randn(1, channels, side, side),)
 
     return Model(family, build)
@@ -112,7 +114,7 @@ def _torchvision(name: str) -> tuple[nn.Module, Given]:
 
 @torch.no_grad()
 def woken(network: nn.Module) -> nn.Module:
-    """The network with weights great enough that its attention is uneven: fresh ones look everywhere alike."""
+    """The network, its weights made so great that attention is uneven: a fresh one looks everywhere alike."""
     for parameter in network.parameters():
         if parameter.dim() < 2 or not parameter.numel() or not parameter.is_floating_point():
             continue

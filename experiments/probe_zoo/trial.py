@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from experiments.probe_zoo.count import Count, Found, counted
 from experiments.probe_zoo.witness import Seen, Witness
 from gsp_nonlocal.probe import CrossTrace, SpectralProbe, Trace
-from gsp_nonlocal.shifts import LowRankShift
 
 Given = Mapping[str, Any] | tuple[Any, ...]
 """What a model is called with."""
@@ -60,96 +60,42 @@ class Row:
     notes: str
 
 
-@dataclass
-class Count:
-    """What the probe and the witness found, by path."""
-
-    seen: Counter[str]
-    found: Mapping[str, list[Trace | CrossTrace]]
-    skipped: Mapping[str, str]
-    again: Counter[str]
-
-    def __post_init__(self) -> None:
-        at_home = Counter[str]()
-        for path, number in self.seen.items():
-            at_home[self._home(path)] += number
-        spare = Counter[str]()
-        for path, number in self.again.items():
-            spare[self._home(path)] += number
-        read = {path: len(traces) for path, traces in self.found.items()}
-        self.caught = sum(min(number, read.get(path, 0)) for path, number in at_home.items())
-        missed = Counter({path: number - read.get(path, 0) for path, number in at_home.items()})
-        self.named = Counter({path: n for path, n in missed.items() if n > 0 and self._is_named(path)})
-        self.silent = Counter({path: n for path, n in missed.items() if n > 0 and not self._is_named(path)})
-        more = {path: number - at_home[path] - spare[path] for path, number in read.items()}
-        factors = {path: sum(map(_is_factors, traces)) for path, traces in self.found.items()}
-        self.linear = Counter(
-            {path: min(n, factors[path]) for path, n in more.items() if n > 0 and factors[path]}
-        )
-        self.beyond = Counter(
-            {path: n - self.linear[path] for path, n in more.items() if n > self.linear[path]}
-        )
-
-    def _home(self, path: str) -> str:
-        """The path with traces that this one is, or is inside of."""
-        around = [
-            other for other in self.found if path == other or path.startswith(f"{other}." if other else "")
-        ]
-        exact = [path] if path in self.found else sorted(around, key=len)[-1:]
-        return exact[0] if exact else path
-
-    def _is_named(self, path: str) -> bool:
-        return any(
-            f"{path}.".startswith(f"{other}.") or f"{other}.".startswith(f"{path}.") for other in self.skipped
-        )
-
-
-def _is_factors(trace: Trace | CrossTrace) -> bool:
-    return isinstance(trace, Trace) and isinstance(trace.shift, LowRankShift)
-
-
 def tried(name: str, family: str, network: nn.Module, given: Given) -> Row:
     """The row of a model."""
     library, _, model = name.partition(".")
+    is_fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
         _pass(network, given)
-        plain, plain_time = _pass(network, given)
-        probe = SpectralProbe(network, max_nodes=2**24)
-        try:
-            with probe:
-                output, time_under = _pass(network, given)
-        except ValueError as error:
-            if NOTHING not in str(error):
-                raise
-            output, time_under = plain, float("nan")
-        witness = Witness(network)
-        with witness:
+        plain, seconds = _pass(network, given)
+        probe, output, seconds_under = _probed(network, given)
+        with Witness(network) as witness:
             _pass(network, given)
     finally:
-        torch.backends.mha.set_fastpath_enabled(True)
-    return _row(
-        (library, family, model, _size(given)),
-        network,
-        probe,
-        witness,
-        equal(plain, output),
-        time_under / plain_time,
-    )
+        torch.backends.mha.set_fastpath_enabled(is_fast)
+    names = (library, family, model, _size(given))
+    return _row(names, probe, witness, equal(plain, output), seconds_under / seconds)
+
+
+def _probed(network: nn.Module, given: Given) -> tuple[SpectralProbe, Any, float]:
+    """A pass under the probe, its output and seconds; neither where there is nothing to read."""
+    probe = SpectralProbe(network, max_nodes=2**24)
+    try:
+        with probe:
+            return probe, *_pass(network, given)
+    except ValueError as error:
+        if NOTHING not in str(error):
+            raise
+        return probe, None, math.nan
 
 
 def _row(
-    names: tuple[str, ...],
-    network: nn.Module,
-    probe: SpectralProbe,
-    witness: Witness,
-    same: bool,
-    ratio: float,
+    names: tuple[str, str, str, str], probe: SpectralProbe, witness: Witness, same: bool, ratio: float
 ) -> Row:
-    found: dict[str, list[Trace | CrossTrace]] = {
+    found: Found = {
         path: [*probe.traces.get(path, []), *probe.crossings.get(path, [])] for path in probe.modules
     }
-    count = Count(Counter(one.path for one in witness.seen), found, probe.skipped, witness.again)
+    count = counted(Counter(one.path for one in witness.seen), found, probe.skipped, witness.again)
     apart = [
         one for one in (_difference(one, found.get(one.path, [])) for one in witness.seen) if one is not None
     ]
@@ -159,21 +105,22 @@ def _row(
         *(part.total() for part in (count.named, count.silent, count.linear, count.beyond, witness.gates)),
         f"{max(apart):.1e}" if apart else "",
         len(apart),
-        "" if math.isnan(ratio) else "yes" if same else "NO",
-        "" if math.isnan(ratio) else f"{ratio:.2f}",
     )
-    notes = [
-        f"{word}: {_kinds(network, paths)}"
-        for word, paths in {
-            "silent": count.silent,
-            "named": count.named,
-            "linear": count.linear,
-            "beyond": count.beyond,
-            "without softmax": {path: 1 for path in probe.skipped if path not in count.named},
-        }.items()
-        if paths
-    ]
-    return Row(*names, *map(str, numbers), "; ".join(notes))
+    ran = not math.isnan(ratio)
+    last = ("yes" if same else "NO", f"{ratio:.2f}") if ran else ("", "")
+    return Row(*names, *map(str, numbers), *last, _notes(probe, count))
+
+
+def _notes(probe: SpectralProbe, count: Count) -> str:
+    others = Counter(path for path in probe.skipped if path not in count.named)
+    parts = {
+        "silent": count.silent,
+        "named": count.named,
+        "linear": count.linear,
+        "beyond": count.beyond,
+        "without softmax": others,
+    }
+    return "; ".join(f"{word}: {_kinds(probe.model, paths)}" for word, paths in parts.items() if paths)
 
 
 def _kinds(network: nn.Module, paths: Mapping[str, int]) -> str:
@@ -205,8 +152,9 @@ def _pass(network: nn.Module, given: Given) -> tuple[Any, float]:
 
 def equal(one: Any, other: Any) -> bool:
     """Whether all tensors in two outputs are the same, bit for bit."""
-    pairs = list(zip(_tensors(one), _tensors(other), strict=True))
-    return bool(pairs) and all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in pairs)
+    these, those = list(_tensors(one)), list(_tensors(other))
+    same = all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(these, those, strict=False))
+    return bool(these) and len(these) == len(those) and same
 
 
 def _tensors(given: Any) -> Iterator[Tensor]:

@@ -1,8 +1,9 @@
 """A second count of attention, by operators instead of functions: it shares no code with the probe.
 
-What ``torch.softmax`` and its kin return is followed through the operators of ATen: through whatever keeps the
-number of its elements or takes a part of them, and through maps by parameters. Where it meets a computed tensor
-in a matrix product, that was an attention; the kernels of ``scaled_dot_product_attention`` are one each.
+What softmax returns is followed through the operators of ATen: through whatever keeps the number of its
+elements or takes a part of them, and through maps by parameters. Where it meets a computed tensor in a matrix
+product, that was an attention. Kernels of ``scaled_dot_product_attention`` are one each. Those in a chain,
+``A (B z)`` or ``(A B) z``, are one attention.
 """
 
 from __future__ import annotations

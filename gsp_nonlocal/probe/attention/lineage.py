@@ -127,8 +127,8 @@ def _name(func: Callable[..., Any]) -> str:
 
 
 IN_PARTS = (
-    "its softmax was taken apart and met the values in pieces: each is a part of a graph; tell of the module with "
-    "gsp_nonlocal.probe.register_reader"
+    "its softmax was taken apart and met the values in pieces, none of which is a graph; tell of the module "
+    "with gsp_nonlocal.probe.register_reader"
 )
 CASTS = {"to", "float", "double", "half", "bfloat16", "type", "type_as", "contiguous", "clone", "detach"}
 VIEWS = {"view", "reshape", "flatten", "unflatten", "unsqueeze", "squeeze", "expand", "view_as", "reshape_as"}
@@ -252,7 +252,7 @@ def _of_weights(
 
 
 def _part(name: str, made: Weights, out: Tensor) -> Weights | None:
-    """Weights repeated, or a part of them: as good as all, where one key is left out, a sink without a value."""
+    """Weights repeated, or a part of them: all keys but one are as good as all, that one is a sink."""
     if name in REPEATS:
         return replace(made, is_mixed=True)
     if name not in PARTS:
