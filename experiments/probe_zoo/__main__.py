@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         bar.set_postfix_str(name)
         torch.manual_seed(0)
         network, given = names[name].build()
-        rows[name] = tried(name, names[name].family, woken(network), given)
+        rows[name] = tried(name, names[name].family, woken(network, given), given)
         write(chosen.table, [rows[known] for known in names if known in rows])
     print(summary(list(rows.values())))
     for name in sorted(set(wanted) - set(waiting)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -101,6 +102,5 @@ def models() -> Iterator[tuple[str, Callable[[], Made]]]:
 
 
 def _made(kind: str, options: dict[str, Any], **given: Any) -> Made:
-    import diffusers
-
+    diffusers = importlib.import_module("diffusers")
     return getattr(diffusers, kind)(**options).eval(), {**given, "return_dict": False}

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from experiments.insertion_zoo.networks import SIDES
 from experiments.insertion_zoo.networks import models as families
 from experiments.probe_zoo import diffusers_models, transformers_models
-from experiments.probe_zoo.trial import Given
+from experiments.probe_zoo.trial import Given, called
 
 MORE = """
 deit3_small_patch16_224 test_vit vit_small_patch16_dinov3 vit_small_patch14_reg4_dinov2
@@ -73,7 +75,7 @@ def models() -> Iterator[tuple[str, Model]]:
     for name in sorted(names | set(MORE.split())):
         yield f"timm.{name}", _timm(name)
     for name in TORCHVISION.split():
-        yield f"torchvision.{name}", Model(name.partition("_")[0], lambda name=name: _torchvision(name))
+        yield f"torchvision.{name}", Model(name.partition("_")[0], partial(_torchvision, name))
     for name, build in transformers_models.models():
         yield f"transformers.{name}", Model(name.partition("+")[0], build)
     for name, build in diffusers_models.models():
@@ -113,14 +115,27 @@ def _torchvision(name: str) -> tuple[nn.Module, Given]:
 
 
 @torch.no_grad()
-def woken(network: nn.Module) -> nn.Module:
+def woken(network: nn.Module, given: Given) -> nn.Module:
     """The network, its weights made so great that attention is uneven: a fresh one looks everywhere alike."""
     for parameter in network.parameters():
-        if parameter.dim() < 2 or not parameter.numel() or not parameter.is_floating_point():
-            continue
-        wanted, std = (parameter.numel() / len(parameter)) ** -0.5, float(parameter.std())
-        if not std:
-            parameter.normal_(0, wanted)
-        elif std < wanted:
-            parameter *= wanted / std
+        if parameter.dim() > 1 and parameter.numel() and parameter.is_floating_point():
+            wanted, std = math.sqrt(len(parameter) / parameter.numel()), float(parameter.std())
+            if not std:
+                parameter.normal_(0, wanted)
+            elif std < wanted:
+                parameter.mul_(wanted / std)
+    norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    handles = [norm.register_forward_pre_hook(_settle) for norm in norms]
+    called(network, given)
+    for handle in handles:
+        handle.remove()
     return network
+
+
+def _settle(norm: nn.Module, args: tuple[Tensor, ...]) -> None:
+    """Give a batch norm the statistics of its input, as training does: else signals grow with depth."""
+    mean, var = norm.running_mean, norm.running_var
+    rows = args[0].transpose(0, 1).flatten(1)
+    if isinstance(mean, Tensor) and isinstance(var, Tensor) and rows.shape[1] > 1:
+        mean.copy_(rows.mean(1))
+        var.copy_(rows.var(1).clamp(min=1e-3 * float(rows.var()) + 1e-12))

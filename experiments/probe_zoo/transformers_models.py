@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -85,18 +86,6 @@ TYPES: dict[str, tuple[Options, Callable[[], Options]]] = {
         | {"attn_layers": ["local", "lsh"], "axial_pos_shape": [4, 4], "axial_pos_embds_dim": [16, 16]}
         | {"local_attn_chunk_length": 4, "lsh_attn_chunk_length": 4, "num_buckets": 2, "vocab_size": 99},
         lambda: _words(16),
-    ),
-    "funnel": (
-        {
-            "block_sizes": [1, 1],
-            "block_repeats": [1, 1],
-            "d_model": 32,
-            "n_head": 4,
-            "d_head": 8,
-            "d_inner": 64,
-            "vocab_size": 99,
-        },
-        _words,
     ),
     "fnet": (TINY, _words),
     "gpt2": ({"n_embd": 32, "n_layer": 2, "n_head": 4, "vocab_size": 99}, _words),
@@ -273,9 +262,9 @@ EAGER = [
 def models() -> Iterator[tuple[str, Callable[[], Made]]]:
     """Types, with ``+eager`` where attention is written out, and what makes one."""
     for kind in TYPES:
-        yield kind, lambda kind=kind: _made(kind, None)
+        yield kind, partial(_made, kind, None)
         if kind in EAGER:
-            yield f"{kind}+eager", lambda kind=kind: _made(kind, "eager")
+            yield f"{kind}+eager", partial(_made, kind, "eager")
 
 
 def _made(kind: str, way: str | None) -> Made:

@@ -99,16 +99,22 @@ def _row(
     apart = [
         one for one in (_difference(one, found.get(one.path, [])) for one in witness.seen) if one is not None
     ]
-    numbers = (
-        len(witness.seen),
-        count.caught,
-        *(part.total() for part in (count.named, count.silent, count.linear, count.beyond, witness.gates)),
-        f"{max(apart):.1e}" if apart else "",
-        len(apart),
-    )
     ran = not math.isnan(ratio)
-    last = ("yes" if same else "NO", f"{ratio:.2f}") if ran else ("", "")
-    return Row(*names, *map(str, numbers), *last, _notes(probe, count))
+    return Row(
+        *names,
+        attentions=str(len(witness.seen)),
+        caught=str(count.caught),
+        named=str(count.named.total()),
+        silent=str(count.silent.total()),
+        linear=str(count.linear.total()),
+        beyond=str(count.beyond.total()),
+        gates=str(witness.gates.total()),
+        difference=f"{max(apart):.1e}" if apart else "",
+        compared=str(len(apart)),
+        equal=("yes" if same else "NO") if ran else "",
+        time_ratio=f"{ratio:.2f}" if ran else "",
+        notes=_notes(probe, count),
+    )
 
 
 def _notes(probe: SpectralProbe, count: Count) -> str:
@@ -145,9 +151,14 @@ def _pass(network: nn.Module, given: Given) -> tuple[Any, float]:
     """A forward pass and its seconds."""
     torch.manual_seed(0)
     start = time.perf_counter()
-    with torch.no_grad():
-        output = network(**given) if isinstance(given, Mapping) else network(*given)
+    output = called(network, given)
     return output, time.perf_counter() - start
+
+
+def called(network: nn.Module, given: Given) -> Any:
+    """What the model returns."""
+    with torch.no_grad():
+        return network(**given) if isinstance(given, Mapping) else network(*given)
 
 
 def equal(one: Any, other: Any) -> bool:

@@ -265,6 +265,11 @@ WRITTEN = {
         lambda m, q, k: q.relu() @ k.relu().mT,
         LowRankShift,
     ),
+    "linear, channels first": (
+        lambda m, q, k, v: ((v.mT @ k) @ q.mT).mT,
+        lambda m, q, k: q @ k.mT,
+        LowRankShift,
+    ),
     "linear by einsum": (
         lambda m, q, k, v: torch.einsum("bhnd,bhde->bhne", q, torch.einsum("bhnd,bhne->bhde", k, v)),
         lambda m, q, k: q @ k.mT,

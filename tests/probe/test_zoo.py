@@ -137,7 +137,7 @@ def test_attention_of_woken_networks_is_uneven():
         with torch.no_grad(), Witness(network) as witness:
             network(image)
         greatest.append(float(witness.seen[-1].weights[0].max()) * witness.seen[-1].weights[0].shape[-1])
-        woken(network)
+        woken(network, (image,))
     assert greatest[0] < 1.5
     assert greatest[1] > 3
 

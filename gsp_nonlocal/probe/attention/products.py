@@ -56,6 +56,8 @@ def linear(lineage: Lineage, one: Tensor, other: Tensor) -> Attention | None:
         left, right, value = one.detach() * inner.scale, inner.query.mT, inner.key.mT
     elif outer is not None and outer.is_data and outer.bias is None and _is_data(other):
         left, right, value = outer.query * outer.scale, outer.key, other.detach()
+        if outer.query.shape[-1] == other.shape[-1] > other.shape[-2]:  # channels first: (zᵀ k) qᵀ
+            left, right, value = value.mT * outer.scale, outer.key.mT, outer.query.mT
     else:
         return None
     if left.shape[-2] != right.shape[-2] or left.shape[-1] >= left.shape[-2]:
