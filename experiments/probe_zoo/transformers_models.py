@@ -239,23 +239,7 @@ TYPES: dict[str, tuple[Options, Callable[[], Options]]] = {
     ),
 }
 """Options of a type's configuration, and what gives its input."""
-EAGER = [
-    "bert",
-    "vit",
-    "gpt2",
-    "llama",
-    "mistral",
-    "gemma2",
-    "qwen2",
-    "bart",
-    "clip",
-    "siglip",
-    "whisper",
-    "dinov2",
-    "wav2vec2",
-    "detr",
-    "videomae",
-]
+EAGER = "bert vit gpt2 llama mistral gemma2 qwen2 bart clip siglip whisper dinov2 wav2vec2 detr videomae"
 """Types that are tried with attention written out, too."""
 
 
@@ -263,7 +247,7 @@ def models() -> Iterator[tuple[str, Callable[[], Made]]]:
     """Types, with ``+eager`` where attention is written out, and what makes one."""
     for kind in TYPES:
         yield kind, partial(_made, kind, None)
-        if kind in EAGER:
+        if kind in EAGER.split():
             yield f"{kind}+eager", partial(_made, kind, "eager")
 
 
