@@ -163,6 +163,18 @@ WRITTEN = {
         None,
         AttentionShift,
     ),
+    "einsum, ellipsis": (
+        lambda m, q, k, v: torch.einsum(
+            "...ij,...jd->...id", soft(torch.einsum("...id,...jd->...ij", q, k) * SCALE), v
+        ),
+        None,
+        AttentionShift,
+    ),
+    "weights of one image for all": (
+        lambda m, q, k, v: soft(scores(q, k))[:1] @ v,
+        lambda m, q, k: soft(scores(q, k))[:1].expand(B, -1, -1, -1),
+        DenseShift,
+    ),
     "einsum, heads last": (
         lambda m, q, k, v: torch.einsum(
             "bhqk,bkhd->bqhd",
@@ -353,6 +365,42 @@ def test_cross_attention_is_rectangular(sources):
     assert relative(crossing.filtered, output.flatten(0, 1)) < 1e-10
 
 
+POOLED = {
+    "einsum": lambda a, v: torch.einsum("bhn,bhnd->bhd", a, v),
+    "matmul": lambda a, v: (a.unsqueeze(-2) @ v).squeeze(-2),
+}
+
+
+@pytest.mark.parametrize("case", POOLED)
+def test_pooling_by_attention_has_one_row(case):
+    q, k, v = given()
+    module = Written(lambda m, q, k, v: POOLED[case](soft((q[..., :1, :] * k).sum(-1)), v))
+    with SpectralProbe(module) as probe:
+        output = module(q, k, v)
+    ((crossing,),) = probe.crossings.values()
+    assert crossing.weights.shape == (B * H, 1, N)
+    assert relative(crossing.filtered[:, 0], output.flatten(0, 1)) < 1e-10
+
+
+def test_attention_without_a_batch_is_one_graph():
+    q, k, v = (x[0, 0] for x in given())
+    with SpectralProbe(module := Written(lambda m, q, k, v: soft(scores(q, k)) @ v)) as probe:
+        output = module(q, k, v)
+    ((trace,),) = probe.traces.values()
+    assert isinstance(trace.shift, AttentionShift)
+    assert trace.shift.shape == (1, N, N)
+    assert relative(trace.filtered[0], output) < 1e-10
+
+
+def test_an_einsum_that_is_no_product_with_a_matrix_is_named():
+    def traces_of_products(m, q, k, v):
+        return torch.einsum("bhij,bhij->bh", soft(scores(q, k)), v @ v.mT)
+
+    with SpectralProbe(module := Written(traces_of_products)) as probe:
+        module(*given())
+    assert "in an einsum that is no product with a matrix" in probe.skipped[""]
+
+
 def test_weights_that_meet_their_values_in_pieces_are_named():
     def pieces(m, q, k, v):
         one, two = soft(scores(q, k)).split([4, 5], dim=-1)
@@ -368,6 +416,9 @@ NO_ATTENTION = {
     "gating": lambda m, q, k, v: v * soft(q),
     "two maps of channels": lambda m, q, k, v: (
         v.flatten(1, 2) @ torch.ones(D, D).double() @ torch.eye(D).double()
+    ),
+    "a prediction by a map": lambda m, q, k, v: (
+        soft(q.flatten(2).mean(1) @ torch.eye(N * D).double()[:, :H]) @ m.mix.weight.T
     ),
     "a prediction": lambda m, q, k, v: soft(q.flatten(2).mean(1)) @ torch.ones(N * D, 2, dtype=q.dtype),
 }

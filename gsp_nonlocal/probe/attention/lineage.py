@@ -55,7 +55,7 @@ class Lineage:
     def softmax(self, given: Tensor, out: Tensor, dim: int) -> None:
         """Note that ``out`` is a softmax of ``given`` over ``dim``."""
         places = (dim - out.dim()) if dim >= 0 else dim
-        if out.dim() < 3 or out.shape[dim] < 2:
+        if out.shape[dim] < 2 or out.dim() < 2 or (out.dim() == 2 and given not in self.scores):
             return
         if places not in (-1, -2):
             self.weights[out] = Weights(out, None, is_mixed=True)
@@ -129,6 +129,10 @@ def _name(func: Callable[..., Any]) -> str:
 IN_PARTS = (
     "its softmax was taken apart and met the values in pieces, none of which is a graph; tell of the module "
     "with gsp_nonlocal.probe.register_reader"
+)
+BY_LETTERS = (
+    "its softmax met the values in an einsum that is no product with a matrix; tell of the module with "
+    "gsp_nonlocal.probe.register_reader"
 )
 CASTS = {"to", "float", "double", "half", "bfloat16", "type", "type_as", "contiguous", "clone", "detach"}
 VIEWS = {"view", "reshape", "flatten", "unflatten", "unsqueeze", "squeeze", "expand", "view_as", "reshape_as"}
@@ -240,7 +244,7 @@ def _of_weights(
     if made.is_part:
         return made if name in PARTS | LEFT_ALONE | VIEWS | TURNS else None
     if out.numel() != given.numel():
-        return _part(name, made, out)
+        return _part(name, made, given, out)
     if made.is_mixed:
         return made
     ends = made.source.shape[-2:][:: -1 if made.is_transposed else 1]
@@ -251,9 +255,9 @@ def _of_weights(
     return replace(made, is_mixed=True)
 
 
-def _part(name: str, made: Weights, out: Tensor) -> Weights | None:
-    """Weights repeated, or a part of them: all keys but one are as good as all, that one is a sink."""
-    if name in REPEATS:
+def _part(name: str, made: Weights, given: Tensor, out: Tensor) -> Weights | None:
+    """Weights repeated, some of their graphs, or a part of each: all keys but one are as good as all."""
+    if name in REPEATS or (name in PARTS and out.shape[-2:] == given.shape[-2:]):
         return replace(made, is_mixed=True)
     if name not in PARTS:
         return None

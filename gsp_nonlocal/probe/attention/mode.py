@@ -142,8 +142,9 @@ class AttentionMode(TorchFunctionMode):
     def _einsum(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         out = func(*args, **kwargs)
         operands = args[1] if len(args) == 2 and isinstance(args[1], list | tuple) else args[1:]
-        letters = products.parse(args[0]) if isinstance(args[0], str) else None
-        if letters is not None and len(operands) == 2:
+        dims = [part.dim() for part in operands if isinstance(part, Tensor)]
+        letters = products.parse(args[0], *dims) if isinstance(args[0], str) else None
+        if letters is not None:
             with torch.no_grad():
                 one, other = operands
                 self._note(products.einsum(self.lineage, letters, one, other, out), out, operands)

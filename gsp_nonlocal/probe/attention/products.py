@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from string import ascii_letters
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from gsp_nonlocal.probe.attention.lineage import Lineage, Weights, weighted_sum
+from gsp_nonlocal.probe.attention.lineage import BY_LETTERS, Lineage, Weights, weighted_sum
 from gsp_nonlocal.probe.attention.recorded import Attention, Scores
 
 MATMUL = {
@@ -23,7 +24,7 @@ MATMUL = {
 
 def matmul(lineage: Lineage, one: Tensor, other: Tensor, out: Tensor) -> Attention | None:
     """Note ``out = one @ other`` as scores; the attention, if one of the two is weights."""
-    if one.dim() < 2 or other.dim() < 2 or out.dim() < 3:
+    if one.dim() < 2 or other.dim() < 2 or (out.dim() < 3 and (_is_fixed(one) or _is_fixed(other))):
         return None
     found = linear(lineage, one, other)
     if found is None:
@@ -73,6 +74,11 @@ def _is_data(part: Tensor) -> bool:
     return part.dim() > 2 and not isinstance(part, Parameter)
 
 
+def _is_fixed(part: Tensor) -> bool:
+    """Whether it is a parameter, or a view of one."""
+    return isinstance(part, Parameter) or isinstance(part._base, Parameter)
+
+
 def baddbmm(lineage: Lineage, given: tuple[Any, ...], beta: float, alpha: float, out: Tensor) -> None:
     """Note ``out = beta · bias + alpha · one @ other`` as scores."""
     bias, one, other = (part.detach() for part in given)
@@ -94,13 +100,25 @@ class Einsum(NamedTuple):
         return (self.one, self.other, self.out) == (lead + i + r, lead + r + c, lead + i + c) and i != c
 
 
-def parse(equation: str) -> Einsum | None:
-    """The letters, or ``None`` for another number of operands, an ellipsis, or repeated letters."""
+def parse(equation: str, *dims: int) -> Einsum | None:
+    """The letters, or ``None`` for another number of operands, or repeated letters.
+
+    Args:
+        equation: as ``torch.einsum`` takes it; an ellipsis stands for letters that it does not have.
+        dims: of the operands.
+    """
     given, arrow, out = equation.replace(" ", "").partition("->")
     operands = given.split(",")
-    if not arrow or len(operands) != 2 or "." in equation:
+    if not arrow or len(operands) != 2 or len(dims) != 2:
         return None
-    found = Einsum(operands[0], operands[1], out)
+    places = [
+        max(0, dim - len(part) + 3) if "." in part else 0 for part, dim in zip(operands, dims, strict=True)
+    ]
+    free = "".join(letter for letter in ascii_letters if letter not in equation)[: max(places)]
+    one, other = (
+        part.replace("...", free[len(free) - n :]) for part, n in zip(operands, places, strict=True)
+    )
+    found = Einsum(one, other, out.replace("...", free))
     return found if all(len(set(part)) == len(part) >= 2 for part in found) else None
 
 
@@ -109,10 +127,14 @@ def einsum(lineage: Lineage, letters: Einsum, one: Tensor, other: Tensor, out: T
     if letters.is_matmul:
         return matmul(lineage, one, other, out)
     left, right = lineage.of(one, other)
-    if left is not None:
-        return _weighted(left, one, letters.one, other, letters.other, letters.out)
-    if right is not None:
-        return _weighted(right, other, letters.other, one, letters.one, letters.out)
+    if left is not None or right is not None:
+        if left is not None:
+            found = _weighted(left, one, letters.one, other, letters.other, letters.out)
+        else:
+            found = _weighted(right, other, letters.other, one, letters.one, letters.out)
+        if found is None:
+            lineage.unread(BY_LETTERS)
+        return found
     scores = _scores(letters, one, other)
     if scores is not None and scores.shape == out.shape:
         lineage.scores[out] = scores
@@ -145,8 +167,10 @@ def _weighted(
     """``A z`` of weights with the letters ``own`` and values with ``letters``."""
     summed = [letter for letter in own if letter in letters and letter not in out]
     alone = [letter for letter in own if letter in out and letter not in letters]
-    if len(summed) != 1 or not alone or set(own) - set(out) != set(summed):
+    if len(summed) != 1 or set(own) - set(out) != set(summed):
         return None
+    if not alone:
+        return _of_one_query(weights, own, value, letters, summed[0])
     i, j = alone[-1], summed[0]
     lead = [letter for letter in own if letter not in (i, j)]
     channels = [letter for letter in letters if letter not in (*lead, j)]
@@ -156,6 +180,14 @@ def _weighted(
     if own == "".join(lead) + j + i:
         return weighted_sum(made, weights, z, from_right=True)
     return Attention(z, matrix=_arranged(weights, own, lead, i, [j]).detach(), is_stochastic=False)
+
+
+def _of_one_query(weights: Tensor, own: str, value: Tensor, letters: str, key: str) -> Attention:
+    """``A z`` with one row a graph, as where positions are pooled."""
+    lead = [letter for letter in own if letter != key]
+    channels = [letter for letter in letters if letter not in (*lead, key)]
+    row = _arranged(weights, own, lead, key, []).mT.detach()
+    return Attention(_arranged(value, letters, lead, key, channels), matrix=row, is_stochastic=False)
 
 
 def _arranged(part: Tensor, letters: str, lead: list[str], row: str, last: list[str]) -> Tensor:
