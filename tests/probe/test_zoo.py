@@ -46,6 +46,24 @@ def test_the_table_is_complete_and_nothing_in_it_is_silent():
         assert not row.difference or float(row.difference) <= 1e-5, row
 
 
+def test_the_page_says_what_the_table_says():
+    page = (TABLE.parents[2] / "docs" / "analysis.md").read_text(encoding="utf-8")
+    table = list(read(TABLE).values())
+    for library in ("timm", "transformers", "torchvision", "diffusers"):
+        rows = [row for row in table if row.library == library]
+        numbers = [total(rows, part) for part in ("attentions", "caught", "named", "silent")]
+        cells = [library, len(rows), sum(row.attentions != "0" for row in rows), *numbers]
+        assert "| " + " | ".join(map(str, cells)) + " |" in page
+    worst = max(float(row.difference) for row in table if row.difference)
+    for said in (
+        f"runs {len(table)} models",
+        f"of {total(table, 'compared')} attentions",
+        f"but {total(table, 'linear')} linear attentions",
+        f"at most {worst:.1e}".replace("e-0", "e-"),
+    ):
+        assert said in page
+
+
 COUNTS = (
     "attentions",
     "caught",

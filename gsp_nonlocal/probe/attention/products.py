@@ -127,11 +127,12 @@ def einsum(lineage: Lineage, letters: Einsum, one: Tensor, other: Tensor, out: T
     if letters.is_matmul:
         return matmul(lineage, one, other, out)
     left, right = lineage.of(one, other)
+    found = None
+    if left is not None:
+        found = _weighted(left, one, letters.one, other, letters.other, letters.out)
+    elif right is not None:
+        found = _weighted(right, other, letters.other, one, letters.one, letters.out)
     if left is not None or right is not None:
-        if left is not None:
-            found = _weighted(left, one, letters.one, other, letters.other, letters.out)
-        else:
-            found = _weighted(right, other, letters.other, one, letters.one, letters.out)
         if found is None:
             lineage.unread(BY_LETTERS)
         return found
