@@ -339,6 +339,27 @@ def test_sums_of_rows_that_are_divided_by_belong_to_linear_attention():
     assert relative(trace.filtered, output.flatten(0, 1)) < 1e-10
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_is_written_through_a_view_counts(when):
+    """In the middle of the batch, where no row is compared."""
+
+    def written(m, q, k, v):
+        a = scores(q, k)
+        if when == "before":
+            a[1:2].masked_fill_(HOLES[:1], -math.inf)
+        a = soft(a)
+        if when == "after":
+            a[1:2].masked_fill_(HOLES[:1], 0.0)
+        return a @ v
+
+    torch.manual_seed(0)
+    q, k, v = torch.randn(3, 3, H, N, D, dtype=torch.float64)
+    with SpectralProbe(module := Written(written)) as probe:
+        output = module(q, k, v)
+    ((trace,),) = probe.traces.values()
+    assert relative(trace.filtered, output.flatten(0, 1)) < 1e-12
+
+
 @pytest.mark.parametrize("mode", ["dropout", "bfloat16"])
 def test_dropout_is_left_out_and_half_precision_is_followed(mode):
     q, k, v = given(torch.float32)

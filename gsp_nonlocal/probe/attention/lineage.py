@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from gsp_nonlocal.probe.attention.recorded import Attention, Scores
 
+Value = TypeVar("Value")
 Args = tuple[Any, ...]
 Kwargs = Mapping[str, Any]
 
@@ -35,6 +36,41 @@ class Weights:
     is_part: bool = False
 
 
+class Followed(Generic[Value]):
+    """Values by tensor, as long as it lives and is not written to, by a view of it neither."""
+
+    def __init__(self) -> None:
+        self._known: Any = WeakTensorKeyDictionary()
+
+    def __bool__(self) -> bool:
+        return bool(self._known.data)
+
+    def __contains__(self, tensor: Tensor) -> bool:
+        return self.get(tensor) is not None
+
+    def __setitem__(self, tensor: Tensor, value: Value) -> None:
+        self._known[tensor] = value, _version(tensor)
+
+    def get(self, tensor: Tensor, writes: int = 0) -> Value | None:
+        """The value, if the tensor was written to at most so many times since."""
+        value, is_whole = self.last(tensor, writes)
+        return value if is_whole else None
+
+    def last(self, tensor: Tensor, writes: int = 0) -> tuple[Value | None, bool]:
+        """The value, and whether the tensor was written to at most so many times since."""
+        value, version = self._known.get(tensor, (None, 0))
+        return value, _version(tensor) <= version + writes
+
+    def pop(self, tensor: Tensor) -> None:
+        """Forget a tensor."""
+        self._known.pop(tensor, None)
+
+
+def _version(tensor: Tensor) -> int:
+    """How often a tensor or a view of it was written to; of inference mode that is not known."""
+    return 0 if tensor.is_inference() else tensor._version
+
+
 class Lineage:
     """Scores and weights of a forward pass by tensor, as long as these live.
 
@@ -44,13 +80,13 @@ class Lineage:
 
     def __init__(self, unread: Callable[[str], None]) -> None:
         self.unread = unread
-        self.scores: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
-        self.weights: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+        self.scores: Followed[Scores] = Followed()
+        self.weights: Followed[Weights] = Followed()
 
     @property
     def is_alive(self) -> bool:
         """Whether there is anything to follow."""
-        return bool(self.scores.data) or bool(self.weights.data)
+        return bool(self.scores) or bool(self.weights)
 
     def softmax(self, given: Tensor, out: Tensor, dim: int) -> None:
         """Note that ``out`` is a softmax of ``given`` over ``dim``."""
@@ -75,10 +111,11 @@ class Lineage:
         for place, part in enumerate(args[:3]):
             if not isinstance(part, Tensor):
                 continue
-            if (known := self.scores.get(part)) is not None:
+            writes = int(not part.is_inference() and (out is part or name == "__setitem__"))
+            if (known := self.scores.get(part, writes)) is not None:
                 found = _of_scores(name, known, place, args, kwargs, out)
                 self._set(self.scores, name, part, out, found)
-            if (made := self.weights.get(part)) is not None:
+            if (made := self._made(part, writes)) is not None:
                 for result in out if isinstance(out, tuple | list) else [out]:
                     self._set(
                         self.weights, name, part, result, _of_weights(name, made, part, args, kwargs, result)
@@ -86,15 +123,20 @@ class Lineage:
 
     def of(self, *operands: Tensor) -> list[Weights | None]:
         """The weights among the operands of a product, but for those that are not whole: they are told of."""
-        found = [self.weights.get(part) for part in operands]
+        found = [self._made(part) for part in operands]
         if any(made is not None and made.is_part for made in found):
             self.unread(IN_PARTS)
             return [None] * len(found)
         return found
 
+    def _made(self, part: Tensor, writes: int = 0) -> Weights | None:
+        """The weights that a tensor is; other numbers than the softmax where it was written to."""
+        made, is_whole = self.weights.last(part, writes)
+        return made if made is None or is_whole else replace(made, is_mixed=True)
+
     def _set(self, known: Any, name: str, part: Tensor, out: Any, found: Any) -> None:
         if out is part or name == "__setitem__":
-            known.pop(part, None)
+            known.pop(part)
         if found is not None:
             known[part if name == "__setitem__" else out] = found
 
