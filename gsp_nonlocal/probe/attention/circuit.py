@@ -18,14 +18,18 @@ ROWS = 3
 
 
 class HeadValues(NamedTuple):
-    """Which rows of a map's weights make the values of each head: ``columns (G, d)`` of its output."""
+    """Which columns of a map's output the values of each head are: ``start + step · place``, in its width."""
 
     weight: Tensor
-    columns: Tensor
+    start: int
+    steps: tuple[int, int]
+    sizes: tuple[int, int]
 
     def matrices(self) -> list[Tensor]:
         """``W_v (C, d)`` of each head, with the weights of that time."""
-        return [self.weight[own].mT for own in self.columns.to(self.weight.device)]
+        heads, channels = (torch.arange(n) * step for n, step in zip(self.sizes, self.steps, strict=True))
+        columns = (self.start + heads.unsqueeze(-1) + channels) % len(self.weight)
+        return [self.weight[own].mT for own in columns.to(self.weight.device)]
 
 
 class _Made(NamedTuple):
@@ -63,9 +67,8 @@ class Circuits:
         width, (batch, head, node, channel) = len(made.weight), value.stride()
         if node % width or (batch % width and value.shape[0] > 1):
             return None
-        heads, channels = (torch.arange(value.shape[dim]) for dim in (1, 3))
-        columns = (value.storage_offset() + head * heads.unsqueeze(-1) + channel * channels) % width
-        return HeadValues(made.weight, torch.as_tensor(columns))
+        start = int(value.storage_offset())
+        return HeadValues(made.weight, start, (head, channel), (value.shape[1], value.shape[3]))
 
     def expect(self, values: HeadValues | None, output: Tensor, attach: Callable[[Respond], None]) -> None:
         """Wait for the map that takes the output ``(B, G, N, d)`` of the heads up."""
@@ -95,11 +98,14 @@ class _Open:
         if given.numel() != self.output.numel() or given.shape[-1] != graphs * channels:
             return False
         rows = given.detach().reshape(-1, graphs * channels)
-        chosen = torch.arange(0, len(rows), max(1, len(rows) // ROWS))
-        by_image = self.output[chosen // nodes, :, chosen % nodes]
-        by_node = self.output[chosen % batch, :, chosen // batch]
+        chosen = range(0, len(rows), max(1, len(rows) // ROWS))
+        orders = [[divmod(row, nodes) for row in chosen], [divmod(row, batch)[::-1] for row in chosen]]
         return any(
-            torch.equal(rows[chosen], found.flatten(1).to(rows.dtype)) for found in (by_image, by_node)
+            all(
+                torch.equal(rows[row], self.output[image, :, node].flatten().to(rows.dtype))
+                for row, (image, node) in zip(chosen, places, strict=True)
+            )
+            for places in orders
         )
 
 

@@ -34,7 +34,7 @@ class Scores:
     @property
     def shape(self) -> torch.Size:
         """``(…, N, M)``."""
-        lead = torch.broadcast_shapes(self.query.shape[:-2], self.key.shape[:-2])
+        lead = _common(self.query.shape[:-2], self.key.shape[:-2])
         return torch.Size((*lead, self.query.shape[-2], self.key.shape[-2]))
 
     def scaled(self, factor: float) -> Scores:
@@ -70,6 +70,11 @@ class Scores:
             bias = _of(self.bias, graph)
             exponents = exponents + (bias if bias.dim() < 2 or len(bias) == 1 else bias[rows])
         return torch.softmax(exponents, dim=-1)
+
+
+def _common(one: torch.Size, other: torch.Size) -> torch.Size:
+    """The broadcast shape; PyTorch's function takes 40 µs."""
+    return one if one == other else torch.broadcast_shapes(one, other)
 
 
 def _of(part: Tensor, graph: tuple[int, ...]) -> Tensor:
@@ -108,7 +113,7 @@ class Attention:
             own = Scores(*self.factors).shape
         else:
             own = self.scores.shape if self.scores is not None else self._matrix.shape
-        lead = torch.broadcast_shapes(own[:-2], self.value.shape[:-2])
+        lead = _common(own[:-2], self.value.shape[:-2])
         return torch.Size((*lead, *own[-2:]))
 
     def with_heads(self, heads: int) -> Attention:
