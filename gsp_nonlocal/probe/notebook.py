@@ -8,6 +8,8 @@ from html import escape
 from torch import nn
 
 from gsp_nonlocal.probe.trace import CrossTrace, Trace
+from gsp_nonlocal.shifts import ShiftOperator
+from gsp_nonlocal.shifts.biadjacency import Biadjacency
 
 ROWS_SHOWN = 40
 """Most rows of a table; of the others their number is told."""
@@ -33,9 +35,10 @@ def probe_html(
     """
     graphs = [(path, one.shift, one.graphs) for path, found in traces.items() for one in found]
     joins = [(path, one.weights, one.graphs) for path, found in crossings.items() for one in found]
+    held: list[tuple[str, ShiftOperator | Biadjacency, int]] = [*graphs, *joins]
     rows = [
         (path or "the model itself", type(modules[path]).__name__, nodes_of(s.shape), count, type(s).__name__)
-        for path, s, count in (*graphs, *joins)
+        for path, s, count in held
     ]
     if not rows and not skipped:
         return "<p>SpectralProbe: nothing was read yet; call the model inside of it.</p>"
