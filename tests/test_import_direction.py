@@ -26,6 +26,7 @@ LAYERS = [  # each may import those before it, and itself
     ["gsp_nonlocal.probe"],
     ["gsp_nonlocal.testing"],
     ["gsp_nonlocal.analysis"],
+    ["gsp_nonlocal.attribution"],
     ["gsp_nonlocal.report"],
     ["gsp_nonlocal.cli"],
     ["experiments"],

@@ -34,6 +34,9 @@ MAX_NODES = 2**20
 """Nodes kept by default, over all graphs of a forward pass: about a gigabyte at 64 channels."""
 
 
+OnProduct = Callable[[str, Trace | CrossTrace, Attention, Tensor], None]
+
+
 class SpectralProbe:
     r"""``y = H(S) z`` of every nonlocal block and attention in a forward pass of ``model``.
 
@@ -54,6 +57,8 @@ class SpectralProbe:
         paths: only these modules; by default all.
         max_nodes: most nodes to keep, over images, heads and modules; where a graph is kept as a matrix,
             every 64 of its numbers count as a node.
+        on_product: called at each attention that is read by its function, with its path, its trace, what was
+            seen of it, and the product ``A z`` that the model goes on with, as it is, with gradients.
 
     Attributes:
         modules: the modules that left a trace, by path.
@@ -85,13 +90,18 @@ class SpectralProbe:
     """
 
     def __init__(
-        self, model: nn.Module, paths: Sequence[str] | None = None, *, max_nodes: int = MAX_NODES
+        self,
+        model: nn.Module,
+        paths: Sequence[str] | None = None,
+        *,
+        max_nodes: int = MAX_NODES,
+        on_product: OnProduct | None = None,
     ) -> None:
         if not isinstance(model, nn.Module):
             raise TypeError(f"a probe reads an nn.Module, got {type(model).__name__}")
         if max_nodes < 1:
             raise ValueError(f"max_nodes must be at least 1, got {max_nodes}")
-        self.model, self.max_nodes = model, max_nodes
+        self.model, self.max_nodes, self._on_product = model, max_nodes, on_product
         self._running = Running(model)
         self._running.require(paths or ())
         self.paths = None if paths is None else set(paths)
@@ -101,6 +111,7 @@ class SpectralProbe:
         self.crossings: dict[str, list[CrossTrace]] = {}
         self.skipped: dict[str, str] = {}
         self._seen: set[str] = set()
+        self._order: list[tuple[str, int]] = []
         self._held = self._images = 0
         self._is_reading = False
         self._undo = ExitStack()
@@ -110,6 +121,11 @@ class SpectralProbe:
         """The modules that are read by their class, by path, whether they run or not."""
         found = {path: self.model.get_submodule(path) for path, _, _ in self._watched}
         return {path: block for path, block in found.items() if self._is_wanted(path)}
+
+    @property
+    def in_order(self) -> list[tuple[str, Trace]]:
+        """Every trace with its path, as they came in the forward pass."""
+        return [(path, self.traces[path][place]) for path, place in self._order]
 
     @property
     def shifts(self) -> dict[str, ShiftOperator]:
@@ -156,6 +172,7 @@ class SpectralProbe:
             kept.clear()
         self._running.called.clear()
         self._seen.clear()
+        self._order.clear()
         self._held = 0
         given = _tensors(Call(args, kwargs, None))
         self._images = next((len(part) for part in given if part.dim() > 1), 0)
@@ -193,9 +210,10 @@ class SpectralProbe:
         with torch.no_grad():
             trace = trace_of(found, self._images, self._running.nearby)
         self._keep(path, trace)
+        returned = _ignore if self._on_product is None else partial(self._on_product, path, trace, found)
         if isinstance(trace, CrossTrace):
-            return Kept(lambda respond: None, partial(self._retract, path))
-        return Kept(partial(_attach, self.traces[path], len(self.traces[path]) - 1), lambda: None)
+            return Kept(_ignore, partial(self._retract, path), returned)
+        return Kept(partial(_attach, self.traces[path], len(self.traces[path]) - 1), lambda: None, returned)
 
     def _retract(self, path: str) -> None:
         """Take the last cross-attention of a module back."""
@@ -241,9 +259,15 @@ class SpectralProbe:
             )
         self.modules[path] = self.model.get_submodule(path)
         if isinstance(trace, Trace):
-            self.traces.setdefault(path, []).append(trace)
+            traces = self.traces.setdefault(path, [])
+            self._order.append((path, len(traces)))
+            traces.append(trace)
         else:
             self.crossings.setdefault(path, []).append(trace)
+
+
+def _ignore(_: object) -> None:
+    """What takes something and does nothing with it."""
 
 
 def _attach(traces: list[Trace], place: int, respond: Respond) -> None:

@@ -29,6 +29,7 @@ class Trace:
         graphs: ``G``.
         respond: frequencies ``(F,)`` ``↦`` the responses ``H(λ)``: one, or one a graph of an image. ``None``
             for a filter that has no response.
+        windows: how many sets of nodes an image has, such as windows, of ``G / windows`` graphs each.
     """
 
     shift: ShiftOperator
@@ -37,6 +38,7 @@ class Trace:
     layout: Layout
     graphs: int = 1
     respond: Callable[[Tensor | None], list[Response]] | None = None
+    windows: int = 1
 
     @property
     def filtered(self) -> Tensor:

@@ -31,6 +31,8 @@ class Kept(NamedTuple):
     """Takes its response."""
     retract: Callable[[], None]
     """Takes it back: it was a half of something greater."""
+    returned: Callable[[Tensor], None]
+    """Takes what the model goes on with, as it is."""
 
 
 Seen = Callable[[Attention], Kept | None]
@@ -159,6 +161,7 @@ class AttentionMode(TorchFunctionMode):
         kept = self.seen(found)
         if kept is None:
             return
+        kept.returned(out)
         if found.factors is not None:
             for half in (self.kept.pop(part, None) for part in operands):
                 if half is not None:

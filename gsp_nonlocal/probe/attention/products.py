@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from string import ascii_letters
 from typing import Any, NamedTuple
 
@@ -35,12 +37,16 @@ def matmul(lineage: Lineage, one: Tensor, other: Tensor, out: Tensor) -> Attenti
         if left is not None:
             found = weighted_sum(left, one, other, from_right=False)
         elif right is not None:
-            found = weighted_sum(right, other, one.mT, from_right=True)
+            found = replace(weighted_sum(right, other, one.mT, from_right=True), arranged=_turned)
     if found is None or found.factors is None:
         lineage.scores[out] = Scores(
             one.detach(), other.detach().mT, is_data=_is_data(one) and _is_data(other)
         )
     return found
+
+
+def _turned(product: Tensor) -> Tensor:
+    return product.mT
 
 
 def linear(lineage: Lineage, one: Tensor, other: Tensor) -> Attention | None:
@@ -176,11 +182,13 @@ def _weighted(
     lead = [letter for letter in own if letter not in (i, j)]
     channels = [letter for letter in letters if letter not in (*lead, j)]
     z = _arranged(value, letters, lead, j, channels)
+    arranged = partial(_arranged, letters=out, lead=lead, row=i, last=channels)
     if own == "".join(lead) + i + j:
-        return weighted_sum(made, weights, z, from_right=False)
+        return replace(weighted_sum(made, weights, z, from_right=False), arranged=arranged)
     if own == "".join(lead) + j + i:
-        return weighted_sum(made, weights, z, from_right=True)
-    return Attention(z, matrix=_arranged(weights, own, lead, i, [j]).detach(), is_stochastic=False)
+        return replace(weighted_sum(made, weights, z, from_right=True), arranged=arranged)
+    matrix = _arranged(weights, own, lead, i, [j]).detach()
+    return Attention(z, matrix=matrix, is_stochastic=False, arranged=arranged)
 
 
 def _of_one_query(weights: Tensor, own: str, value: Tensor, letters: str, key: str) -> Attention:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -84,6 +85,11 @@ def _of(part: Tensor, graph: tuple[int, ...]) -> Tensor:
     return part[tuple(0 if size == 1 else place for size, place in zip(own, places, strict=True))]
 
 
+def as_it_is(product: Tensor) -> Tensor:
+    """What is arranged already."""
+    return product
+
+
 @dataclass(frozen=True, eq=False)
 class Attention:
     """One product ``A z``.
@@ -96,6 +102,7 @@ class Attention:
         is_stochastic: whether rows sum to 1, or to 0.
         two_sets: whether queries and keys are known to be of different nodes.
         source: the tokens that the values were made of by a linear map, where that is known.
+        arranged: the product as the function returned it, or its gradient, ``↦ (…, N, C)``.
     """
 
     value: Tensor
@@ -105,6 +112,7 @@ class Attention:
     is_stochastic: bool = True
     two_sets: bool = False
     source: Tensor | None = None
+    arranged: Callable[[Tensor], Tensor] = as_it_is
 
     @property
     def shape(self) -> torch.Size:

@@ -36,7 +36,8 @@ def trace_of(found: Attention, images: int, recent: Iterable[Tensor] = ()) -> Tr
     shift = _shift(found, lead)
     windows = None if found.source is None else find_windows(found.source, images, recent)
     if windows is None or lead[0] != len(windows.places) * images:
-        return Trace(shift, value, apply_shift, Layout((nodes,)), graphs)
+        apart = lead[:-1].numel() * graphs // lead.numel() if len(lead) > 1 else 1
+        return Trace(shift, value, apply_shift, Layout((nodes,)), graphs, windows=apart)
     heads = lead.numel() // lead[0]
     whole = WindowShift(shift, windows.places, heads)
     return Trace(whole, whole.from_windows(value), apply_shift, Layout(windows.spatial), heads)

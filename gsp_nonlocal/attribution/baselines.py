@@ -1,0 +1,37 @@
+"""What stands where a position of an image is taken away."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+
+def mean_color(images: Tensor) -> Tensor:
+    """Every position has the mean of its image, channel by channel: ``(B, C, H, W)``.
+
+    Example:
+        >>> import torch
+        >>> mean_color(torch.tensor([[[[0.0, 1.0], [2.0, 3.0]]]]))
+        tensor([[[[1.5000, 1.5000],
+                  [1.5000, 1.5000]]]])
+    """
+    return images.mean(dim=(-2, -1), keepdim=True).expand_as(images)
+
+
+def blurred(images: Tensor) -> Tensor:
+    """The images without what is smaller than about an eighth of them, ``(B, C, H, W)``.
+
+    A box of ``2 ⌊H/16⌋ + 1`` by ``2 ⌊W/16⌋ + 1`` pixels, three times, which is close to a Gaussian; borders
+    are means of the pixels that are there.
+
+    Example:
+        >>> import torch
+        >>> bool((blurred(torch.ones(1, 3, 32, 48)) == 1).all())
+        True
+    """
+    reach = [max(1, size // 16) for size in images.shape[-2:]]
+    for _ in range(3):
+        images = functional.avg_pool2d(
+            images, [2 * r + 1 for r in reach], stride=1, padding=reach, count_include_pad=False
+        )
+    return images

@@ -1,0 +1,63 @@
+"""Which attentions of a forward pass follow each other on one set of nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gsp_nonlocal.probe import CrossTrace, SpectralProbe, Trace
+
+Layers = Sequence[tuple[str, Trace]]
+
+REMEDY = "choose layers of one set of nodes with paths=[...]"
+
+
+def layers_of(probe: SpectralProbe) -> Layers:
+    """Every trace with its path, in the order of the forward pass.
+
+    Raises:
+        ValueError: where they are none, or not all on the same nodes.
+    """
+    check_layers(probe.in_order, probe.crossings)
+    return probe.in_order
+
+
+def check_layers(layers: Layers, crossings: dict[str, list[CrossTrace]]) -> None:
+    """Raise unless all layers are graphs on the same nodes of as many images."""
+    if crossings:
+        path, (found, *_) = next(iter(crossings.items()))
+        nodes, sources = found.weights.shape[1:]
+        raise ValueError(
+            f"{_named(path)} joins {sources} nodes to {nodes} others (cross-attention, or pooled keys), as do "
+            f"{len(crossings) - 1} more: such layers have no common nodes to follow; {REMEDY}"
+        )
+    if not layers:
+        raise ValueError("no attention to follow: run the model inside of the probe first")
+    windowed = [(path, trace) for path, trace in layers if trace.windows > 1]
+    if windowed:
+        path, trace = windowed[0]
+        raise ValueError(
+            f"{_named(path)} has {trace.windows} windows of {trace.shift.shape[-1]} nodes an image, whose nodes "
+            f"are others in the next layer; {REMEDY}"
+        )
+    _check_counts(layers)
+
+
+def images_of(trace: Trace) -> int:
+    """How many images a trace is of."""
+    return trace.shift.shape[0] // trace.graphs
+
+
+def _check_counts(layers: Layers) -> None:
+    found: dict[tuple[int, int], list[str]] = {}
+    for path, trace in layers:
+        found.setdefault((trace.shift.shape[-1], images_of(trace)), []).append(_named(path))
+    if len(found) > 1:
+        said = "; ".join(
+            f"{nodes} nodes of {images} images: {', '.join(paths[:3])}{' …' if len(paths) > 3 else ''}"
+            for (nodes, images), paths in found.items()
+        )
+        raise ValueError(f"layers that follow each other have the same nodes; here are {said}; {REMEDY}")
+
+
+def _named(path: str) -> str:
+    return path or "the model itself"

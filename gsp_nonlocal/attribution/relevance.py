@@ -1,0 +1,148 @@
+"""Which nodes a chosen class comes from, by attention and its gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from filters.operators.promises import Promises
+from gsp_nonlocal.analysis.model_inputs import Inputs, check_inputs, run_copies
+from gsp_nonlocal.attribution.by_rows import ByRows
+from gsp_nonlocal.attribution.cascade import Cascade, Function, by_image
+from gsp_nonlocal.attribution.layers import check_layers
+from gsp_nonlocal.attribution.target import Target, score_of
+from gsp_nonlocal.probe import MAX_NODES, CrossTrace, SpectralProbe, Trace, evaluation
+from gsp_nonlocal.probe.attention import Attention
+from gsp_nonlocal.shifts import ShiftOperator
+from gsp_nonlocal.shifts.structure import rows
+
+
+def relevance(
+    model: nn.Module,
+    inputs: Inputs,
+    target: Target = None,
+    *,
+    paths: Sequence[str] | None = None,
+    max_nodes: int = MAX_NODES,
+) -> Cascade:
+    r"""``R = (I + Ā_L) ⋯ (I + Ā_1)`` with ``Ā = E_h[(∇A ∘ A)⁺]``: what each node did for a score ``L``.
+
+    ``∇A = ∂L/∂A`` is the gradient by the weights, which fused kernels do not show. It is known by that of the
+    output ``o = A v`` of each head, ``∂L/∂A_ij = (∂L/∂o_i) · v_j``: one pass forward and one back give ``∂L/∂o
+    (N, d)``, and rows of ``∇A`` are formed as they are asked for. Memory is linear in nodes.
+
+    The row of the node that the output is read from is the map, ``attention_map(R, node=0)`` for a class
+    token; of a network that averages its nodes, ``(R.T @ ones / N)``.
+
+    Args:
+        model: of self-attention, all layers on the same nodes; its modes are restored and its parameters' gradients
+            are not touched. Weights may be frozen.
+        inputs: images ``(B, C, *spatial)``, ids of tokens ``(B, N)``, or tensors by keyword.
+        target: a class, one for each image, or a function from the output to a number an image, ``(B,)``; by
+            default the class that the model finds for each.
+        paths: only these attentions; by default all.
+        max_nodes: of :class:`~gsp_nonlocal.probe.SpectralProbe`.
+
+    Returns:
+        A shift ``(B, N, N)``, one graph an image.
+
+    Raises:
+        TypeError: for inputs or an output of another kind.
+        ValueError: for layers on different nodes, cross-attention, a class that is not there, an attention whose
+            output is not ``A v`` alone, or one that the score does not depend on by a gradient.
+
+    References:
+        Chefer, Gur, Wolf (2021), *Generic Attention-model Explainability for Interpreting Bi-Modal and
+        Encoder-Decoder Transformers*: its rules for self-attention; those for cross-attention are not here.
+
+    Example:
+        >>> model = nn.Sequential(nn.TransformerEncoderLayer(8, 2, batch_first=True), nn.Flatten(), nn.Linear(40, 3))
+        >>> R = relevance(model, torch.randn(4, 5, 8), target=2)
+        >>> R.shape, bool((R.to_dense() >= torch.eye(5)).all())
+        (torch.Size([4, 5, 5]), True)
+    """
+    check_inputs(inputs)
+    seen: list[_Seen] = []
+
+    def note(path: str, trace: Trace | CrossTrace, found: Attention, product: Tensor) -> None:
+        if isinstance(trace, Trace):
+            seen.append(_Seen(path, trace, found.arranged, product))
+            if not product.requires_grad:  # frozen weights, ids: the graph begins here
+                product.requires_grad_()
+
+    probe = SpectralProbe(model, paths, max_nodes=max_nodes, on_product=note)
+    with evaluation(model), torch.enable_grad():
+        with probe:
+            output = run_copies(model, inputs)
+        check_layers(probe.in_order, probe.crossings)
+        _check_products(seen, probe)
+        score = score_of(output, target).sum()
+    grads = _gradients(score, seen)
+    return Cascade([_relevant(one, grad) for one, grad in zip(seen, grads, strict=True)], 1.0, 1.0)
+
+
+class _Seen(NamedTuple):
+    """An attention, and the product that the model went on with."""
+
+    path: str
+    trace: Trace
+    arranged: Callable[[Tensor], Tensor]
+    product: Tensor
+
+
+def _check_products(seen: list[_Seen], probe: SpectralProbe) -> None:
+    known = {one.path for one in seen}
+    unknown = [path for path, _ in probe.in_order if path not in known]
+    unlike = [s.path for s in seen if s.arranged(s.product).shape[-2:] != s.trace.signal.shape[-2:]]
+    for path, why in [
+        *((path, "is read by its class, and its weights have no gradient here") for path in unknown),
+        *((path, "returns another thing than A v, such as linear attention's two sums") for path in unlike),
+    ]:
+        raise ValueError(f"{path or 'the model itself'} {why}; leave it out with paths=[...]")
+
+
+def _gradients(score: Tensor, seen: list[_Seen]) -> list[Tensor]:
+    """``∂L/∂o`` of each attention, as its product is."""
+    found: Sequence[Tensor | None] = [None] * len(seen)
+    if score.requires_grad:
+        found = torch.autograd.grad(score, [one.product for one in seen], allow_unused=True)
+    for one, grad in zip(seen, found, strict=True):
+        if grad is None:
+            raise ValueError(
+                f"the score does not depend on {one.path or 'the model itself'} by a gradient: it comes after "
+                "the target, or the model detaches it or runs without gradients; leave it out with paths=[...]"
+            )
+    return [grad for grad in found if grad is not None]
+
+
+def _relevant(seen: _Seen, grad: Tensor) -> ByRows:
+    trace = seen.trace
+    return PositiveGradient(
+        trace.shift, seen.arranged(grad).reshape(trace.signal.shape), trace.signal, trace.graphs
+    )
+
+
+class PositiveGradient(ByRows):
+    r"""``Ā = (1/G) Σ_h (g_h v_hᵀ ∘ S_h)⁺``, with ``g = ∂L/∂o`` the gradient of the outputs ``o = S v``.
+
+    Args:
+        inner: ``S (B·G, N, N)``.
+        gradient: ``g (B·G, N, d)``.
+        value: ``v (B·G, N, d)``.
+        heads: ``G``.
+    """
+
+    def __init__(self, inner: ShiftOperator, gradient: Tensor, value: Tensor, heads: int) -> None:
+        super().__init__(inner, heads, Promises())
+        self.gradient, self.value = gradient, value
+
+    def own_rows(self, nodes: Tensor) -> Tensor:
+        weights = rows(self.inner, nodes) * (self.gradient[:, nodes] @ self.value.mT)
+        return weights.clamp(min=0).unflatten(0, (-1, self.heads)).mean(dim=1)
+
+    def mapped(self, function: Function, promises: Promises | None = None) -> PositiveGradient:
+        own = by_image(function, self.heads)
+        return PositiveGradient(self.inner.mapped(own), own(self.gradient), own(self.value), self.heads)
