@@ -1,4 +1,4 @@
-"""What attention did for an output, not only what it is: maps, and curves that tell whether a map says anything.
+"""What attention did for an output, not only what it is: maps, and curves that tell what a map is worth.
 
 ================================  ===========================================================================
 name                              is

@@ -69,8 +69,9 @@ class Curve:
         name, wanted = ("insertion", "more") if self.rises else ("deletion", "less")
         verdict = "says something of the output" if self.says_something else "is not told from chance"
         return (
-            f"{name}: area {float(self.area.mean()):.3f}, in random order {float(self.random_area.mean()):.3f} "
-            f"± {self.spread:.3f} ({wanted} is better; {len(self.area)} images, {len(self.random)} orders): "
+            f"{name}: area {float(self.area.mean()):.3f}, in random order "
+            f"{float(self.random_area.mean()):.3f} ± {self.spread:.3f} ({wanted} is better; "
+            f"{len(self.area)} images, {len(self.random)} orders): "
             f"the map {verdict}"
         )
 
@@ -125,7 +126,8 @@ def deletion_curve(
         >>> right = torch.zeros(12, 4, 4)
         >>> right[:, 0, 0] = 1.0
         >>> curve = deletion_curve(Corner(), images, right, target=1, steps=8)
-        >>> curve.says_something, deletion_curve(Corner(), images, -right, target=1).says_something
+        >>> wrong = deletion_curve(Corner(), images, -right, target=1, steps=8)
+        >>> curve.says_something, wrong.says_something
         (True, False)
     """
     game = _Game(model, images, scores, target, baseline, steps, orders, batch_size, seed)
@@ -146,8 +148,8 @@ def insertion_curve(
 ) -> Curve:
     r"""``p_c(x_0 + k)``: the probability of a class with the ``k`` positions of the greatest scores alone.
 
-    As :func:`deletion_curve`, the other way: positions come into the baseline, by default a blurred image. The
-    probability rises sooner for a map that says something: a greater area is better.
+    As :func:`deletion_curve`, the other way: positions come into the baseline, by default a blurred image.
+    The probability rises sooner for a map that says something: a greater area is better.
 
     Args:
         model: see :func:`deletion_curve`.
@@ -221,7 +223,8 @@ class _Game:
 
     def _ranks(self) -> Iterator[Tensor]:
         """The place of each position in the map's order, and in random ones, ``(B, P)``."""
-        yield _inverse(self.scores.flatten(1).cpu().argsort(dim=1, descending=True, stable=True))
+        order = self.scores.flatten(1).cpu().argsort(dim=1, descending=True, stable=True)
+        yield order.argsort(dim=1)
         dice = torch.Generator().manual_seed(self.seed)
         for _ in range(self.orders):
             yield torch.rand(self.scores.flatten(1).shape, generator=dice).argsort(dim=1)
@@ -230,8 +233,7 @@ class _Game:
         """``(1 + R, B, K + 1)``."""
         each = torch.cartesian_prod(*(torch.arange(n) for n in (len(ranks), len(start), len(counts))))
         found = torch.empty(len(each), dtype=torch.float64)
-        bar = tqdm(desc="images tried", total=len(each), delay=PATIENCE, leave=False)
-        with bar:
+        with tqdm(desc="images tried", total=len(each), delay=PATIENCE, leave=False) as bar:
             for part in torch.arange(len(each)).split(self.batch_size):
                 order, image, step = each[part].unbind(1)
                 gone = ranks[order, image] < counts[step].unsqueeze(1)
@@ -265,8 +267,3 @@ def _check_scores(scores: Tensor, images: Tensor) -> None:
         )
     if not bool(scores.isfinite().all()):
         raise ValueError("scores hold NaN or infinity, which have no order")
-
-
-def _inverse(order: Tensor) -> Tensor:
-    """The place of each position."""
-    return order.argsort(dim=1)

@@ -27,17 +27,18 @@ def check_layers(layers: Layers, crossings: dict[str, list[CrossTrace]]) -> None
         path, (found, *_) = next(iter(crossings.items()))
         nodes, sources = found.weights.shape[1:]
         raise ValueError(
-            f"{_named(path)} joins {sources} nodes to {nodes} others (cross-attention, or pooled keys), as do "
-            f"{len(crossings) - 1} more: such layers have no common nodes to follow; {REMEDY}"
+            f"{_named(path)} joins {sources} nodes to {nodes} others (cross-attention, or pooled keys); such "
+            f"layers have no common nodes to follow; {REMEDY}"
         )
     if not layers:
         raise ValueError("no attention to follow: run the model inside of the probe first")
     windowed = [(path, trace) for path, trace in layers if trace.windows > 1]
     if windowed:
         path, trace = windowed[0]
+        nodes = trace.shift.shape[-1]
         raise ValueError(
-            f"{_named(path)} has {trace.windows} windows of {trace.shift.shape[-1]} nodes an image, whose nodes "
-            f"are others in the next layer; {REMEDY}"
+            f"{_named(path)} has {trace.windows} windows of {nodes} nodes an image, and where "
+            f"they lie is not known; {REMEDY}"
         )
     _check_counts(layers)
 

@@ -9,41 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from filters.operators.promises import Promises
 from gsp_nonlocal.analysis.model_inputs import Inputs, check_inputs, run_copies
-from gsp_nonlocal.attribution.by_rows import ByRows
-from gsp_nonlocal.attribution.cascade import Function, by_image
 from gsp_nonlocal.probe import Trace, evaluation
 from gsp_nonlocal.probe.attention.circuit import HeadResponse
-from gsp_nonlocal.shifts import ShiftOperator
-from gsp_nonlocal.shifts.structure import rows
-
-
-class NormWeighted(ByRows):
-    r"""``‖Σ_h S^h_ij f^h_j‖₂``, by the products ``f^h_j · f^{h'}_j`` of the heads at each node.
-
-    Args:
-        inner: ``S (B·G, N, N)``.
-        products: ``(B, N, G, G)``.
-        heads: ``G``.
-    """
-
-    def __init__(self, inner: ShiftOperator, products: Tensor, heads: int) -> None:
-        super().__init__(inner, heads, Promises())
-        self.products = products
-
-    def own_rows(self, nodes: Tensor) -> Tensor:
-        weights = rows(self.inner, nodes).unflatten(0, (-1, self.heads)).to(self.products.dtype)
-        carried = torch.einsum("bgmn,bngh->bhmn", weights, self.products)
-        return (carried * weights).sum(dim=1).clamp(min=0).sqrt().to(self.dtype)
-
-    def mapped(self, function: Function, promises: Promises | None = None) -> NormWeighted:
-        inner = self.inner.mapped(by_image(function, self.heads))
-        return NormWeighted(inner, function(self.products), self.heads)
+from gsp_nonlocal.shifts.carried_norms import CarriedNorms
 
 
 @torch.no_grad()
-def norm_weighted(trace: Trace) -> NormWeighted:
+def norm_weighted(trace: Trace) -> CarriedNorms:
     r"""``‖Σ_h S^h_ij f^h(x_j)‖₂`` with ``f^h(x) = (x W_v^h + b_v^h) W_o^h``: what goes from ``j`` to ``i``.
 
     A great weight on a node whose values are almost 0, as attention sinks are, carries nothing. The sum over
@@ -57,8 +30,8 @@ def norm_weighted(trace: Trace) -> NormWeighted:
         A shift ``(B, N, N)`` without negative entries, one graph an image.
 
     Raises:
-        ValueError: where the map after the heads is not known: something else, such as a norm or a gate, stands
-            between, or the block is none of heads.
+        ValueError: where the map after the heads is not known: something else, such as a norm or a gate,
+            stands between, or the block is none of heads.
 
     References:
         Kobayashi, Kuribayashi, Yokoi, Inui (2020), *Attention is Not Only a Weight*.
@@ -75,19 +48,19 @@ def norm_weighted(trace: Trace) -> NormWeighted:
     maps = [found.filtered[0] for found in responses if isinstance(found, HeadResponse)]
     if len(maps) != trace.graphs or trace.windows > 1:
         raise ValueError(
-            "the map W_o after the heads of this attention is not known: something stands between the heads and "
-            "it, or its nodes are windows; the norms of what modules return are token_norms(model, inputs)"
+            "the map W_o after the heads of this attention is not known: something stands between, or its "
+            "nodes are windows; norms of what modules return are token_norms(model, inputs, paths)"
         )
     value = trace.signal.unflatten(0, (-1, trace.graphs))
     carried = torch.stack([value[:, head].double() @ out for head, out in enumerate(maps)], dim=2)
-    return NormWeighted(trace.shift, (carried @ carried.mT).to(trace.signal.dtype), trace.graphs)
+    return CarriedNorms(trace.shift, (carried @ carried.mT).to(trace.signal.dtype), trace.graphs)
 
 
 def token_norms(model: nn.Module, inputs: Inputs, paths: Sequence[str]) -> dict[str, Tensor]:
     r"""``‖x_i‖₂`` of each node of what modules return.
 
-    Large vision transformers keep global numbers in patches of the background: their norms are ten times those
-    of others, and they draw attention of all nodes without saying anything of their place.
+    Large vision transformers keep global numbers in patches of the background: their norms are ten times
+    those of others, and they draw attention of all nodes without saying anything of their place.
 
     Args:
         model: its modes are restored.

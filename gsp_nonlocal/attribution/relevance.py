@@ -8,16 +8,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from filters.operators.promises import Promises
 from gsp_nonlocal.analysis.model_inputs import Inputs, check_inputs, run_copies
-from gsp_nonlocal.attribution.by_rows import ByRows
-from gsp_nonlocal.attribution.cascade import Cascade, Function, by_image
 from gsp_nonlocal.attribution.layers import check_layers
 from gsp_nonlocal.attribution.target import Target, score_of
 from gsp_nonlocal.probe import MAX_NODES, CrossTrace, SpectralProbe, Trace, evaluation
 from gsp_nonlocal.probe.attention import Attention
-from gsp_nonlocal.shifts import ShiftOperator
-from gsp_nonlocal.shifts.structure import rows
+from gsp_nonlocal.shifts.cascade import Cascade
+from gsp_nonlocal.shifts.positive_gradient import PositiveGradient
+from gsp_nonlocal.shifts.structure import windows
 
 
 def relevance(
@@ -31,15 +29,15 @@ def relevance(
     r"""``R = (I + Ā_L) ⋯ (I + Ā_1)`` with ``Ā = E_h[(∇A ∘ A)⁺]``: what each node did for a score ``L``.
 
     ``∇A = ∂L/∂A`` is the gradient by the weights, which fused kernels do not show. It is known by that of the
-    output ``o = A v`` of each head, ``∂L/∂A_ij = (∂L/∂o_i) · v_j``: one pass forward and one back give ``∂L/∂o
-    (N, d)``, and rows of ``∇A`` are formed as they are asked for. Memory is linear in nodes.
+    output ``o = A v`` of each head, ``∂L/∂A_ij = (∂L/∂o_i) · v_j``: one pass forward and one back give
+    ``∂L/∂o (N, d)``, and rows of ``∇A`` are formed as they are asked for. Memory is linear in nodes.
 
     The row of the node that the output is read from is the map, ``attention_map(R, node=0)`` for a class
     token; of a network that averages its nodes, ``(R.T @ ones / N)``.
 
     Args:
-        model: of self-attention, all layers on the same nodes; its modes are restored and its parameters' gradients
-            are not touched. Weights may be frozen.
+        model: of self-attention, all layers on the same nodes; its modes are restored and the gradients of
+            its parameters are not touched. Weights may be frozen.
         inputs: images ``(B, C, *spatial)``, ids of tokens ``(B, N)``, or tensors by keyword.
         target: a class, one for each image, or a function from the output to a number an image, ``(B,)``; by
             default the class that the model finds for each.
@@ -51,15 +49,17 @@ def relevance(
 
     Raises:
         TypeError: for inputs or an output of another kind.
-        ValueError: for layers on different nodes, cross-attention, a class that is not there, an attention whose
-            output is not ``A v`` alone, or one that the score does not depend on by a gradient.
+        ValueError: for layers on different nodes, cross-attention, a class that is not there, an
+            attention that returns another thing than ``A v``, or one that the score does not depend on by a
+            gradient.
 
     References:
         Chefer, Gur, Wolf (2021), *Generic Attention-model Explainability for Interpreting Bi-Modal and
         Encoder-Decoder Transformers*: its rules for self-attention; those for cross-attention are not here.
 
     Example:
-        >>> model = nn.Sequential(nn.TransformerEncoderLayer(8, 2, batch_first=True), nn.Flatten(), nn.Linear(40, 3))
+        >>> layer = nn.TransformerEncoderLayer(8, 2, batch_first=True)
+        >>> model = nn.Sequential(layer, nn.Flatten(), nn.Linear(40, 3))
         >>> R = relevance(model, torch.randn(4, 5, 8), target=2)
         >>> R.shape, bool((R.to_dense() >= torch.eye(5)).all())
         (torch.Size([4, 5, 5]), True)
@@ -92,11 +92,17 @@ class _Seen(NamedTuple):
     arranged: Callable[[Tensor], Tensor]
     product: Tensor
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the product has a number for each of the values, and no other."""
+        found, value = self.arranged(self.product), self.trace.signal
+        return found.shape[-1] == value.shape[-1] and found.numel() == value.numel()
+
 
 def _check_products(seen: list[_Seen], probe: SpectralProbe) -> None:
     known = {one.path for one in seen}
     unknown = [path for path, _ in probe.in_order if path not in known]
-    unlike = [s.path for s in seen if s.arranged(s.product).shape[-2:] != s.trace.signal.shape[-2:]]
+    unlike = [one.path for one in seen if not one.is_whole]
     for path, why in [
         *((path, "is read by its class, and its weights have no gradient here") for path in unknown),
         *((path, "returns another thing than A v, such as linear attention's two sums") for path in unlike),
@@ -112,37 +118,16 @@ def _gradients(score: Tensor, seen: list[_Seen]) -> list[Tensor]:
     for one, grad in zip(seen, found, strict=True):
         if grad is None:
             raise ValueError(
-                f"the score does not depend on {one.path or 'the model itself'} by a gradient: it comes after "
-                "the target, or the model detaches it or runs without gradients; leave it out with paths=[...]"
+                f"the score does not depend on {one.path or 'the model itself'} by a gradient: it comes "
+                "after the target, or is detached, or runs without gradients; leave it out with paths=[...]"
             )
     return [grad for grad in found if grad is not None]
 
 
-def _relevant(seen: _Seen, grad: Tensor) -> ByRows:
-    trace = seen.trace
-    return PositiveGradient(
-        trace.shift, seen.arranged(grad).reshape(trace.signal.shape), trace.signal, trace.graphs
-    )
-
-
-class PositiveGradient(ByRows):
-    r"""``Ā = (1/G) Σ_h (g_h v_hᵀ ∘ S_h)⁺``, with ``g = ∂L/∂o`` the gradient of the outputs ``o = S v``.
-
-    Args:
-        inner: ``S (B·G, N, N)``.
-        gradient: ``g (B·G, N, d)``.
-        value: ``v (B·G, N, d)``.
-        heads: ``G``.
-    """
-
-    def __init__(self, inner: ShiftOperator, gradient: Tensor, value: Tensor, heads: int) -> None:
-        super().__init__(inner, heads, Promises())
-        self.gradient, self.value = gradient, value
-
-    def own_rows(self, nodes: Tensor) -> Tensor:
-        weights = rows(self.inner, nodes) * (self.gradient[:, nodes] @ self.value.mT)
-        return weights.clamp(min=0).unflatten(0, (-1, self.heads)).mean(dim=1)
-
-    def mapped(self, function: Function, promises: Promises | None = None) -> PositiveGradient:
-        own = by_image(function, self.heads)
-        return PositiveGradient(self.inner.mapped(own), own(self.gradient), own(self.value), self.heads)
+def _relevant(seen: _Seen, grad: Tensor) -> PositiveGradient:
+    trace, gradient = seen.trace, seen.arranged(grad)
+    gradient = gradient.reshape(-1, *gradient.shape[-2:])
+    side_by_side = windows(trace.shift)
+    if side_by_side is not None:
+        gradient = side_by_side.from_windows(gradient)
+    return PositiveGradient(trace.shift, gradient, trace.signal, trace.graphs)

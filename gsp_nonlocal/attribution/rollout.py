@@ -6,9 +6,10 @@ import math
 
 from filters.operators.promises import Promises
 from filters.operators.shift import ShiftOperator
-from gsp_nonlocal.attribution.cascade import Cascade, HeadMean
-from gsp_nonlocal.attribution.layers import Layers, layers_of
+from gsp_nonlocal.attribution.layers import layers_of
 from gsp_nonlocal.probe import SpectralProbe, Trace
+from gsp_nonlocal.shifts.cascade import Cascade
+from gsp_nonlocal.shifts.head_mean import HeadMean
 
 
 def rollout(probe: SpectralProbe, *, share: float = 0.5) -> Cascade:
@@ -25,8 +26,7 @@ def rollout(probe: SpectralProbe, *, share: float = 0.5) -> Cascade:
         share: ``a``, of the attention, from 0 to 1; the paper's is ½.
 
     Returns:
-        A shift ``(B, N, N)``, one graph an image. Where all layers are row-stochastic, so is it: its rows sum
-        to 1.
+        A shift ``(B, N, N)``, one graph an image. Where the rows of all layers sum to 1, so do its own.
 
     Raises:
         ValueError: without a layer; where layers have other nodes than the first (windows, pooling, stages,
@@ -47,10 +47,7 @@ def rollout(probe: SpectralProbe, *, share: float = 0.5) -> Cascade:
         >>> row.shape, bool((row.sum(-1) - 1).abs().max() < 1e-5)
         (torch.Size([4, 5]), True)
     """
-    return _cascade(layers_of(probe), share)
-
-
-def _cascade(layers: Layers, share: float) -> Cascade:
+    layers = layers_of(probe)
     if not (isinstance(share, int | float) and 0 <= share <= 1) or math.isnan(share):
         raise ValueError(f"share is the part of the attention in each layer, from 0 to 1; got {share}")
     means = [head_mean(trace) for _, trace in layers]

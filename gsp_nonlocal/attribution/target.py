@@ -27,8 +27,8 @@ def logits_of(output: Any) -> Tensor:
     found = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", output)
     if not isinstance(found, Tensor):
         raise TypeError(
-            f"a model of classes returns logits (B, K), alone or as .logits; got {type(output).__name__}; pass "
-            "target=function, from the output to a number an image"
+            f"a model of classes returns logits (B, K), alone or as .logits; got {type(output).__name__}; "
+            "pass target=function, from the output to a number an image"
         )
     if found.dim() != 2:
         raise ValueError(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from filters import DenseShift, DiagonalShift, ShiftOperator
+from filters.operators.promises import Promises
 from gsp_nonlocal.affinity import (
     Affinity,
     CrissCross,
@@ -27,6 +28,8 @@ from gsp_nonlocal.shifts import (
     scaled,
 )
 from gsp_nonlocal.shifts.biadjacency import Exponents
+from gsp_nonlocal.shifts.cascade import Cascade
+from gsp_nonlocal.shifts.head_mean import HeadMean
 from gsp_nonlocal.shifts.windows import WindowShift
 from tests.cases.signals import (
     GRID,
@@ -98,6 +101,16 @@ SHIFTS: dict[str, Callable[[], ShiftOperator]] = {
     "windows of attention": lambda: WindowShift(
         AttentionShift(*(part.flatten(0, 1).unflatten(0, (-1, 4)) for part in embeddings())),
         torch.arange(NODES).view(3, 4).roll(1).flip(1),
+    ),
+    "mean of heads": lambda: HeadMean(
+        AttentionShift(signal(3, batch=4, seed=1), signal(3, batch=4, seed=2)), 2
+    ),
+    "mean of heads, one image": lambda: HeadMean(AttentionShift(*embeddings()), 2),
+    "cascade": lambda: Cascade(
+        [AttentionShift(*embeddings()), AttentionShift(*embeddings()[::-1], scale=0.7)],
+        0.5,
+        0.5,
+        promises=Promises(bound=1.0),
     ),
     "exponential, symmetric": lambda: normalise_exponential(*embeddings(), "average", "symmetric"),
     "exponential, averaged walk": lambda: normalise_exponential(*embeddings(), "average", "random_walk"),

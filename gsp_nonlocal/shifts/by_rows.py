@@ -10,7 +10,7 @@ from torch import Tensor
 
 from filters.operators.promises import Promises
 from filters.operators.shift import ShiftOperator
-from gsp_nonlocal.attribution.cascade import empty_like
+from gsp_nonlocal.shifts.head_mean import empty_like
 from gsp_nonlocal.shifts.implicit import ImplicitShift, TransposedShift
 from gsp_nonlocal.shifts.structure import rows
 
