@@ -57,8 +57,8 @@ class Curve:
 
     @property
     def spread(self) -> float:
-        """The error bar of one random order: the standard deviation of their mean areas."""
-        return float(self.random_area.mean(dim=1).std())
+        """The error bar of a random order's mean area: ``sqrt(Σ_b σ_b²) / B``, ``σ_b`` over orders."""
+        return float(self.random_area.var(dim=0).mean().div(self.random_area.shape[1]).sqrt())
 
     @property
     def says_something(self) -> bool:

@@ -83,7 +83,8 @@ def analyses(
         say(printable(note), "warning")
     if not all(network.trained for _, network in found):
         say(f"{chosen.model} has random weights: give its trained ones with --weights", "warning")
-    given = {"paths": chosen.blocks, "limits": limits, "budget": share_of_budget(len(found)), "words": words}
+    given = {"paths": chosen.blocks, "limits": limits, "words": words, "target": chosen.target}
+    given["budget"] = share_of_budget(len(found))
     return [_analysis(named, inputs, given, analyze) for named in found]
 
 
@@ -164,6 +165,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--nodes", type=int, default=1024, help="Greatest graph of which all is found.")
     parser.add_argument("--large", type=int, default=2, help="Greater graphs of a block to measure, at most.")
     parser.add_argument("--k", type=int, default=20, help="Eigenvalues of those.")
+    parser.add_argument("--target", type=int, help="A class, by its number, whose relevance is shown too.")
     parser.add_argument("--output", default="runs/analysis", help="Folder; it must not be there.")
     parser.add_argument("--overwrite", action="store_true", help="Replace an older analysis there.")
 

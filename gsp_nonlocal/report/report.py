@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from gsp_nonlocal.analysis.model_inputs import Inputs, check_inputs, input_size, leading
+from gsp_nonlocal.analysis.model_inputs import Inputs, check_inputs, first, input_size, leading
 from gsp_nonlocal.analysis.names import padded
 from gsp_nonlocal.analysis.record import Snapshot, courses
 from gsp_nonlocal.analysis.snapshot import Limits, measured, named_traces, probed
@@ -25,6 +25,7 @@ from gsp_nonlocal.report import figures
 from gsp_nonlocal.report.drawing import PRINT, save
 from gsp_nonlocal.report.explorer import VIEWS_BYTES, View, all_views, explorer
 from gsp_nonlocal.report.folder import MARK, WRITTEN_BY, replacing_folder
+from gsp_nonlocal.report.over_layers import explained, relevance_of, rollout_of
 from gsp_nonlocal.report.page import render
 from gsp_nonlocal.report.tables import write_eigenvalues, write_measures
 from gsp_nonlocal.spectral.krylov import PATIENCE
@@ -72,6 +73,7 @@ def analyze(
     max_nodes: int = MAX_NODES,
     budget: int = VIEWS_BYTES,
     words: Sequence[Sequence[str]] = (),
+    target: int | None = None,
 ) -> Analysis:
     r"""What graph each block of a trained model makes of ``images``, and what its filter does to signals
     there.
@@ -93,6 +95,7 @@ def analyze(
         max_nodes: of :class:`SpectralProbe`.
         budget: bytes for the rows that can be looked at.
         words: what the tokens of each text are called on the page; by default by their ids.
+        target: a class whose relevance over all layers is shown too; by default none.
 
     Returns:
         An :class:`Analysis`; ``analyze(model, images).write("folder")`` writes tables, figures and the page.
@@ -113,12 +116,16 @@ def analyze(
     """
     check_inputs(images)
     probe = probed(model, images, paths, max_nodes)
-    found = measured(model, images, probe, label, limits or Limits())
+    limits = limits or Limits()
+    maps = rollout_of(probe, limits.nodes)
+    if target is not None:
+        maps |= relevance_of(model, first(images, MOST_IMAGES), target, probe, limits.nodes)
+    found = measured(model, images, probe, label, limits)
     pictured = leading(images)[:MOST_IMAGES].detach().cpu()
     shown = list(range(len(pictured)))
     traces = {name: trace for name, _, trace in named_traces(probe)}
-    rows = all_views(traces, input_size(images), snapshot=label, images=shown, budget=budget)
-    return Analysis(found, pictured, rows, words[:MOST_IMAGES])
+    rows = all_views(traces | maps, input_size(images), snapshot=label, images=shown, budget=budget)
+    return Analysis(found, pictured, explained(rows), words[:MOST_IMAGES])
 
 
 def write_analyses(
