@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from gsp_nonlocal.analysis.model_inputs import Inputs, check_inputs, run_copies
 from gsp_nonlocal.attribution.layers import check_layers
@@ -69,12 +71,13 @@ def relevance(
 
     def note(path: str, trace: Trace | CrossTrace, found: Attention, product: Tensor) -> None:
         if isinstance(trace, Trace):
-            seen.append(_Seen(path, trace, found.arranged, product))
-            if not product.requires_grad:  # frozen weights, ids: the graph begins here
+            if not product.requires_grad:  # no weight is before it: the graph begins here
                 product.requires_grad_()
+            whole = _is_whole(found.arranged(product), trace.signal)
+            seen.append(_Seen(path, trace, found.arranged, get_gradient_edge(product), whole))
 
     probe = SpectralProbe(model, paths, max_nodes=max_nodes, on_product=note)
-    with evaluation(model), torch.enable_grad():
+    with evaluation(model), _differentiable(model), torch.enable_grad():
         with probe:
             output = run_copies(model, inputs)
         check_layers(probe.in_order, probe.crossings)
@@ -84,19 +87,34 @@ def relevance(
     return Cascade([_relevant(one, grad) for one, grad in zip(seen, grads, strict=True)], 1.0, 1.0)
 
 
+@contextmanager
+def _differentiable(model: nn.Module) -> Iterator[None]:
+    """Weights that are frozen are not, for as long as this."""
+    frozen = [
+        weight for weight in model.parameters() if weight.is_floating_point() and not weight.requires_grad
+    ]
+    try:
+        for weight in frozen:
+            weight.requires_grad_()
+        yield
+    finally:
+        for weight in frozen:
+            weight.requires_grad_(False)
+
+
 class _Seen(NamedTuple):
-    """An attention, and the product that the model went on with."""
+    """An attention, and where the gradient of its product arrives, whatever is written to it afterwards."""
 
     path: str
     trace: Trace
     arranged: Callable[[Tensor], Tensor]
-    product: Tensor
+    edge: GradientEdge
+    is_whole: bool
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether the product has a number for each of the values, and no other."""
-        found, value = self.arranged(self.product), self.trace.signal
-        return found.shape[-1] == value.shape[-1] and found.numel() == value.numel()
+
+def _is_whole(product: Tensor, value: Tensor) -> bool:
+    """Whether a product has a number for each of the values, and no other."""
+    return product.shape[-1] == value.shape[-1] and product.numel() == value.numel()
 
 
 def _check_products(seen: list[_Seen], probe: SpectralProbe) -> None:
@@ -114,7 +132,7 @@ def _gradients(score: Tensor, seen: list[_Seen]) -> list[Tensor]:
     """``∂L/∂o`` of each attention, as its product is."""
     found: Sequence[Tensor | None] = [None] * len(seen)
     if score.requires_grad:
-        found = torch.autograd.grad(score, [one.product for one in seen], allow_unused=True)
+        found = torch.autograd.grad(score, [one.edge for one in seen], allow_unused=True)
     for one, grad in zip(seen, found, strict=True):
         if grad is None:
             raise ValueError(

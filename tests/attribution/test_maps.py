@@ -63,7 +63,8 @@ def test_relevance_is_that_of_explicit_weights_and_their_gradient(way, is_frozen
     assert relative(attention_map(found, 0), expected[:, 0]) < 1e-12
     assert relative(found.T.to_dense(), expected.mT) < 1e-12
     assert relative(found.graph(1).to_dense(), expected[1:]) < 1e-12
-    assert model.training and all(parameter.grad is None for parameter in model.parameters())
+    assert model.training and all(weight.grad is None for weight in model.parameters())
+    assert all(weight.requires_grad is not is_frozen for weight in model.parameters())
     assert not found.to_dense().requires_grad
     assert (expected - EYE).abs().max() > 1e-3  # there is something to find
 

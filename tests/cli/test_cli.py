@@ -96,6 +96,10 @@ BAD = {
     "no model": (["analyze", "--checkpoint", "{0}/epoch0.pth"], "give --model"),
     "no images": (["analyze", *VIT], "give --images"),
     "no library": (["analyze", "--model", "keras.x", "--images", "{0}"], "torchvision.<model>"),
+    "no such class": (
+        ["analyze", *VIT, "--images", "{0}/photo.png", "--weights", "{0}/epoch0.pth", "--target", "1000"],
+        "classes are numbers from 0 to 999, got 1000",
+    ),
     "no checkpoint": (
         ["analyze", *VIT, "--images", "{0}", "--checkpoint", "{0}/missing.pth"],
         "there is no checkpoint '{0}/missing.pth'; give other --weights",

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from gsp_nonlocal.probe.attention.lineage import BY_LETTERS, Lineage, Weights, weighted_sum
-from gsp_nonlocal.probe.attention.recorded import Attention, Scores
+from gsp_nonlocal.probe.attention.recorded import Attention, Scores, as_it_is
 
 MATMUL = {
     torch.matmul,
@@ -58,13 +58,14 @@ def linear(lineage: Lineage, one: Tensor, other: Tensor) -> Attention | None:
     References:
         Katharopoulos et al. (2020), *Transformers are RNNs*.
     """
-    inner, outer = lineage.scores.get(other), lineage.scores.get(one)
+    inner, outer, arranged = lineage.scores.get(other), lineage.scores.get(one), as_it_is
     if inner is not None and inner.is_data and inner.bias is None and _is_data(one):
         left, right, value = one.detach() * inner.scale, inner.query.mT, inner.key.mT
     elif outer is not None and outer.is_data and outer.bias is None and _is_data(other):
         left, right, value = outer.query * outer.scale, outer.key, other.detach()
         if outer.query.shape[-1] == other.shape[-1] > other.shape[-2]:  # channels first: (zᵀ k) qᵀ
             left, right, value = value.mT * outer.scale, outer.key.mT, outer.query.mT
+            arranged = _turned
     else:
         return None
     if left.shape[-2] != right.shape[-2] or left.shape[-1] >= left.shape[-2]:
@@ -72,7 +73,7 @@ def linear(lineage: Lineage, one: Tensor, other: Tensor) -> Attention | None:
     if value.shape[-1] > 1 and bool((value[..., -1] == 1).all()):
         sums = left @ right.sum(dim=-2).unsqueeze(-1)
         left, value = left / sums, value[..., :-1]
-    return Attention(value, factors=(left, right), is_stochastic=False)
+    return Attention(value, factors=(left, right), is_stochastic=False, arranged=arranged)
 
 
 def _is_data(part: Tensor) -> bool:
