@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
+from filters.precision import wide_dtype
 from gsp_nonlocal.analysis.model_inputs import Inputs, check_inputs, run_copies
 from gsp_nonlocal.attribution.layers import check_layers
 from gsp_nonlocal.attribution.target import Target, score_of
@@ -47,7 +48,7 @@ def relevance(
         max_nodes: of :class:`~gsp_nonlocal.probe.SpectralProbe`.
 
     Returns:
-        A shift ``(B, N, N)``, one graph an image.
+        A shift ``(B, N, N)`` in float32 or better, one graph an image.
 
     Raises:
         TypeError: for inputs or an output of another kind.
@@ -148,4 +149,5 @@ def _relevant(seen: _Seen, grad: Tensor) -> PositiveGradient:
     side_by_side = windows(trace.shift)
     if side_by_side is not None:
         gradient = side_by_side.from_windows(gradient)
-    return PositiveGradient(trace.shift, gradient, trace.signal, trace.graphs)
+    wide = wide_dtype(trace.shift)  # 1 + Ā leaves no digits to Ā in half precision
+    return PositiveGradient(trace.shift.to(wide), gradient.to(wide), trace.signal.to(wide), trace.graphs)

@@ -6,6 +6,7 @@ import math
 
 from filters.operators.promises import Promises
 from filters.operators.shift import ShiftOperator
+from filters.precision import wide_dtype
 from gsp_nonlocal.attribution.layers import layers_of
 from gsp_nonlocal.probe import SpectralProbe, Trace
 from gsp_nonlocal.shifts.cascade import Cascade
@@ -26,7 +27,7 @@ def rollout(probe: SpectralProbe, *, share: float = 0.5) -> Cascade:
         share: ``a``, of the attention, from 0 to 1; the paper's is ½.
 
     Returns:
-        A shift ``(B, N, N)``, one graph an image. Where the rows of all layers sum to 1, so do its own.
+        A shift ``(B, N, N)`` in float32 or better, one graph an image. Where the rows of all layers sum to 1, so do its own.
 
     Raises:
         ValueError: without a layer; where layers have other nodes than the first (windows, pooling, stages,
@@ -56,5 +57,6 @@ def rollout(probe: SpectralProbe, *, share: float = 0.5) -> Cascade:
 
 
 def head_mean(trace: Trace) -> ShiftOperator:
-    """``S̄ (B, N, N)``."""
-    return trace.shift if trace.graphs == 1 else HeadMean(trace.shift, trace.graphs)
+    """``S̄ (B, N, N)``, in float32 or better."""
+    shift = trace.shift.to(wide_dtype(trace.shift))
+    return shift if trace.graphs == 1 else HeadMean(shift, trace.graphs)

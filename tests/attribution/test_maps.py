@@ -69,6 +69,17 @@ def test_relevance_is_that_of_explicit_weights_and_their_gradient(way, is_frozen
     assert (expected - EYE).abs().max() > 1e-3  # there is something to find
 
 
+def test_half_precision_keeps_what_is_added_to_the_identity():
+    model = network("fused").bfloat16()
+    found = relevance(model, features(), CHOSEN).to_dense()
+    expected = relevance(model.double(), features(), CHOSEN).to_dense()
+    assert (
+        found.dtype == torch.float32
+        and rollout(probed(model.bfloat16(), features().bfloat16())).dtype == found.dtype
+    )
+    assert relative((found - EYE).double(), expected - EYE) < 0.05
+
+
 def test_targets():
     model, x = network("fused"), features()
     best = model(x).argmax(-1)
