@@ -8,7 +8,7 @@ from gsp_nonlocal.probe import CrossTrace, SpectralProbe, Trace
 
 Layers = Sequence[tuple[str, Trace]]
 
-REMEDY = "choose layers of one set of nodes with paths=[...]"
+_REMEDY = "choose layers of one set of nodes with paths=[...]"
 
 
 def layers_of(probe: SpectralProbe) -> Layers:
@@ -28,7 +28,7 @@ def check_layers(layers: Layers, crossings: dict[str, list[CrossTrace]]) -> None
         nodes, sources = found.weights.shape[1:]
         raise ValueError(
             f"{_named(path)} joins {sources} nodes to {nodes} others (cross-attention, or pooled keys); such "
-            f"layers have no common nodes to follow; {REMEDY}"
+            f"layers have no common nodes to follow; {_REMEDY}"
         )
     if not layers:
         raise ValueError("no attention to follow: run the model inside of the probe first")
@@ -38,7 +38,7 @@ def check_layers(layers: Layers, crossings: dict[str, list[CrossTrace]]) -> None
         nodes = trace.shift.shape[-1]
         raise ValueError(
             f"{_named(path)} has {trace.windows} windows of {nodes} nodes an image, and where "
-            f"they lie is not known; {REMEDY}"
+            f"they lie is not known; {_REMEDY}"
         )
     _check_counts(layers)
 
@@ -57,7 +57,7 @@ def _check_counts(layers: Layers) -> None:
             f"{nodes} nodes of {images} images: {', '.join(paths[:3])}{' …' if len(paths) > 3 else ''}"
             for (nodes, images), paths in found.items()
         )
-        raise ValueError(f"layers that follow each other have the same nodes; here are {said}; {REMEDY}")
+        raise ValueError(f"layers that follow each other have the same nodes; here are {said}; {_REMEDY}")
 
 
 def _named(path: str) -> str:

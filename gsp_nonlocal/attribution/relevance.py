@@ -13,7 +13,7 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 from filters.precision import wide_dtype
 from gsp_nonlocal.analysis.model_inputs import Inputs, check_inputs, run_copies
 from gsp_nonlocal.attribution.layers import check_layers
-from gsp_nonlocal.attribution.target import Target, score_of
+from gsp_nonlocal.attribution.target import ClassOrScore, score_of
 from gsp_nonlocal.probe import MAX_NODES, CrossTrace, SpectralProbe, Trace, evaluation
 from gsp_nonlocal.probe.attention import Attention
 from gsp_nonlocal.shifts.cascade import Cascade
@@ -24,7 +24,7 @@ from gsp_nonlocal.shifts.structure import windows
 def relevance(
     model: nn.Module,
     inputs: Inputs,
-    target: Target = None,
+    target: ClassOrScore = None,
     *,
     paths: Sequence[str] | None = None,
     max_nodes: int = MAX_NODES,

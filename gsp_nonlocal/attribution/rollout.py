@@ -27,7 +27,8 @@ def rollout(probe: SpectralProbe, *, share: float = 0.5) -> Cascade:
         share: ``a``, of the attention, from 0 to 1; the paper's is ½.
 
     Returns:
-        A shift ``(B, N, N)`` in float32 or better, one graph an image. Where the rows of all layers sum to 1, so do its own.
+        A shift ``(B, N, N)`` in float32 or better, one graph an image. Where the rows of all layers sum to 1,
+        so do its own.
 
     Raises:
         ValueError: without a layer; where layers have other nodes than the first (windows, pooling, stages,

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-Target = int | Sequence[int] | Tensor | Callable[[Any], Tensor] | None
+ClassOrScore = int | Sequence[int] | Tensor | Callable[[Any], Tensor] | None
 """A class for all images, one for each, a function from the model's output to a number an image ``(B,)``, or
 ``None``: the class that the model finds."""
 
@@ -61,7 +61,7 @@ def classes_of(logits: Tensor, target: int | Sequence[int] | Tensor | None) -> T
     return chosen.long().expand(len(logits))
 
 
-def score_of(output: Any, target: Target) -> Tensor:
+def score_of(output: Any, target: ClassOrScore) -> Tensor:
     """The score of each image, ``(B,)``, with its gradients."""
     if callable(target) and not isinstance(target, Tensor):
         found = target(output)

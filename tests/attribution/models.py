@@ -48,6 +48,19 @@ def overwritten(q, k, v):
     return y, None
 
 
+def unnormalised(q, k, v):
+    weights = 0.3 * q @ k.mT
+    weights.retain_grad()
+    return weights @ v, weights
+
+
+LINEAR = {
+    "explicit": unnormalised,
+    "factors": lambda q, k, v: (0.3 * q @ (k.mT @ v), None),
+    "factors, channels first": lambda q, k, v: (((0.3 * v.mT @ k) @ q.mT).mT, None),
+}
+"""Ways to write linear attention."""
+
 WAYS = {
     "written": written,
     "turned": turned,
@@ -75,7 +88,7 @@ class Network(nn.Module):
 
     def __init__(self, way="written"):
         super().__init__()
-        self.layers = nn.ModuleList(Attending(WAYS[way]) for _ in range(LAYERS))
+        self.layers = nn.ModuleList(Attending((WAYS | LINEAR)[way]) for _ in range(LAYERS))
         self.head = nn.Linear(C, CLASSES)
 
     def forward(self, x):

@@ -69,6 +69,13 @@ def test_relevance_is_that_of_explicit_weights_and_their_gradient(way, is_frozen
     assert (expected - EYE).abs().max() > 1e-3  # there is something to find
 
 
+@pytest.mark.parametrize("way", ["factors", "factors, channels first"])
+def test_linear_attention_has_relevance(way):
+    expected = relevant(explicit(network("explicit"), features()))
+    found = relevance(network(way), features(), CHOSEN)
+    assert relative(found.to_dense(), expected) < 1e-12 and (expected - EYE).abs().max() > 1e-3
+
+
 def test_half_precision_keeps_what_is_added_to_the_identity():
     model = network("fused").bfloat16()
     found = relevance(model, features(), CHOSEN).to_dense()
