@@ -16,7 +16,7 @@ from gsp_nonlocal.attribution.layers import check_layers
 from gsp_nonlocal.attribution.target import ClassOrScore, score_of
 from gsp_nonlocal.probe import MAX_NODES, CrossTrace, SpectralProbe, Trace, evaluation
 from gsp_nonlocal.probe.attention import Attention
-from gsp_nonlocal.shifts.cascade import Cascade
+from gsp_nonlocal.shifts.layered import LayeredShift
 from gsp_nonlocal.shifts.positive_gradient import PositiveGradient
 from gsp_nonlocal.shifts.structure import windows
 
@@ -28,7 +28,7 @@ def relevance(
     *,
     paths: Sequence[str] | None = None,
     max_nodes: int = MAX_NODES,
-) -> Cascade:
+) -> LayeredShift:
     r"""``R = (I + Ā_L) ⋯ (I + Ā_1)`` with ``Ā = E_h[(∇A ∘ A)⁺]``: what each node did for a score ``L``.
 
     ``∇A = ∂L/∂A`` is the gradient by the weights, which fused kernels do not show. It is known by that of the
@@ -85,7 +85,7 @@ def relevance(
         _check_products(seen, probe)
         score = score_of(output, target).sum()
     grads = _gradients(score, seen)
-    return Cascade([_relevant(one, grad) for one, grad in zip(seen, grads, strict=True)], 1.0, 1.0)
+    return LayeredShift([_relevant(one, grad) for one, grad in zip(seen, grads, strict=True)], 1.0, 1.0)
 
 
 @contextmanager

@@ -9,11 +9,11 @@ from filters.operators.shift import ShiftOperator
 from filters.precision import wide_dtype
 from gsp_nonlocal.attribution.layers import layers_of
 from gsp_nonlocal.probe import SpectralProbe, Trace
-from gsp_nonlocal.shifts.cascade import Cascade
 from gsp_nonlocal.shifts.head_mean import HeadMean
+from gsp_nonlocal.shifts.layered import LayeredShift
 
 
-def rollout(probe: SpectralProbe, *, share: float = 0.5) -> Cascade:
+def rollout(probe: SpectralProbe, *, share: float = 0.5) -> LayeredShift:
     r"""``R = Π_l (a S̄_l + (1 − a) I)``: how much of each input node a node of the last layer is made of.
 
     ``S̄_l`` is the mean over the heads of layer ``l``, the last layer stands left, and the identity stands for
@@ -54,7 +54,7 @@ def rollout(probe: SpectralProbe, *, share: float = 0.5) -> Cascade:
         raise ValueError(f"share is the part of the attention in each layer, from 0 to 1; got {share}")
     means = [head_mean(trace) for _, trace in layers]
     bound = 1.0 if all(trace.shift.is_row_stochastic for _, trace in layers) else None
-    return Cascade(means, 1 - share, share, promises=Promises(bound=bound))
+    return LayeredShift(means, 1 - share, share, promises=Promises(bound=bound))
 
 
 def head_mean(trace: Trace) -> ShiftOperator:

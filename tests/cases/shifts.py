@@ -28,8 +28,8 @@ from gsp_nonlocal.shifts import (
     scaled,
 )
 from gsp_nonlocal.shifts.biadjacency import Exponents
-from gsp_nonlocal.shifts.cascade import Cascade
 from gsp_nonlocal.shifts.head_mean import HeadMean
+from gsp_nonlocal.shifts.layered import LayeredShift
 from gsp_nonlocal.shifts.windows import WindowShift
 from tests.cases.signals import (
     GRID,
@@ -106,7 +106,7 @@ SHIFTS: dict[str, Callable[[], ShiftOperator]] = {
         AttentionShift(signal(3, batch=4, seed=1), signal(3, batch=4, seed=2)), 2
     ),
     "mean of heads, one image": lambda: HeadMean(AttentionShift(*embeddings()), 2),
-    "cascade": lambda: Cascade(
+    "cascade": lambda: LayeredShift(
         [AttentionShift(*embeddings()), AttentionShift(*embeddings()[::-1], scale=0.7)],
         0.5,
         0.5,

@@ -13,7 +13,7 @@ from gsp_nonlocal.shifts.head_mean import empty_like
 from gsp_nonlocal.shifts.implicit import ImplicitShift
 
 
-class Cascade(ImplicitShift):
+class LayeredShift(ImplicitShift):
     r"""``R = (k I + a S_L) ⋯ (k I + a S_1)``: graphs one after the other, each beside a path around it.
 
     A product with it is one product with each graph; a row is one with the transposes, last layer first. No
@@ -28,7 +28,7 @@ class Cascade(ImplicitShift):
     Example:
         >>> from filters import DenseShift
         >>> swap, ahead = torch.tensor([[0.0, 1.0], [1.0, 0.0]]), torch.tensor([[0.0, 1.0], [0.0, 1.0]])
-        >>> Cascade([DenseShift(swap), DenseShift(ahead)], 0.0, 1.0).to_dense()
+        >>> LayeredShift([DenseShift(swap), DenseShift(ahead)], 0.0, 1.0).to_dense()
         tensor([[[1., 0.],
                  [1., 0.]]])
     """
@@ -51,19 +51,19 @@ class Cascade(ImplicitShift):
         return z
 
     @property
-    def T(self) -> Cascade:  # noqa: N802
+    def T(self) -> LayeredShift:  # noqa: N802
         turned = [layer.T for layer in reversed(self.layers)]
-        return Cascade(turned, self.around, self.share, promises=self.promises.transposed)
+        return LayeredShift(turned, self.around, self.share, promises=self.promises.transposed)
 
     def to_dense(self) -> Tensor:
         eye = torch.eye(self.shape[-1], dtype=self.dtype, device=self.device)
         return self(eye.expand(self.shape[0], -1, -1))
 
-    def graph(self, index: int) -> Cascade:
+    def graph(self, index: int) -> LayeredShift:
         """Graph number ``index`` of the batch, as a batch of one."""
         layers = [layer.graph(index) if layer.shape[0] > 1 else layer for layer in self.layers]
-        return Cascade(layers, self.around, self.share, promises=self.promises)
+        return LayeredShift(layers, self.around, self.share, promises=self.promises)
 
-    def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> Cascade:
+    def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> LayeredShift:
         layers = [layer.mapped(function) for layer in self.layers]
-        return Cascade(layers, self.around, self.share, promises=promises or self.promises)
+        return LayeredShift(layers, self.around, self.share, promises=promises or self.promises)
