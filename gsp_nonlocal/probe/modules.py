@@ -14,8 +14,14 @@ from torch import Tensor, nn
 
 from gsp_nonlocal.probe.readers import Entry, entry_of
 
+PLAIN = {
+    *(nn.Linear, nn.Identity, nn.Dropout, nn.GELU, nn.ReLU, nn.SiLU, nn.Tanh, nn.Sigmoid),
+    *(nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.Embedding),
+}
+"""Classes of modules that run no attention: hooks on each would cost more than all the rest."""
+
 RECENT = 2
-"""How many results of a running module's parts are remembered, to find where windows were cut out."""
+"""How many results of a running module's parts are remembered, to find where windows were cut."""
 
 Watched = tuple[str, nn.Module, Entry]
 """The path that a trace is reported under, the module that is hooked, and how it is read."""
@@ -65,6 +71,8 @@ class Running:
     def __enter__(self) -> Running:
         self._stack.clear()
         for path, module in self.model.named_modules():
+            if type(module) in PLAIN and path:
+                continue
             handles = (
                 module.register_forward_pre_hook(self._entering(path)),
                 module.register_forward_hook(self._leaving, always_call=True),
