@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gsp_nonlocal.probe import CrossTrace, Trace
-from gsp_nonlocal.shifts import LowRankShift
+from gsp_nonlocal.shifts.structure import factored
 
 Found = dict[str, list[Trace | CrossTrace]]
 """What the probe kept, by path."""
@@ -64,4 +64,4 @@ def is_named(path: str, skipped: Iterable[str]) -> bool:
 
 
 def _is_factors(trace: Trace | CrossTrace) -> bool:
-    return isinstance(trace, Trace) and isinstance(trace.shift, LowRankShift)
+    return isinstance(trace, Trace) and factored(trace.shift) is not None

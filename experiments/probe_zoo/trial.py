@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from experiments.probe_zoo.count import Count, Found, counted
 from experiments.probe_zoo.witness import Seen, Witness
 from gsp_nonlocal.probe import CrossTrace, SpectralProbe, Trace
-from gsp_nonlocal.shifts.windows import WindowShift
+from gsp_nonlocal.shifts.structure import windows
 
 Given = Mapping[str, Any] | tuple[Any, ...]
 """What a model is called with."""
@@ -141,8 +141,8 @@ def _difference(one: Seen, traces: Iterable[Trace | CrossTrace]) -> float | None
     """From the nearest of the module's graphs that have the same size; ``None`` if none has."""
     apart = []
     for trace in traces:
-        graphs = trace.shift if isinstance(trace, Trace) else trace.weights
-        graphs = graphs.inner if isinstance(graphs, WindowShift) else graphs
+        cut = windows(trace.shift) if isinstance(trace, Trace) else None
+        graphs = cut.inner if cut else trace.shift if isinstance(trace, Trace) else trace.weights
         if graphs.shape == (one.graphs, *one.weights[0].shape):
             ends = (graphs.graph(0).to_dense()[0], graphs.graph(one.graphs - 1).to_dense()[0])
             apart.append(max(float((a - b).abs().max()) for a, b in zip(ends, one.weights, strict=True)))

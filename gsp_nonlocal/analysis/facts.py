@@ -12,8 +12,7 @@ from gsp_nonlocal.shifts import (
     MaskedAttentionShift,
     ShiftOperator,
 )
-from gsp_nonlocal.shifts.structure import is_triangular
-from gsp_nonlocal.shifts.windows import WindowShift
+from gsp_nonlocal.shifts.structure import is_triangular, windows
 from gsp_nonlocal.spectral.matrices import stored_tensors
 from gsp_nonlocal.spectral.spectrum import Spectrum
 
@@ -52,8 +51,8 @@ def _memory(held: float, dense: float) -> str:
 
 
 def _form(shift: ShiftOperator) -> str:
-    if isinstance(shift, WindowShift):
-        return f"{len(shift.places)} windows, each of {_form(shift.inner)}"
+    if (cut := windows(shift)) is not None:
+        return f"{len(cut.places)} windows, each of {_form(cut.inner)}"
     if is_triangular(shift):
         return "queries and keys, causal"
     names = {

@@ -115,7 +115,9 @@ def check_runs(network: Network, inputs: Inputs, paths: Sequence[str] | None, na
                 output = once()
             check_output(network.model, output, once)
     except ValueError as error:
-        raise ValueError(f"{name}{'' if isinstance(error, _RefusedError) else ':'} {error}") from error
+        colon = "" if isinstance(error, _RefusedError) else ":"
+        options = " (here --count, --size, --blocks)" if "max_nodes" in str(error) else ""
+        raise ValueError(f"{name}{colon} {error}{options}") from error
 
 
 class _RefusedError(ValueError):

@@ -537,7 +537,7 @@ BAD = {
     ),
     "unused options": ([*TASK, "--insert", "network.0=snl"], ["--insert", "give --model as well"]),
     "unused format": ([*TASK, "--size", "8", "8"], ["--size", "give --images as well"]),
-    "no block": (LIBRARY, ["ResNet has no nonlocal block", "register_reader"]),
+    "no block": (LIBRARY, ["ResNet ran no nonlocal block", "register_reader"]),
     "unknown block": ([*LIBRARY, "--insert", "layer3.1=lm"], ["'layer3.1=lm'", "blocks are a2, anl"]),
     "two insertions": (
         [*LIBRARY, "--insert", "layer3.1=snl", "layer3.1=nl"],

@@ -174,7 +174,7 @@ def test_weights_that_are_not_finite_name_their_block():
     model = nn.Sequential(nn.Identity(), SNL(4))
     with torch.no_grad():
         model[1].stages[0].filter.weight.fill_(torch.nan)
-    with pytest.raises(ValueError, match=r"^block 1: "):
+    with pytest.raises(ValueError, match=r"^module 1\.stages\.0\.filter: "):
         snapshot(model, torch.randn(1, 4, 5, 5))
 
 
