@@ -11,8 +11,9 @@ from tqdm import tqdm
 
 from experiments import insertion_zoo
 from experiments.insertion_zoo.networks import models
-from experiments.insertion_zoo.table import read, summary, write
-from experiments.insertion_zoo.trial import tried
+from experiments.insertion_zoo.table import summary
+from experiments.insertion_zoo.trial import Row, tried
+from experiments.zoo_rows import read_rows, write_rows
 
 TABLE = Path(__file__).parents[1] / "results" / "insertion.csv"
 
@@ -30,12 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     unknown = [name for name in chosen.models or [] if name not in names]
     if unknown:
         parser.error(f"no model {unknown[0]!r} in the zoo; choose of {', '.join(names)}")
-    rows = {name: row for name, row in read(chosen.table).items() if name in names}
+    rows = {name: row for name, row in read_rows(Row, chosen.table).items() if name in names}
     waiting = [name for name in names if name not in rows] if chosen.models is None else chosen.models
     for name in (bar := tqdm(waiting, desc="models")):
         bar.set_postfix_str(name)
         rows[name] = tried(name, names[name])
-        write(chosen.table, [rows[known] for known in names if known in rows])
+        write_rows(Row, chosen.table, [rows[known] for known in names if known in rows])
     print(summary(list(rows.values())))
     print(f"table: {chosen.table}")
 

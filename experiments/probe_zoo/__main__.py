@@ -13,8 +13,9 @@ from tqdm import tqdm
 
 from experiments import probe_zoo
 from experiments.probe_zoo.networks import is_there, models, woken
-from experiments.probe_zoo.table import read, summary, write
-from experiments.probe_zoo.trial import tried
+from experiments.probe_zoo.table import summary
+from experiments.probe_zoo.trial import Row, tried
+from experiments.zoo_rows import read_rows, write_rows
 
 TABLE = Path(__file__).parents[1] / "results" / "probe.csv"
 
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     unknown = [name for name in chosen.models or [] if name not in names]
     if unknown:
         parser.error(f"no model {unknown[0]!r} in the zoo; choose of {', '.join(names)}")
-    rows = {name: row for name, row in read(chosen.table).items() if name in names}
+    rows = {name: row for name, row in read_rows(Row, chosen.table).items() if name in names}
     wanted = [name for name in names if name not in rows] if chosen.models is None else chosen.models
     waiting = [name for name in wanted if is_there(name)]
     for name in (bar := tqdm(waiting, desc="models")):
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         torch.manual_seed(0)
         network, given = names[name].build()
         rows[name] = tried(name, names[name].family, woken(network, given), given)
-        write(chosen.table, [rows[known] for known in names if known in rows])
+        write_rows(Row, chosen.table, [rows[known] for known in names if known in rows])
     print(summary(list(rows.values())))
     for name in sorted(set(wanted) - set(waiting)):
         print(f"{name}: left out, its library is not installed; make probe-zoo installs it")

@@ -1,32 +1,10 @@
-"""The table of the zoo as a file, and its numbers."""
+"""What the table of the zoo says in numbers."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from dataclasses import asdict, fields
-from pathlib import Path
 
-from experiments.files import replacing
 from experiments.probe_zoo.trial import Row
-
-
-def read(path: Path) -> dict[str, Row]:
-    """Rows of an earlier run, by name of the model."""
-    if not path.exists():
-        return {}
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = [Row(**line) for line in csv.DictReader(file)]
-    return {f"{row.library}.{row.model}": row for row in rows}
-
-
-def write(path: Path, rows: Sequence[Row]) -> None:
-    """Write the table beside its place, and then in it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as beside, Path(beside).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
 
 
 def summary(rows: Sequence[Row]) -> str:

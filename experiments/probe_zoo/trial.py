@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from experiments.probe_zoo.count import Count, Found, counted
 from experiments.probe_zoo.witness import Seen, Witness
+from gsp_nonlocal.insert.passes import tensors_in
 from gsp_nonlocal.probe import CrossTrace, SpectralProbe, Trace
 from gsp_nonlocal.shifts.structure import windows
 
@@ -165,22 +166,11 @@ def called(network: nn.Module, given: Given) -> Any:
 
 def equal(one: Any, other: Any) -> bool:
     """Whether all tensors in two outputs are the same, bit for bit."""
-    these, those = list(_tensors(one)), list(_tensors(other))
+    these, those = list(tensors_in(one)), list(tensors_in(other))
     same = all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(these, those, strict=False))
     return bool(these) and len(these) == len(those) and same
 
 
-def _tensors(given: Any) -> Iterator[Tensor]:
-    if isinstance(given, Tensor):
-        yield given
-    elif isinstance(given, Mapping):
-        for part in given.values():
-            yield from _tensors(part)
-    elif isinstance(given, tuple | list):
-        for part in given:
-            yield from _tensors(part)
-
-
 def _size(given: Given) -> str:
-    tensors = list(_tensors(given))
+    tensors = list(tensors_in(given))
     return ", ".join(" × ".join(map(str, part.shape)) for part in tensors)

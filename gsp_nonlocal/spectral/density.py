@@ -200,7 +200,7 @@ def lanczos_quadrature(
     vector, _ = _normalised(start, torch.zeros(()))
     for step in tqdm(range(steps), desc="Lanczos", delay=PATIENCE, leave=False):
         basis[step] = vector
-        rest = finite_product(shift @ vector.to(shift.device, shift.dtype), shift).to(start)
+        rest = finite_product(shift @ vector.to(shift.device, shift.dtype)).to(start)
         tridiagonal[..., step, step] = (rest * vector).sum(1)
         for _ in range(2):
             seen = basis[: step + 1]

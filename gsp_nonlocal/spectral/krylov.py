@@ -16,6 +16,7 @@ from gsp_nonlocal.shifts.pooled import Product
 from gsp_nonlocal.shifts.repeated import Repeated, repeated
 from gsp_nonlocal.shifts.structure import recognise_symmetry
 from gsp_nonlocal.spectral.block_krylov import Goal, Subspace, closeness, empty, ritz, search
+from gsp_nonlocal.spectral.matrices import finite_product
 
 PATIENCE = 3.0
 """Seconds after which a bar is shown."""
@@ -75,13 +76,7 @@ def _product(many: Repeated, bar: tqdm[Any]) -> Product:
 
     def product(vectors: Tensor) -> Tensor:
         bar.update(vectors.shape[-1])
-        found = many(vectors.to(many.dtype).unsqueeze(0))[0].double()
-        if not found.isfinite().all():
-            raise ValueError(
-                f"products of the shift in {many.dtype} are NaN or infinite, though what it is made of is "
-                "finite; pass shift.to(torch.float64)"
-            )
-        return found
+        return finite_product(many(vectors.to(many.dtype).unsqueeze(0))[0]).double()
 
     return product
 

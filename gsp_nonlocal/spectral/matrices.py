@@ -42,15 +42,15 @@ def require_finite(shift: ShiftOperator) -> None:
         )
 
 
-def finite_product(found: Tensor, shift: ShiftOperator) -> Tensor:
-    """``found``, a product of the shift.
+def finite_product(found: Tensor) -> Tensor:
+    """``found``, a product of a shift, in the data type in which it was computed.
 
     Raises:
         ValueError: if it is NaN or infinite: what a shift is made of may be finite, and its weights not.
     """
     if not found.isfinite().all():
         raise ValueError(
-            f"products of the shift in {shift.dtype} are NaN or infinite, though what it is made of is "
+            f"products of the shift in {found.dtype} are NaN or infinite, though what it is made of is "
             "finite: its exponents or products overflow; pass shift.to(torch.float64), or scale it down"
         )
     return found

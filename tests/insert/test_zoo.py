@@ -4,15 +4,15 @@ import pytest
 
 from experiments.insertion_zoo.__main__ import TABLE, main
 from experiments.insertion_zoo.networks import models
-from experiments.insertion_zoo.table import read
-from experiments.insertion_zoo.trial import agrees
+from experiments.insertion_zoo.trial import Row, agrees
+from experiments.zoo_rows import read_rows
 from gsp_nonlocal.insert import ChannelsFirst, ChannelsLast, Tokens
 
 CHEAP = ["timm.regnetx_002", "timm.test_mambaout", "timm.deit_tiny_distilled_patch16_224", "timm.densenet121"]
 
 
 def test_the_table_is_complete_and_nothing_in_it_is_silently_wrong():
-    rows = read(TABLE)
+    rows = read_rows(Row, TABLE)
     assert rows.keys() == dict(models()).keys()
     assert len({row.family for row in rows.values() if row.library == "timm"}) >= 90
     for row in rows.values():
@@ -27,7 +27,7 @@ def test_rows_are_as_in_the_table(tmp_path, capsys):
     table = tmp_path / "insertion.csv"
     main(["--models", *CHEAP[:2], "--table", str(table)])
     main(["--models", *CHEAP[2:], "--table", str(table)])  # the rows that are there stay
-    found, wanted = read(table), read(TABLE)
+    found, wanted = read_rows(Row, table), read_rows(Row, TABLE)
     assert list(found) == [name for name in wanted if name in CHEAP]
     assert all(found[name] == wanted[name] for name in CHEAP)
     assert "4 models, with an example: 3 right, 1 refused" in capsys.readouterr().out

@@ -9,8 +9,10 @@ from torch import nn
 from experiments.probe_zoo.__main__ import TABLE, main
 from experiments.probe_zoo.count import counted
 from experiments.probe_zoo.networks import models, woken
-from experiments.probe_zoo.table import read, total
+from experiments.probe_zoo.table import total
+from experiments.probe_zoo.trial import Row
 from experiments.probe_zoo.witness import Witness
+from experiments.zoo_rows import read_rows
 from filters import DenseShift
 from gsp_nonlocal.probe import Trace
 
@@ -28,7 +30,7 @@ CHEAP = [
 
 
 def test_the_table_is_complete_and_nothing_in_it_is_silent():
-    rows = read(TABLE)
+    rows = read_rows(Row, TABLE)
     assert rows.keys() == dict(models()).keys()
     table = list(rows.values())
     of = {
@@ -48,7 +50,7 @@ def test_the_table_is_complete_and_nothing_in_it_is_silent():
 
 def test_the_page_says_what_the_table_says():
     page = (TABLE.parents[2] / "docs" / "analysis.md").read_text(encoding="utf-8")
-    table = list(read(TABLE).values())
+    table = list(read_rows(Row, TABLE).values())
     for library in ("timm", "transformers", "torchvision", "diffusers"):
         rows = [row for row in table if row.library == library]
         numbers = [total(rows, part) for part in ("attentions", "caught", "named", "silent")]
@@ -82,7 +84,7 @@ def test_rows_are_as_in_the_table(tmp_path, capsys):
     table = tmp_path / "probe.csv"
     main(["--models", *CHEAP[:1], "--table", str(table)])
     main(["--models", *CHEAP[1:], "--table", str(table)])  # the row that is there stays
-    found, wanted = read(table), read(TABLE)
+    found, wanted = read_rows(Row, table), read_rows(Row, TABLE)
     assert sorted(found) == CHEAP
     for name, row in found.items():
         assert [getattr(row, part) for part in COUNTS] == [getattr(wanted[name], part) for part in COUNTS]
