@@ -1,5 +1,8 @@
 """Shape annotations of the library are checked while the tests run; what tests of several folders share."""
 
+from pathlib import Path
+from typing import TextIO
+
 import pytest
 
 from tests.shape_checks import install
@@ -10,5 +13,10 @@ install(["filters", "gsp_nonlocal"])
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures of an analysis are empty files, where it is the folder that is tested: seconds each."""
-    monkeypatch.setattr("gsp_nonlocal.report.report.save", lambda figure, target, **_: target.touch())
+    monkeypatch.setattr("gsp_nonlocal.report.figure_files.save", _empty)
     monkeypatch.setattr("gsp_nonlocal.report.page._plots", lambda *_: [])
+
+
+def _empty(figure: object, target: Path | TextIO, **_: object) -> None:
+    if isinstance(target, Path):
+        target.touch()

@@ -20,6 +20,9 @@ PLAIN = {
 }
 """Classes of modules that run no attention: hooks on each would cost more than all the rest."""
 
+NORMS = (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+"""They run none either, but windows are cut out of what they return."""
+
 RECENT = 2
 """How many results of a running module's parts are remembered, to find where windows were cut."""
 
@@ -71,14 +74,11 @@ class Running:
     def __enter__(self) -> Running:
         self._stack.clear()
         for path, module in self.model.named_modules():
-            if type(module) in PLAIN and path:
-                continue
-            handles = (
-                module.register_forward_pre_hook(self._entering(path)),
-                module.register_forward_hook(self._leaving, always_call=True),
-            )
-            for handle in handles:
-                self._undo.callback(handle.remove)
+            if path and isinstance(module, NORMS):
+                self._undo.callback(module.register_forward_hook(self._remember).remove)
+            elif type(module) not in PLAIN or not path:
+                self._undo.callback(module.register_forward_pre_hook(self._entering(path)).remove)
+                self._undo.callback(module.register_forward_hook(self._leaving, always_call=True).remove)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -94,6 +94,9 @@ class Running:
     def _leaving(self, module: nn.Module, args: object, output: object) -> None:
         if self._stack:
             self._stack.pop()
+        self._remember(module, args, output)
+
+    def _remember(self, module: nn.Module, args: object, output: object) -> None:
         if self._stack and isinstance(output, Tensor):
             self._stack[-1].returned.append(output)
 

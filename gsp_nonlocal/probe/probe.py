@@ -207,8 +207,7 @@ class SpectralProbe:
         self._seen.add(path)
         if not self._is_wanted(path):
             return None
-        with torch.no_grad():
-            trace = trace_of(found, self._images, self._running.nearby)
+        trace = trace_of(found, self._images, self._running.nearby)
         self._keep(path, trace)
         returned = _ignore if self._on_product is None else partial(self._on_product, path, trace, found)
         if isinstance(trace, CrossTrace):

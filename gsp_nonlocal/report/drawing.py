@@ -32,19 +32,18 @@ class Palette:
     fourth: str = "#7e22ce"
 
 
-PRINT = Palette()
+PALETTE = Palette()
 
 
-def save(figure: Figure, target: Path | TextIO, palette: Palette = PRINT, **options: Any) -> None:
+def save(figure: Figure, target: Path | TextIO, **options: Any) -> None:
     """Write a figure in the style that it was drawn in: ticks and text take theirs only now.
 
     Args:
         figure: of this module.
         target: a file, by its ending PNG or SVG, or a stream.
-        palette: that it was drawn with.
         options: of matplotlib's ``savefig``.
     """
-    with matplotlib.rc_context(_style(palette)):
+    with matplotlib.rc_context(_style()):
         figure.savefig(target, **options)
     figure.set_layout_engine("none")  # it is found: a second file of the figure takes half the time
 
@@ -62,17 +61,17 @@ def _power(value: float, _: object = None) -> str:
 
 @contextmanager
 def sheet(
-    palette: Palette, rows: int, heights: Sequence[float], height: float = SIZE[1]
+    rows: int, heights: Sequence[float], height: float = SIZE[1]
 ) -> Iterator[tuple[Figure, list[Axes]]]:
     """A figure of axes above one another, in the style of the page, without pyplot."""
-    with matplotlib.rc_context(_style(palette)):
+    with matplotlib.rc_context(_style()):
         figure = Figure(figsize=(SIZE[0], height), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots(rows, 1, sharex=True, height_ratios=heights, squeeze=False)
         yield figure, list(axes[:, 0])
 
 
-def _style(palette: Palette) -> dict[Any, Any]:
+def _style() -> dict[Any, Any]:
     return {
         "svg.fonttype": "none",
         "path.simplify": False,
@@ -90,12 +89,12 @@ def _style(palette: Palette) -> dict[Any, Any]:
         "axes.facecolor": "none",
         "axes.spines.top": False,
         "axes.spines.right": False,
-        "axes.edgecolor": palette.faint,
+        "axes.edgecolor": PALETTE.faint,
         "axes.linewidth": 0.8,
-        "text.color": palette.ink,
-        "axes.labelcolor": palette.ink,
-        "xtick.color": palette.faint,
-        "ytick.color": palette.faint,
-        "xtick.labelcolor": palette.ink,
-        "ytick.labelcolor": palette.ink,
+        "text.color": PALETTE.ink,
+        "axes.labelcolor": PALETTE.ink,
+        "xtick.color": PALETTE.faint,
+        "ytick.color": PALETTE.faint,
+        "xtick.labelcolor": PALETTE.ink,
+        "ytick.labelcolor": PALETTE.ink,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +14,11 @@ from gsp_nonlocal.analysis.findings import Finding, findings, number, summary
 from gsp_nonlocal.analysis.joins import JOINED
 from gsp_nonlocal.analysis.names import natural, runs
 from gsp_nonlocal.analysis.quantities import QUANTITIES
-from gsp_nonlocal.analysis.record import BlockRecord, JoinRecord, Snapshot, courses
-from gsp_nonlocal.report import figures
+from gsp_nonlocal.analysis.record import BlockRecord, JoinRecord, Snapshot
 from gsp_nonlocal.report.captions import CAPTIONS
 from gsp_nonlocal.report.explorer import Explorer
-from gsp_nonlocal.report.svg import STAND_INS, inline
-
-Course = tuple[list[BlockRecord], list[str]]
-"""Records of one block over a training, and their labels."""
+from gsp_nonlocal.report.figure_files import Of
+from gsp_nonlocal.report.svg import inline
 
 OVERVIEW = ("spectral_radius", "effective_rank", "distance_to_rank_one", "row_agreement", "asymmetry")
 """Quantities in the table of all blocks."""
@@ -71,19 +68,17 @@ class Shared:
     runs: list[tuple[str, str]]
 
 
-def render(shown: Sequence[Snapshot], course: Sequence[Snapshot], rows: Explorer | None, title: str) -> str:
+def render(shown: Sequence[Snapshot], rows: Explorer | None, title: str, drawn: Mapping[Of, str]) -> str:
     """The page of some snapshots of one model: plots are those of the last one, measures of all.
 
     Args:
         shown: at least one.
-        course: for the figures over time.
         rows: what the explorer shows; ``None`` where there is only cross-attention.
         title: heading of the page.
+        drawn: the SVG of each figure.
     """
-    over_time = {name: (blocks, labels) for name, blocks, labels in courses(course)}
     sections = [
-        _section(number, block, shown, over_time.get(block.name))
-        for number, block in enumerate(shown[-1].blocks, start=1)
+        _section(number, block, shown, drawn) for number, block in enumerate(shown[-1].blocks, start=1)
     ]
     environment = Environment(
         loader=PackageLoader("gsp_nonlocal.report"),
@@ -105,7 +100,7 @@ def render(shown: Sequence[Snapshot], course: Sequence[Snapshot], rows: Explorer
         anchors={section.name: section.anchor for section in sections},
         warnings=_warnings(sections),
         skipped=_shared(sorted(shown[-1].skipped.items(), key=lambda item: natural(item[0]))),
-        joins=[_join(number, join) for number, join in enumerate(shown[-1].joins, start=1)],
+        joins=[_join(place, join, shown[-1], drawn) for place, join in enumerate(shown[-1].joins, start=1)],
         join_columns=[label for label, _ in JOINED.values()],
         explorer=rows,
         policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {script}",
@@ -133,7 +128,7 @@ def _shared(said: Sequence[tuple[str, str]], order: Sequence[str] = ()) -> list[
     return [Shared(text, runs(found, order)) for text, found in names.items()]
 
 
-def _section(place: int, block: BlockRecord, shown: Sequence[Snapshot], over_time: Course | None) -> Section:
+def _section(place: int, block: BlockRecord, shown: Sequence[Snapshot], drawn: Mapping[Of, str]) -> Section:
     anchor = f"block-{place}"
     return Section(
         name=block.name,
@@ -143,35 +138,29 @@ def _section(place: int, block: BlockRecord, shown: Sequence[Snapshot], over_tim
         overview=[number(block.mean(name)) for name in OVERVIEW],
         facts=block.facts,
         findings=findings(block),
-        plots=_plots(block, anchor, over_time),
+        plots=_plots(block.name, shown[-1].label, anchor, drawn),
         measures=_measures(block.name, shown),
     )
 
 
-def _join(place: int, join: JoinRecord) -> Join:
-    drawn = {name: draw(join, STAND_INS) for name, draw in figures.JOINS.items()}
+def _join(place: int, join: JoinRecord, snapshot: Snapshot, drawn: Mapping[Of, str]) -> Join:
     return Join(
         join.name,
         join.kind,
         f"{join.targets} from {join.sources}",
         join.heads,
         [number(join.mean(name)) for name in JOINED],
-        [
-            Plot(
-                CAPTIONS[name][0], inline(figure, f"join-{place}-{name.replace(' ', '-')}"), CAPTIONS[name][1]
-            )
-            for name, figure in drawn.items()
-        ],
+        _plots(join.name, snapshot.label, f"join-{place}", drawn),
     )
 
 
-def _plots(block: BlockRecord, anchor: str, over_time: Course | None) -> list[Plot]:
-    drawn = {name: draw(block, STAND_INS) for name, draw in figures.figures_of(block).items()}
-    if over_time is not None:
-        drawn |= {name: draw(*over_time, STAND_INS) for name, draw in figures.COURSES.items()}
+def _plots(name: str, label: str, anchor: str, drawn: Mapping[Of, str]) -> list[Plot]:
+    """The figures of one thing at one time, and over the training."""
     return [
-        Plot(CAPTIONS[name][0], inline(figure, f"{anchor}-{name.replace(' ', '-')}"), CAPTIONS[name][1])
-        for name, figure in drawn.items()
+        Plot(title, inline(svg, f"{anchor}-{of.figure.replace(' ', '-')}"), caption)
+        for of, svg in drawn.items()
+        if of.name == name and of.label in (label, None)
+        for title, caption in [CAPTIONS[of.figure]]
     ]
 
 

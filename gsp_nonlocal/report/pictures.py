@@ -122,5 +122,5 @@ def _resized(picture: Float[Tensor, "C h w"], size: tuple[int, int]) -> Float[Te
 
 def _data_uri(picture: Image.Image) -> str:
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", optimize=True)
+    picture.save(buffer, format="PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

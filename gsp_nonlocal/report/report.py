@@ -4,35 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import count
 from pathlib import Path
 
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from gsp_nonlocal.analysis.model_inputs import Inputs, check_inputs, first, input_size, leading
-from gsp_nonlocal.analysis.names import padded
-from gsp_nonlocal.analysis.record import Snapshot, courses
+from gsp_nonlocal.analysis.record import Snapshot
 from gsp_nonlocal.analysis.snapshot import Limits, measured, named_traces, probed
 from gsp_nonlocal.probe import MAX_NODES
-from gsp_nonlocal.report import figures
-from gsp_nonlocal.report.drawing import PRINT, save
 from gsp_nonlocal.report.explorer import VIEWS_BYTES, View, all_views, explorer
+from gsp_nonlocal.report.figure_files import drawings, write_figures
 from gsp_nonlocal.report.folder import MARK, WRITTEN_BY, replacing_folder
 from gsp_nonlocal.report.over_layers import explained, relevance_of, rollout_of
 from gsp_nonlocal.report.page import render
 from gsp_nonlocal.report.tables import write_eigenvalues, write_measures
-from gsp_nonlocal.spectral.krylov import PATIENCE
 
 PAGE = "index.html"
 MOST_IMAGES = 8
-LONGEST_STEM = 100  # bytes of a figure's name, before what it shows
 
 
 @dataclass(frozen=True)
@@ -171,11 +162,11 @@ def write_analyses(
         (part / MARK).write_text(json.dumps(found, allow_nan=False), encoding="utf-8")
         write_measures(everything, part / "measures.csv")
         write_eigenvalues(shown, part / "eigenvalues.csv")
-        _write_figures(shown, course, part / "figures")
+        drawn = write_figures(drawings(shown, course), part / "figures")
         last = analyses[-1]
         views = [view for analysis in analyses for view in analysis.views]
         rows = explorer(views, last.images, last.words) if views else None
-        (part / PAGE).write_text(render(shown, course, rows, title), encoding="utf-8")
+        (part / PAGE).write_text(render(shown, rows, title, drawn), encoding="utf-8")
     return Path(folder) / PAGE
 
 
@@ -189,36 +180,3 @@ def _check_labels(labels: list[str]) -> None:
 def _joined(course: Sequence[Snapshot], shown: Sequence[Snapshot]) -> list[Snapshot]:
     """All snapshots, each once."""
     return [*course, *(snapshot for snapshot in shown if all(snapshot is not other for other in course))]
-
-
-def _write_figures(shown: Sequence[Snapshot], course: Sequence[Snapshot], folder: Path) -> None:
-    folder.mkdir()
-    drawings: list[tuple[str, str, Callable[[], Figure]]] = [
-        (f"{snapshot.label} {block.name}", name, partial(draw, block, PRINT))
-        for snapshot in shown
-        for block in snapshot.blocks
-        for name, draw in figures.figures_of(block).items()
-    ]
-    drawings += [
-        (name, figure, partial(draw, blocks, labels))
-        for name, blocks, labels in courses(course)
-        for figure, draw in figures.COURSES.items()
-    ]
-    stems = _stems(zip(padded([of for of, _, _ in drawings]), (name for _, name, _ in drawings), strict=True))
-    shown_work = tqdm(drawings, desc="figures", delay=PATIENCE, leave=False)
-    for stem, (_, _, draw) in zip(stems, shown_work, strict=False):
-        figure = draw()
-        save(figure, folder / f"{stem}.png", dpi=200)
-        save(figure, folder / f"{stem}.svg", metadata={"Date": None})
-
-
-def _stems(names: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """File names without ending for ``(what, figure)``, no two alike even where case is ignored."""
-    taken: set[str] = set()
-    for what, figure in names:
-        clean = re.sub(r"[^\w.=-]+", "_", what.strip()).encode("utf-8", "replace")
-        stem = f"{clean[:LONGEST_STEM].decode('utf-8', 'ignore')}_{figure.replace(' ', '_')}"
-        tries = (f"{stem}_{number}" if number > 1 else stem for number in count(1))
-        found = next(name for name in tries if name.casefold() not in taken)
-        taken.add(found.casefold())
-        yield found

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import re
 
-from matplotlib.figure import Figure
+from gsp_nonlocal.report.drawing import PALETTE
 
-from gsp_nonlocal.report.drawing import Palette, save
-
-STAND_INS = Palette("#010101", "#020202", "#030303", "#040404", "#050505", "#060606")
-"""Colours to draw with; :func:`inline` makes ``#030303`` the page's ``var(--first)``."""
+PAPER = "#ffffff"
+"""What a figure is drawn on: nothing in the page."""
 
 _TAG = re.compile(r"<[a-z][^>]*>", re.IGNORECASE)  # matplotlib writes > as &gt; in text and attributes
 _PAINT = re.compile(r'\b(?:style|fill|stroke)="[^"]*"')
@@ -18,15 +15,11 @@ _PATH = re.compile(r'\bd="([^"]*)"')
 _STEP = re.compile(r"([A-Za-z])\s*([^A-Za-z\"]*)")
 
 
-def inline(figure: Figure, name: str) -> str:
-    """The figure as an ``<svg>`` element whose ids start with ``name`` and whose colours are the page's.
+def inline(text: str, name: str) -> str:
+    """A figure's SVG as an element whose ids start with ``name`` and whose colours are the page's.
 
-    Text stays as it is: only what stands in tags is changed.
+    Text stays as it is: only what stands in tags is changed, such as ``#1f5fbf`` to ``var(--first)``.
     """
-    buffer = io.StringIO()
-    empty = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    save(figure, buffer, STAND_INS, format="svg", transparent=True, metadata=empty)
-    text = buffer.getvalue()
     text = re.sub(r"<style.*?</style>|<metadata.*?</metadata>|<!--.*?-->", "", text, flags=re.DOTALL)
     text = _TAG.sub(lambda tag: _in_page(tag[0], name), text[text.index("<svg") :])
     text = re.sub(r">\s+<", "><", text)
@@ -42,9 +35,9 @@ def _in_page(tag: str, name: str) -> str:
 
 
 def _coloured(paint: str) -> str:
-    for colour, stand_in in vars(STAND_INS).items():
-        paint = paint.replace(stand_in, f"var(--{colour})")
-    return paint
+    for name, colour in vars(PALETTE).items():
+        paint = paint.replace(colour, f"var(--{name})")
+    return paint.replace(PAPER, "none")
 
 
 def _short(path: str) -> str:

@@ -12,6 +12,7 @@ from torch import nn
 from gsp_nonlocal import NL, SNL
 from gsp_nonlocal.analysis.quantities import QUANTITIES
 from gsp_nonlocal.report import analyze, write_analyses
+from gsp_nonlocal.report.drawing import save
 from tests.report.browser import chromium, opened
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -67,9 +68,16 @@ def written(tmp_path_factory) -> Path:
 
 
 def page_of(found, folder: Path, title: str) -> Path:
-    """The page of analyses, whose figures beside it are empty files."""
+    """The page of analyses, whose PNG files beside it are empty."""
+
+    def saved(figure, target, **options):
+        if isinstance(target, Path):
+            target.touch()
+        else:
+            save(figure, target, **options)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gsp_nonlocal.report.report.save", lambda figure, target, **_: target.touch())
+        patch.setattr("gsp_nonlocal.report.figure_files.save", saved)
         return write_analyses(found, folder / "analysis", title=title)
 
 
@@ -202,11 +210,11 @@ HOSTILE = "</script><img src=x onerror=alert(1)>"
 def strange(tmp_path_factory) -> Path:
     """Names, labels and a title that are long, or would be markup, formulas or colours."""
     torch.manual_seed(0)
-    names = ("a_long_name_" * 10, HOSTILE, "$\\bad$ #030303 url(#x)")
+    names = ("a_long_name_" * 10, HOSTILE, "$\\bad$ #1f5fbf url(#x)")
     model = nn.ModuleDict({name: NL(4) for name in names})
     model.forward = lambda x: nn.Sequential(*model.values())(x)
     images = torch.zeros(2, 4, 6, 6)
-    labels = ("$\\bad$ #030303", f"-->{HOSTILE}{'x' * 120}")
+    labels = ("$\\bad$ #1f5fbf", f"-->{HOSTILE}{'x' * 120}")
     found = [analyze(model, images, label=label, budget=100_000) for label in labels]
     return page_of(found, tmp_path_factory.mktemp("strange"), title=HOSTILE)
 
@@ -236,7 +244,7 @@ def test_markup_in_names_is_inert(browser, strange):
 def test_names_stand_in_figures_as_they_are(strange):
     text = strange.read_text(encoding="utf-8")
     drawn = re.findall(r"<text[^>]*>([^<]*)</text>", text)
-    assert "$\\bad$ #030303" in drawn
+    assert "$\\bad$ #1f5fbf" in drawn
     assert any(label.startswith("--&gt;&lt;/scri") for label in drawn)
 
 

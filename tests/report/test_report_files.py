@@ -1,5 +1,6 @@
 """The files of an analysis: what they are called, that they are small and repeat, and what they replace."""
 
+import io
 import os
 import re
 import threading
@@ -15,9 +16,10 @@ from gsp_nonlocal import NL
 from gsp_nonlocal.analysis.record import BlockRecord
 from gsp_nonlocal.blocks import CC
 from gsp_nonlocal.report import analyze, write_analyses
+from gsp_nonlocal.report.drawing import save
 from gsp_nonlocal.report.figures import spectrum_figure
 from gsp_nonlocal.report.folder import MARK, check_folder, replacing_folder
-from gsp_nonlocal.report.svg import STAND_INS, inline
+from gsp_nonlocal.report.svg import inline
 
 FILES = {"analysis.json", "measures.csv", "eigenvalues.csv", "figures", "index.html"}
 KINDS = ("spectrum", "density", "decay", "response", "energy")
@@ -65,14 +67,14 @@ def test_names_that_clean_alike_have_files_of_their_own(directed, tmp_path):
 
 
 def test_text_stays_text_and_two_writes_are_equal(directed, tmp_path):
-    found = [renamed(directed, label, "0") for label in ("$\\bad$ #030303", "then")]
+    found = [renamed(directed, label, "0") for label in ("$\\bad$ #1f5fbf", "then")]
     for name in "ab":
         write_analyses(found, tmp_path / name)
     paths = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.*"))
     assert all((tmp_path / "a" / path).read_bytes() == (tmp_path / "b" / path).read_bytes() for path in paths)
     drawing = ElementTree.parse(tmp_path / "a" / "figures" / "0_over_time.svg")
     texts = [element.text for element in drawing.iter(f"{SVG}text")]
-    assert {"$\\bad$ #030303", "then", "graph frequency λ"} <= set(texts)
+    assert {"$\\bad$ #1f5fbf", "then", "graph frequency λ"} <= set(texts)
 
 
 def plane(count: int) -> BlockRecord:
@@ -84,15 +86,22 @@ def plane(count: int) -> BlockRecord:
     return replace(block, graphs=[replace(block.graphs[0], eigenvalues=pairs)])
 
 
+def in_page(block: BlockRecord) -> str:
+    """The spectrum of a block as the page holds it."""
+    text = io.StringIO()
+    save(spectrum_figure(block), text, format="svg")
+    return inline(text.getvalue(), "block")
+
+
 def test_many_points_of_a_plane_are_few_bytes():
-    drawn = inline(spectrum_figure(plane(8192), STAND_INS), "block")
+    drawn = in_page(plane(8192))
     assert len(drawn) < 130_000
     assert drawn.count("<use") < 40
 
 
 def test_every_point_of_a_plane_is_drawn_in_its_place():
     block = plane(20)
-    drawn = inline(spectrum_figure(block, STAND_INS), "block")
+    drawn = in_page(block)
     paths = re.findall(r'd="([^"]*)"[^>]*stroke-width: 2.5', drawn)
     dots = np.cumsum([[float(x), float(y)] for x, y in steps(paths[0])], axis=0)[::2]
     wanted = np.array([(1 - re_, -im) for re_, im in block.graphs[0].eigenvalues])

@@ -13,8 +13,6 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from gsp_nonlocal.spectral.response import Response, check_frequencies
 
 Respond = Callable[[Tensor | None], list[Response]]
-ROWS = 3
-"""Rows of a map's input that are compared with the output of the heads."""
 
 
 class HeadValues(NamedTuple):
@@ -93,20 +91,15 @@ class _Open:
     attach: Callable[[Respond], None]
 
     def is_taken(self, given: Tensor) -> bool:
-        """Whether ``given`` holds the heads side by side, node by node, images or nodes first."""
-        batch, graphs, nodes, channels = self.output.shape
+        """Whether ``given`` holds the heads side by side, by its first and its last row.
+
+        These two are the same nodes whether images or nodes come first.
+        """
+        _, graphs, _, channels = self.output.shape
         if given.numel() != self.output.numel() or given.shape[-1] != graphs * channels:
             return False
-        rows = given.detach().reshape(-1, graphs * channels)
-        chosen = range(0, len(rows), max(1, len(rows) // ROWS))
-        orders = [[divmod(row, nodes) for row in chosen], [divmod(row, batch)[::-1] for row in chosen]]
-        return any(
-            all(
-                torch.equal(rows[row], self.output[image, :, node].flatten().to(rows.dtype))
-                for row, (image, node) in zip(chosen, places, strict=True)
-            )
-            for places in orders
-        )
+        rows, heads = given.detach().flatten(0, -2), self.output.to(given.dtype)
+        return all(torch.equal(rows[end], heads[end, :, end].flatten()) for end in (0, -1))
 
 
 @dataclass(frozen=True, eq=False)

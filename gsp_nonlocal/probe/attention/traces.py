@@ -135,8 +135,9 @@ def _flat(part: Tensor | None, lead: torch.Size) -> Tensor:
     """``(∏ lead, ·, ·)`` of a tensor that is broadcast over ``lead``; a copy."""
     assert part is not None
     ends = part.shape[-2:]
-    found = part.detach().expand(*lead, *ends).reshape(lead.numel(), *ends)
-    return found.clone() if found.untyped_storage().data_ptr() == part.untyped_storage().data_ptr() else found
+    if part.shape[:-2] != lead:
+        part = part.expand(*lead, *ends)
+    return part.detach().clone(memory_format=torch.contiguous_format).view(lead.numel(), *ends)
 
 
 def _graphs(lead: torch.Size, images: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -65,4 +65,4 @@ class View:
 
     def json(self) -> str:
         """As the page reads it."""
-        return json.dumps(asdict(self), allow_nan=False, separators=(",", ":"))
+        return json.dumps(vars(self), default=vars, allow_nan=False, separators=(",", ":"))
