@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from experiments.data import CuedScenes, Digits
 from experiments.tasks import Classification, Segmentation, SemanticSegmentation
-from gsp_nonlocal.cli.networks import REMEDY, Network, check_runs, library_model, read_foreign
+from gsp_nonlocal.cli.network import Network
+from gsp_nonlocal.cli.networks import REMEDY, check_runs, library_model, read_foreign
 from gsp_nonlocal.cli.pictures import Format
 from gsp_nonlocal.weights import load_weights
 
@@ -40,13 +41,14 @@ def trained_task(path: str | Path) -> Network:
     model = kind(**settings | {key: value for key, value in _AFRESH.items() if key in settings})
     load_weights(model, checkpoint, path, REMEDY)
     if isinstance(model, Segmentation):
-        return Network(model, _form_of(_scenes, 3), _scenes)
+        return Network(model, _form_of(_scenes, 3), trained=True, own_images=_scenes)
     normalization = map(tuple, (checkpoint.get("datamodule_hyper_parameters") or {}).get("normalization", ()))
     if isinstance(model, SemanticSegmentation):
-        return Network(model, Format(3, _STREET, *normalization), None)
+        return Network(model, Format(3, _STREET, *normalization), trained=True)
     channels, size = settings.get("in_channels", 1), settings.get("image_size", 32)
     of_digits = channels == 1 and "datamodule_hyper_parameters" not in checkpoint
-    return Network(model, Format(channels, (size, size), *normalization), _digits if of_digits else None)
+    form = Format(channels, (size, size), *normalization)
+    return Network(model, form, trained=True, own_images=_digits if of_digits else None)
 
 
 _STREET = (256, 512)  # of a street scene that is looked at: a quarter of its sides, 2048 nodes

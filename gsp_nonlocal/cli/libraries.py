@@ -6,7 +6,7 @@ from collections.abc import Callable
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from gsp_nonlocal.cli.built import IMAGENET, Built, pair
+from gsp_nonlocal.cli.network import IMAGENET, Network, pair
 from gsp_nonlocal.cli.pictures import Format
 from gsp_nonlocal.extras import naming_extra
 from gsp_nonlocal.interop.library_models import SOURCES
@@ -15,17 +15,17 @@ from gsp_nonlocal.interop.library_models import SOURCES
 class Library(NamedTuple):
     """How a package's networks are built, and what names of it are like one that is unknown."""
 
-    build: Callable[[str, dict[str, Any]], Built]
+    build: Callable[[str, dict[str, Any]], Network]
     near: Callable[[str], list[str]]
 
 
-def _torchvision(name: str, options: dict[str, Any]) -> Built:
+def _torchvision(name: str, options: dict[str, Any]) -> Network:
     model = SOURCES["torchvision"].build(name, options)
     size = options.get("image_size", 224)
-    return Built(model, Format(3, (size, size), *IMAGENET))
+    return Network(model, Format(3, (size, size), *IMAGENET))
 
 
-def _timm(name: str, options: dict[str, Any]) -> Built:
+def _timm(name: str, options: dict[str, Any]) -> Network:
     model = SOURCES["timm"].build(name, options)
     with naming_extra():
         from timm.data import resolve_data_config
@@ -35,11 +35,11 @@ def _timm(name: str, options: dict[str, Any]) -> Built:
     height, width = pair(options.get("img_size", size))
     mean, std = tuple(config["mean"]), tuple(config["std"])
     if options.get("in_chans", channels) == 1:
-        return Built(model, Format(1, (height, width), (fmean(mean),), (fmean(std),)))
-    return Built(model, Format(options.get("in_chans", channels), (height, width), mean, std))
+        return Network(model, Format(1, (height, width), (fmean(mean),), (fmean(std),)))
+    return Network(model, Format(options.get("in_chans", channels), (height, width), mean, std))
 
 
-def _hugging_face(name: str, options: dict[str, Any]) -> Built:
+def _hugging_face(name: str, options: dict[str, Any]) -> Network:
     from gsp_nonlocal.cli.transformers_models import transformers_model
 
     return transformers_model(name, options)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gsp_nonlocal.analysis.finite import check_output, check_weights
 from gsp_nonlocal.analysis.model_inputs import Inputs, described, first, run_copies
 from gsp_nonlocal.blocks import registry
-from gsp_nonlocal.cli.built import Built, Texts
 from gsp_nonlocal.cli.libraries import LIBRARIES
+from gsp_nonlocal.cli.network import Network
 from gsp_nonlocal.cli.own_code import own_model
 from gsp_nonlocal.cli.pictures import Format
 from gsp_nonlocal.insert import insert_blocks
@@ -25,29 +24,6 @@ from gsp_nonlocal.weights import load_weights
 
 REMEDY = "name the model it was trained as (--model, --model_options, --insert), or give other --weights"
 """What to do about a file of weights that does not fit."""
-
-
-@dataclass(frozen=True)
-class Network:
-    """A network and what it takes.
-
-    Attributes:
-        model: the network.
-        form: what images it expects.
-        own_images: its own test images, if it has some.
-        trained: whether its weights are not random.
-        keyword: the name that it takes images by; empty for the first argument.
-        encode: texts to what it takes; ``None`` for a network that takes none.
-        notes: sentences on what was assumed or passed over.
-    """
-
-    model: nn.Module
-    form: Format
-    own_images: Callable[[int], Tensor] | None
-    trained: bool = True
-    keyword: str = ""
-    encode: Callable[[list[str]], Texts] | None = None
-    notes: tuple[str, ...] = ()
 
 
 def library_model(
@@ -69,20 +45,13 @@ def library_model(
     Raises:
         ValueError: If a name is unknown, an option does not fit, or the checkpoint is of another model.
     """
-    built, notes = _built(name, options), []
+    network = _built(name, options)
     if inserted:
-        _insert(built.model, _insertions(inserted), built.form)
-    if checkpoint is not None:
-        notes = load_weights(built.model, read_foreign(checkpoint), checkpoint, REMEDY)
-    return Network(
-        built.model,
-        built.form,
-        None,
-        trained=built.trained or checkpoint is not None,
-        keyword=built.keyword,
-        encode=built.encode,
-        notes=(*built.notes, *notes),
-    )
+        _insert(network.model, _insertions(inserted), network.form)
+    if checkpoint is None:
+        return network
+    notes = load_weights(network.model, read_foreign(checkpoint), checkpoint, REMEDY)
+    return network._replace(trained=True, notes=(*network.notes, *notes))
 
 
 def read_foreign(path: str | Path) -> Any:
@@ -136,7 +105,7 @@ def _ran(model: nn.Module, inputs: Inputs) -> Any:
         ) from error
 
 
-def _built(name: str, options: Mapping[str, Any]) -> Built:
+def _built(name: str, options: Mapping[str, Any]) -> Network:
     package, _, model = name.partition(".")
     is_own = package not in LIBRARIES and all(name.partition(":"))
     if not is_own and (package not in LIBRARIES or not model):

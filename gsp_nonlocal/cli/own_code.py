@@ -12,11 +12,11 @@ from typing import Any
 
 from torch import nn
 
-from gsp_nonlocal.cli.built import IMAGENET, Built
+from gsp_nonlocal.cli.network import IMAGENET, Network
 from gsp_nonlocal.cli.pictures import Format
 
 
-def own_model(name: str, options: Mapping[str, Any]) -> Built:
+def own_model(name: str, options: Mapping[str, Any]) -> Network:
     """Build a model of the user's own code.
 
     Args:
@@ -41,7 +41,7 @@ def own_model(name: str, options: Mapping[str, Any]) -> Built:
         raise ValueError(f"{attribute} returned a {type(model).__name__}, which is no nn.Module")
     form = Format(_channels(model), (224, 224), *((fmean(values),) for values in IMAGENET))
     said = "images are resized to 224 × 224 and normalised, unless --size, --mean and --std say otherwise"
-    return Built(model, form, trained=True, notes=(said,))
+    return Network(model, form, trained=True, notes=(said,))
 
 
 def _channels(model: nn.Module) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from gsp_nonlocal.cli.built import Built, Texts, pair
+from gsp_nonlocal.cli.network import Network, Texts, pair
 from gsp_nonlocal.cli.pictures import Format
 from gsp_nonlocal.extras import naming_extra
 from gsp_nonlocal.reading import first_line
@@ -23,7 +23,7 @@ with naming_extra():
     import transformers
 
 
-def transformers_model(name: str, options: dict[str, Any]) -> Built:
+def transformers_model(name: str, options: dict[str, Any]) -> Network:
     """Build a model of transformers.
 
     Args:
@@ -40,7 +40,7 @@ def transformers_model(name: str, options: dict[str, Any]) -> Built:
         model, surplus = _model(name, config)
     notes = (f"'{name}' has weights that are not of the model, and left out: {surplus}",) if surplus else ()
     form, encode = _form(name, config), partial(_encoded, name, config)
-    return Built(model, form, _has_weights(name), "pixel_values", encode, notes)
+    return Network(model, form, _has_weights(name), "pixel_values", encode, notes)
 
 
 def near_kinds(name: str) -> list[str]:

@@ -20,7 +20,7 @@ PLAIN = {
 }
 """Classes of modules that run no attention: hooks on each would cost more than all the rest."""
 
-NORMS = (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+NORM_LAYERS = (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 """They run none either, but windows are cut out of what they return."""
 
 RECENT = 2
@@ -74,7 +74,7 @@ class Running:
     def __enter__(self) -> Running:
         self._stack.clear()
         for path, module in self.model.named_modules():
-            if path and isinstance(module, NORMS):
+            if path and isinstance(module, NORM_LAYERS):
                 self._undo.callback(module.register_forward_hook(self._remember).remove)
             elif type(module) not in PLAIN or not path:
                 self._undo.callback(module.register_forward_pre_hook(self._entering(path)).remove)

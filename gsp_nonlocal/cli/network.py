@@ -1,4 +1,4 @@
-"""A model that was built for the command, and what it takes."""
+"""A network to look at, and what it takes."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ class Texts(NamedTuple):
     words: list[list[str]]
 
 
-class Built(NamedTuple):
-    """A model, and what it takes.
+class Network(NamedTuple):
+    """A network, and what it takes.
 
     Attributes:
-        model: the model.
+        model: the network.
         form: of its images.
-        trained: whether its weights came with it.
+        trained: whether its weights are not random.
         keyword: the name that it takes images by; empty for the first argument.
-        encode: texts to what it takes; ``None`` for a model that takes none.
+        encode: texts to what it takes; ``None`` for a network that takes none.
         notes: sentences on what was assumed or passed over.
+        own_images: so many of its own test images, if it has some.
     """
 
     model: nn.Module
@@ -38,6 +39,7 @@ class Built(NamedTuple):
     keyword: str = ""
     encode: Callable[[list[str]], Texts] | None = None
     notes: tuple[str, ...] = ()
+    own_images: Callable[[int], Tensor] | None = None
 
 
 def pair(size: Any) -> tuple[int, int]:
