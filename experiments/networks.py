@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from experiments.data import CuedScenes, Digits
 from experiments.tasks import Classification, Segmentation, SemanticSegmentation
-from gsp_nonlocal.cli.network import Network
+from gsp_nonlocal.cli.looked_at import Network
 from gsp_nonlocal.cli.networks import REMEDY, check_runs, library_model, read_foreign
 from gsp_nonlocal.cli.pictures import Format
 from gsp_nonlocal.weights import load_weights

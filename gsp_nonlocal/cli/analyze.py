@@ -18,7 +18,7 @@ from gsp_nonlocal.analysis import Limits, Snapshot
 from gsp_nonlocal.analysis.model_inputs import Inputs
 from gsp_nonlocal.cli.chosen_inputs import given_inputs
 from gsp_nonlocal.cli.display import Say, printable, say, show
-from gsp_nonlocal.cli.network import Network
+from gsp_nonlocal.cli.looked_at import Network
 from gsp_nonlocal.cli.networks import check_runs, library_model
 from gsp_nonlocal.cli.parser import Parser
 from gsp_nonlocal.report.explorer import share_of_budget

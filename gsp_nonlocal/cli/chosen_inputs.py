@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gsp_nonlocal.analysis.model_inputs import Inputs
 from gsp_nonlocal.cli.display import Say, printable
-from gsp_nonlocal.cli.network import Network
+from gsp_nonlocal.cli.looked_at import Network
 from gsp_nonlocal.cli.pictures import Format, read_pictures
 from gsp_nonlocal.cli.texts import read_texts
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from gsp_nonlocal.cli.network import IMAGENET, Network, pair
+from gsp_nonlocal.cli.looked_at import IMAGENET, Network, pair
 from gsp_nonlocal.cli.pictures import Format
 from gsp_nonlocal.extras import naming_extra
 from gsp_nonlocal.interop.library_models import SOURCES

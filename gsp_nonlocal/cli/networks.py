@@ -14,7 +14,7 @@ from gsp_nonlocal.analysis.finite import check_output, check_weights
 from gsp_nonlocal.analysis.model_inputs import Inputs, described, first, run_copies
 from gsp_nonlocal.blocks import registry
 from gsp_nonlocal.cli.libraries import LIBRARIES
-from gsp_nonlocal.cli.network import Network
+from gsp_nonlocal.cli.looked_at import Network
 from gsp_nonlocal.cli.own_code import own_model
 from gsp_nonlocal.cli.pictures import Format
 from gsp_nonlocal.insert import insert_blocks

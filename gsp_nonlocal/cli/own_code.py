@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from gsp_nonlocal.cli.network import IMAGENET, Network
+from gsp_nonlocal.cli.looked_at import IMAGENET, Network
 from gsp_nonlocal.cli.pictures import Format
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from gsp_nonlocal.cli.network import Network, Texts, pair
+from gsp_nonlocal.cli.looked_at import Network, Texts, pair
 from gsp_nonlocal.cli.pictures import Format
 from gsp_nonlocal.extras import naming_extra
 from gsp_nonlocal.reading import first_line

@@ -47,6 +47,14 @@ class Scores:
         """These with something added."""
         return replace(self, bias=bias if self.bias is None else self.bias + bias)
 
+    @property
+    def swapped(self) -> Scores:
+        """The scores of keys in queries."""
+        bias = self.bias
+        if bias is not None:
+            bias = bias.expand(self.shape).mT
+        return Scores(self.key, self.query, self.scale, bias)
+
     def agree(self, weights: Tensor) -> bool:
         """Whether a softmax of these gives ``weights``, by two rows of the first and of the last graph.
 
