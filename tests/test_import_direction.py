@@ -104,7 +104,7 @@ def test_the_arrows_are_seen():
     """What the laws below rest on: imports of every kind are found, and circles."""
     assert "gsp_nonlocal.report.report" in GRAPH["gsp_nonlocal.report"]  # for types alone
     assert "torchvision.models" in IMPORTS["gsp_nonlocal.interop.library_models"]  # in a function
-    assert "gsp_nonlocal.report.figures" in GRAPH["gsp_nonlocal.report.report"]
+    assert "gsp_nonlocal.report.figure_files" in GRAPH["gsp_nonlocal.report.report"]
     relative = ast.parse("from ..nodes import x\nfrom . import base").body
     path = ROOT / "gsp_nonlocal" / "affinity" / "context.py"
     found = [named(node, node.names[0].name, path) for node in relative if isinstance(node, ast.ImportFrom)]
