@@ -20,6 +20,9 @@ MOST_PRODUCTS = 2000
 ROOM = ((20_000, 16), (100_000, 10), (200_000, 5), (float("inf"), 3))
 """Blocks that are kept beside the wanted vectors, up to so many nodes: of more, memory counts."""
 
+Fresh = Callable[[int], Tensor]
+"""Makes so many random vectors."""
+
 _LOST = 1e-10
 """What is left of a column in the span of others, relative to its length."""
 
@@ -86,14 +89,15 @@ class _Growth:
     """``S Q = Q H + F E + K G`` of products as they were computed: ``F`` is to be multiplied next.
 
     Args:
+        start: the first block.
         known: holds ``K``.
-        fresh: makes a block of random vectors.
+        fresh: makes so many random vectors.
         most: most columns of ``Q``.
     """
 
-    def __init__(self, known: Subspace, fresh: Callable[[], Tensor], most: int) -> None:
+    def __init__(self, start: Tensor, known: Subspace, fresh: Fresh, most: int) -> None:
         self.known, self.fresh = known, fresh
-        block, _, _ = _orthonormal(fresh(), known.basis, fresh)
+        block, _, _ = _orthonormal(start, known.basis, fresh)
         self.columns = block.shape[1]
         self._room = block.new_empty(known.size + most + self.columns, len(block)).mT
         self._room[:, : known.size] = known.basis
@@ -148,7 +152,14 @@ class _Growth:
 
 
 def search(
-    product: Product, start: Callable[[], Tensor], known: Subspace, goal: Goal, symmetric: bool
+    product: Product,
+    start: Tensor,
+    fresh: Fresh,
+    known: Subspace,
+    goal: Goal,
+    symmetric: bool,
+    *,
+    every: int = 2,
 ) -> Subspace | None:
     r"""Eigenvalues of ``P S P``, ``P = I − K Kᵀ`` with ``K`` known, by a block Krylov–Schur iteration.
 
@@ -158,10 +169,12 @@ def search(
 
     Args:
         product: ``S`` times a block.
-        start: makes a block of random vectors ``(N, b)``.
+        start: a block of vectors ``(N, b)``, in which every eigenvector has a part.
+        fresh: makes so many random vectors, ``b ↦ (N, b)``.
         known: an invariant subspace.
         goal: what is wanted.
         symmetric: whether ``S = Sᵀ``.
+        every: how many products are made between two looks at what was found.
 
     Returns:
         The invariant subspace of those found that are of interest; ``None`` without convergence.
@@ -170,14 +183,14 @@ def search(
         Stewart (2001), *A Krylov–Schur algorithm for large eigenproblems*; Zhou, Saad (2008), *Block
         Krylov–Schur method for large symmetric eigenvalue problems*.
     """
-    nodes, columns = known.basis.shape[0], start().shape[1]
+    nodes, columns = start.shape
     room = next(blocks for most, blocks in ROOM if nodes <= most)
     most = min(goal.count + room * columns, nodes - known.size - columns)
-    state = _Growth(known, start, most)
+    state = _Growth(start, known, fresh, most)
     for step in range(MOST_PRODUCTS):
         state.grow(product(state.following))
         full = state.size + columns > most
-        if (full or step % 2) and state.size >= goal.count:
+        if (full or (step + 1) % every == 0) and state.size >= goal.count:
             found = _judged(state, goal, symmetric)
             if found is not None:
                 return found
@@ -222,7 +235,7 @@ def closeness(sizes: Tensor, tolerance: float) -> float:
 
 
 def _orthonormal(
-    block: Tensor, taken: Tensor, fresh: Callable[[], Tensor]
+    block: Tensor, taken: Tensor, fresh: Fresh
 ) -> tuple[Float[Tensor, "N C"], Float[Tensor, "M C"], Float[Tensor, "C C"]]:
     """An orthonormal ``F`` beside ``T``, taken, with ``block = T p + F r``; and ``p`` and ``r``.
 
@@ -235,7 +248,7 @@ def _orthonormal(
     some_lost = bool((turn.diagonal().abs() <= lost).any())
     if some_lost:
         basis, sizes, turn = torch.linalg.svd(rest, full_matrices=False)
-        basis = torch.where(sizes <= lost, fresh(), basis)
+        basis = torch.where(sizes <= lost, fresh(len(sizes)), basis)
         turn = torch.where(sizes <= lost, 0, sizes).unsqueeze(-1) * turn
     for _ in range(2 if some_lost else 1):
         again = taken.mT @ basis
