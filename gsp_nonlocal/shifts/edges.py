@@ -10,7 +10,6 @@ from torch import Tensor
 
 from filters.checks import require_integer, require_tensor
 from filters.precision import widened
-from gsp_nonlocal.shifts.degrees import added
 
 LaplacianNormalization = Literal["sym", "rw"] | None
 
@@ -25,43 +24,19 @@ class Edges(NamedTuple):
     batch: Tensor
 
 
-def equals_transpose(edges: Edges) -> bool:
-    """Whether every edge has its reverse with the same weight, up to rounding of the two weights themselves.
-
-    Duplicates are added first, in double precision; an edge without a reverse has one of weight 0. Other
-    edges play no part: a small component is judged as closely as a large one.
-    """
-    size, weight = edges.num_nodes, edges.weight.detach()
-    places, inverse = torch.unique(edges.target * size + edges.source, return_inverse=True)
-    sums, moduli = (added(part.double(), inverse, len(places)) for part in (weight, weight.abs()))
-    reverse = places % size * size + places // size
-    found = torch.searchsorted(places, reverse).clamp_max(len(places) - 1)
-    there = places[found] == reverse
-    others, scales = (torch.where(there, part[found], 0.0) for part in (sums, moduli))
-    rounding = 32 * torch.finfo(weight.dtype).eps * torch.maximum(moduli, scales)
-    return bool(((sums - others).abs() <= rounding).all())
-
-
-def check_edges(
-    edge_index: Tensor,
-    edge_weight: Tensor | None,
-    num_nodes: int | None,
-    normalization: LaplacianNormalization,
-    batch: Tensor | None,
-    quiet: bool = False,
-) -> Edges:
-    """The edges, if they make a graph; errors name the value and the remedy.
-
-    Self-loops and duplicates are kept, and said unless ``quiet``.
-    """
+def check_normalization(normalization: LaplacianNormalization) -> None:
+    """Raise a ``ValueError`` for an unknown name."""
     if normalization not in ("sym", "rw", None):
         raise ValueError(f"unknown normalization {normalization!r}; choose 'sym', 'rw' or None")
+
+
+def check_places(
+    edge_index: Tensor, num_nodes: int | None, batch: Tensor | None
+) -> tuple[Tensor, Tensor, int, Tensor]:
+    """Sources, targets, ``N`` and the batch, if they make a graph; errors name the value and the remedy."""
     require_tensor("edge_index", edge_index)
-    for name, part in {"edge_weight": edge_weight, "batch": batch}.items():
-        if part is not None and require_tensor(name, part).device != edge_index.device:
-            raise ValueError(
-                f"{name} is on {part.device} and edge_index on {edge_index.device}; use .to(device)"
-            )
+    if batch is not None:
+        _require_device("batch", batch, edge_index)
     if edge_index.is_meta:
         raise ValueError("edge_index is on the meta device, which holds no numbers; use a real device")
     if edge_index.is_floating_point() or edge_index.is_complex() or edge_index.dtype == torch.bool:
@@ -80,16 +55,19 @@ def check_edges(
             f"edges name nodes from {int(edge_index.min())} to {greatest - 1}, "
             f"but the graph has nodes 0 to {nodes - 1}"
         )
-    weight = torch.ones(source.shape, device=source.device) if edge_weight is None else edge_weight
-    _check_weights(weight, source)
-    weight = widened(weight)  # degrees are sums over many edges
-    edges = Edges(source, target, weight, nodes, _check_batch(batch, nodes, source, target))
-    if not quiet:
-        _say_what_is_kept(edges)
-    return edges
+    return source, target, nodes, _check_batch(batch, nodes, source, target)
 
 
-def _check_weights(weight: Tensor, source: Tensor) -> None:
+def _require_device(name: str, part: Tensor, edge_index: Tensor) -> None:
+    if require_tensor(name, part).device != edge_index.device:
+        raise ValueError(f"{name} is on {part.device} and edge_index on {edge_index.device}; use .to(device)")
+
+
+def check_weights(weight: Tensor | None, source: Tensor) -> Tensor:
+    """Weights ``(E,)``, 1 by default, in float32 or better: degrees are sums over many edges."""
+    if weight is None:
+        return torch.ones(source.shape, device=source.device)
+    _require_device("edge_weight", weight, source)
     if not weight.is_floating_point():
         raise TypeError(f"edge_weight must be real floating-point, got {weight.dtype}; convert with .float()")
     if weight.shape != source.shape:
@@ -102,6 +80,7 @@ def _check_weights(weight: Tensor, source: Tensor) -> None:
             f"edge weight {float(weight.min()):.4g} is negative, and a degree may then be 0 or negative; "
             "take absolute values, or build a DenseShift of a matrix that you normalised yourself"
         )
+    return widened(weight)
 
 
 def _check_batch(batch: Tensor | None, nodes: int, source: Tensor, target: Tensor) -> Tensor:
@@ -116,9 +95,10 @@ def _check_batch(batch: Tensor | None, nodes: int, source: Tensor, target: Tenso
     return batch.long()
 
 
-def _say_what_is_kept(edges: Edges) -> None:
-    loops = int((edges.source == edges.target).sum())
-    places = edges.target * edges.num_nodes + edges.source
+def say_what_is_kept(source: Tensor, target: Tensor, num_nodes: int) -> None:
+    """Warn of self-loops and duplicates."""
+    loops = int((source == target).sum())
+    places = target * num_nodes + source
     duplicates = len(places) - len(places.unique())
     found = [f"{n} {what}" for n, what in ((loops, "self-loops"), (duplicates, "duplicate edges")) if n]
     if found:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from filters.operators.promises import Promises
 from gsp_nonlocal.shifts.degrees import added, by_rows, by_rows_and_columns, greatest, power_below
-from gsp_nonlocal.shifts.edges import Edges, LaplacianNormalization, equals_transpose
+from gsp_nonlocal.shifts.edges import Edges, LaplacianNormalization
 from gsp_nonlocal.shifts.lambda_max import Laplacian, lambda_max_of
 
 
@@ -23,11 +23,13 @@ class Entries(NamedTuple):
 
 
 def laplacian_shift(
-    edges: Edges, normalization: LaplacianNormalization, lambda_max: float | Tensor | None
+    edges: Edges,
+    normalization: LaplacianNormalization,
+    lambda_max: float | Tensor | None,
+    undirected: bool,
 ) -> Entries:
     """The entries of ``S``, one an edge, and then one a node where its diagonal has another; see
     ``SparseShift.from_edge_index``."""
-    undirected = equals_transpose(edges)
     symmetric = undirected and normalization != "rw"
     if normalization and lambda_max is None:  # λ_max = 2: S is the normalised adjacency
         promises = Promises(symmetric, normalization == "rw", 1.0)

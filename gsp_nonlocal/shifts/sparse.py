@@ -15,11 +15,11 @@ from filters.operators.once import differentiable_once
 from filters.operators.promises import Promises, promised
 from filters.operators.shift import ShiftOperator
 from filters.operators.signal import S
-from gsp_nonlocal.shifts.edges import LaplacianNormalization, check_edges
+from gsp_nonlocal.shifts.edges import LaplacianNormalization, check_normalization
 from gsp_nonlocal.shifts.implicit import add
-from gsp_nonlocal.shifts.laplacian import Entries, laplacian_shift
-
-_CHUNK = 2**24  # numbers of a temporary in the gradient of the weights
+from gsp_nonlocal.shifts.laplacian import laplacian_shift
+from gsp_nonlocal.shifts.pattern import Pattern
+from gsp_nonlocal.shifts.wiring import Wiring
 
 with warnings.catch_warnings():  # PyTorch says once a process that this layout is in beta; not to every user
     warnings.simplefilter("ignore")
@@ -113,19 +113,23 @@ class SparseShift(ShiftOperator):
         Deviation: PyG's ``get_laplacian`` drops self-loops, and its ``"rw"`` divides by the degree of the
         *source* (``A D⁻¹``, the transpose for an undirected graph); PyG's ``ChebConv`` filters with ``−S``.
         """
-        edges = check_edges(edge_index, edge_weight, num_nodes, normalization, batch)
-        return cls.from_entries(laplacian_shift(edges, normalization, lambda_max), edges.num_nodes)
+        check_normalization(normalization)
+        wiring = Wiring(edge_index, num_nodes, batch)
+        edges = wiring.edges(edge_weight)
+        entries = laplacian_shift(edges, normalization, lambda_max, wiring.is_undirected(edges.weight))
+        return cls.from_pattern(*wiring.pattern(entries), entries.value, entries.promises)
 
     @classmethod
-    def from_entries(cls, entries: Entries, num_nodes: int) -> SparseShift:
-        """The shift with these entries, in any order."""
-        order = torch.argsort(entries.row * num_nodes + entries.column, stable=True)
-        return cls(
-            compressed(entries.row, num_nodes),
-            entries.column[order],
-            entries.value[order],
-            **entries.promises.keywords(),
-        )
+    def from_pattern(cls, pattern: Pattern, order: Tensor, value: Tensor, promises: Promises) -> SparseShift:
+        """The shift with these values ``(E,)``, which the pattern takes in this order."""
+        require_real_floating(value, "the values of a sparse shift")
+        return cls._of(pattern, value[order], promises)
+
+    @classmethod
+    def _of(cls, pattern: Pattern, values: Tensor, promises: Promises) -> SparseShift:
+        shift = cls.__new__(cls)  # a checked pattern is not checked again
+        shift._put(pattern, values, promises)
+        return shift
 
     @property
     def shape(self) -> torch.Size:
@@ -147,7 +151,7 @@ class SparseShift(ShiftOperator):
         if self.is_symmetric:
             return self
         other, order = self.pattern.transposed()
-        return self._like(other, self.values[order], self.promises.transposed)
+        return self._of(other, self.values[order], self.promises.transposed)
 
     def to_dense(self) -> Tensor:
         dense = self.values.new_zeros(self.shape[1:])
@@ -156,7 +160,7 @@ class SparseShift(ShiftOperator):
 
     def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> SparseShift:
         values = function(self.values.unsqueeze(0)).squeeze(0)
-        return self._like(self.pattern.to(values.device), values, promises or self.promises)
+        return self._of(self.pattern.to(values.device), values, promises or self.promises)
 
     def __add__(self, other: ShiftOperator) -> ShiftOperator:
         return add(self, other)
@@ -171,11 +175,6 @@ class SparseShift(ShiftOperator):
         flat = z.transpose(0, 1).reshape(nodes, batch * channels)
         y = _Product.apply(self.values, flat, self.pattern)
         return y.view(nodes, batch, channels).transpose(0, 1)
-
-    def _like(self, pattern: Pattern, values: Tensor, promises: Promises) -> SparseShift:
-        other = SparseShift.__new__(SparseShift)  # a checked pattern is not checked again
-        other._put(pattern, values, promises)
-        return other
 
     def __repr__(self) -> str:
         return f"SparseShift(shape={tuple(self.shape)}, edges={len(self.values)}, dtype={self.dtype})"
@@ -197,49 +196,8 @@ def _check_pattern(rows: Tensor, columns: Tensor, values: Tensor) -> None:
         )
 
 
-class Pattern:
-    """Where the entries of a sparse matrix are; its transpose is found at first use and kept."""
-
-    def __init__(self, rows: Int[Tensor, " N1"], columns: Int[Tensor, " E"]) -> None:
-        self.rows, self.columns = rows, columns
-        self._transposed: tuple[Pattern, Tensor] | None = None
-
-    @property
-    def num_nodes(self) -> int:
-        """``N``."""
-        return len(self.rows) - 1
-
-    def target(self) -> Int[Tensor, " E"]:
-        """Row of each entry."""
-        nodes = torch.arange(self.num_nodes, device=self.rows.device)
-        return nodes.repeat_interleave(self.rows.diff())
-
-    def to(self, device: torch.device) -> Pattern:
-        """The pattern on another device, or itself."""
-        if device == self.rows.device:
-            return self
-        return Pattern(self.rows.to(device), self.columns.to(device))
-
-    def transposed(self) -> tuple[Pattern, Tensor]:
-        """The transposed pattern, and the order in which it takes the values."""
-        if self._transposed is None:
-            with torch.inference_mode(False):  # what is kept may be used in training later
-                self._transposed = self._transpose()
-        return self._transposed
-
-    def _transpose(self) -> tuple[Pattern, Tensor]:
-        order = torch.argsort(self.columns, stable=True)
-        return Pattern(compressed(self.columns, self.num_nodes), self.target()[order]), order
-
-    def times(self, values: Tensor, z: Tensor) -> Tensor:
-        """The matrix with these values times ``z (N, K)``."""
-        size = (self.num_nodes, self.num_nodes)
-        matrix = torch.sparse_csr_tensor(self.rows, self.columns, values, size, check_invariants=False)
-        return matrix @ z
-
-
 class _Product(torch.autograd.Function):
-    """``y = S z`` for ``z (N, K)``; backward with ``Sᵀ`` and, for the values, ``⟨ȳ_i, z_j⟩`` in chunks."""
+    """``y = S z`` for ``z (N, K)``; backward with ``Sᵀ`` and, for the values, ``⟨ȳ_i, z_j⟩``."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, z: Tensor, pattern: Pattern) -> Tensor:
@@ -253,20 +211,8 @@ class _Product(torch.autograd.Function):
         values, z = ctx.saved_tensors
         to_values = to_z = None
         if ctx.needs_input_grad[0]:
-            to_values = _inner_products(ctx.pattern, grad, z)
+            to_values = ctx.pattern.inner_products(grad, z)
         if ctx.needs_input_grad[1]:
             other, order = ctx.pattern.transposed()
             to_z = other.times(values[order], grad)
         return to_values, to_z, None
-
-
-def _inner_products(pattern: Pattern, grad: Tensor, z: Tensor) -> Tensor:
-    chunk = max(1, _CHUNK // z.shape[1])
-    pairs = zip(pattern.target().split(chunk), pattern.columns.split(chunk), strict=True)
-    return torch.cat([(grad[target] * z[source]).sum(-1) for target, source in pairs])
-
-
-def compressed(indices: Tensor, num_nodes: int) -> Tensor:
-    """Row pointers ``(N + 1,)`` of entries in these rows."""
-    counts = torch.bincount(indices, minlength=num_nodes)
-    return torch.cat([counts.new_zeros(1), counts.cumsum(0)])

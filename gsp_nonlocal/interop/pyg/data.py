@@ -10,11 +10,12 @@ from filters import ShiftOperator, as_shift
 from filters.operators.promises import Promises
 from gsp_nonlocal.interop.pyg.side_by_side import COMPLETE_NODES, edges_of_each
 from gsp_nonlocal.nodes import to_nodes
-from gsp_nonlocal.shifts.edges import check_edges, equals_transpose
-from gsp_nonlocal.shifts.laplacian import Entries
+from gsp_nonlocal.shifts.edges import check_places, check_weights
 from gsp_nonlocal.shifts.neighbours import EdgeList, complete_edges, nearest_edges
+from gsp_nonlocal.shifts.pattern import Pattern
 from gsp_nonlocal.shifts.sparse import SparseShift
 from gsp_nonlocal.shifts.structure import stored_edges
+from gsp_nonlocal.shifts.wiring import Reverse
 
 
 def to_data(shift: ShiftOperator | Tensor, x: Tensor, *, neighbours: int | None = None) -> Data | Batch:
@@ -75,14 +76,19 @@ def from_data(data: Data | Batch) -> tuple[SparseShift, Tensor]:
         raise ValueError(f"data needs x and edge_index, got {data}")
     source, target = data.edge_index
     weight = data.edge_weight
+    if weight is None and data.edge_attr is not None:
+        raise ValueError(
+            "data has edge_attr and no edge_weight; set data.edge_weight = data.edge_attr.flatten() "
+            "where these are the entries of S, or data.edge_attr = None where all are 1"
+        )
     weight = torch.ones(len(source), dtype=data.x.dtype, device=data.x.device) if weight is None else weight
     if not torch.isfinite(weight).all():
         raise ValueError("data.edge_weight has NaN or infinite entries; remove those edges")
-    edges = check_edges(data.edge_index, weight.abs(), data.num_nodes, None, None, quiet=True)._replace(
-        weight=weight
-    )
-    entries = Entries(target, source, weight, Promises(symmetric=equals_transpose(edges)))
-    return SparseShift.from_entries(entries, data.num_nodes), data.x.unsqueeze(0)
+    check_places(data.edge_index, data.num_nodes, None)
+    check_weights(weight.abs(), source)
+    symmetric = Reverse.of(source, target, data.num_nodes).holds(weight.detach())
+    pattern, order = Pattern.of(target, source, data.num_nodes)
+    return SparseShift.from_pattern(pattern, order, weight, Promises(symmetric)), data.x.unsqueeze(0)
 
 
 def _edges(shift: ShiftOperator, neighbours: int | None) -> EdgeList:

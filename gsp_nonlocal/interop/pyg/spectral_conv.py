@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch_geometric.nn import MessagePassing
 
 from filters import Filter, GraphFilter
 from filters.operators.linear import require_real_floating
-from filters.operators.promises import Promises
-from gsp_nonlocal.shifts.edges import LaplacianNormalization, check_edges
-from gsp_nonlocal.shifts.laplacian import Entries, laplacian_shift
-from gsp_nonlocal.shifts.sparse import SparseShift
+from gsp_nonlocal.interop.pyg.edge_inputs import edges_of, signal_of
+from gsp_nonlocal.interop.pyg.known_graph import KnownGraph
+from gsp_nonlocal.shifts.edges import LaplacianNormalization, check_normalization
 
 
 class SpectralConv(MessagePassing):
@@ -21,12 +22,21 @@ class SpectralConv(MessagePassing):
     ``torch_geometric.nn.Sequential``, on batches of a ``NeighborLoader``, and under
     ``torch_geometric.explain``, whose edge masks multiply the entries of ``S``; but filters that need a
     symmetric shift, the fixed responses, take undirected graphs alone, and so neither masks nor sampled
-    neighbourhoods. The graph is built anew at every call.
+    neighbourhoods.
+
+    A graph that comes again, by all its numbers, is not checked and normalised again; with learned weights,
+    what depends on the edges alone is kept.
 
     Args:
         filter: a graph filter.
         normalization: ``"sym"``, ``"rw"`` or ``None``, as in :class:`SparseShift`.
         lambda_max: see :meth:`SparseShift.from_edge_index`.
+        cached: keep the first graph, and its weights where they are not learned, without a look at later
+            ones, as PyG's ``GCNConv`` does: for transductive learning alone. :meth:`forget` forgets it.
+
+    Raises:
+        TypeError: if ``filter`` is no graph filter.
+        ValueError: for an unknown ``normalization``.
 
     Example:
         >>> from filters import Cayley
@@ -40,55 +50,83 @@ class SpectralConv(MessagePassing):
         filter: GraphFilter,
         normalization: LaplacianNormalization = "sym",
         lambda_max: float | None = None,
+        *,
+        cached: bool = False,
     ) -> None:
         super().__init__()
         if not isinstance(filter, GraphFilter):
             raise TypeError(f"filter must be a graph filter, as in filters, got {type(filter).__name__}")
-        if normalization not in ("sym", "rw", None):
-            raise ValueError(f"unknown normalization {normalization!r}; choose 'sym', 'rw' or None")
+        check_normalization(normalization)
         self.filter, self.normalization, self.lambda_max = filter, normalization, lambda_max
         self.in_channels, self.out_channels = filter.in_channels, filter.out_channels
+        self.cached = cached
+        self._graph = KnownGraph(normalization, cached)
 
     def reset_parameters(self) -> None:
-        """Draw the filter's parameters anew."""
+        """Draw the filter's parameters anew, and forget the graph that is kept."""
+        self.forget()
         for module in self.filter.modules():
             if isinstance(module, Filter):
                 module.reset_parameters()
 
+    def forget(self) -> None:
+        """Forget the graph that is kept."""
+        self._graph.forget()
+
     def forward(
         self,
         x: Tensor,
-        edge_index: Tensor,
+        edge_index: Any,
         edge_weight: Tensor | None = None,
         batch: Tensor | None = None,
+        lambda_max: float | Tensor | None = None,
     ) -> Tensor:
-        """``(N, in) -> (N, out)``."""
-        _require_signal(x)
-        edges = check_edges(
-            edge_index, _like_signal(edge_weight, edge_index, x), len(x), self.normalization, batch
-        )
-        entries = laplacian_shift(edges, self.normalization, self.lambda_max)
-        shift = SparseShift.from_entries(self._masked(entries), len(x))
-        return self.filter(x.unsqueeze(0), shift).squeeze(0)
+        """``(N, in) -> (N, out)``, or ``(B, N, in) -> (B, N, out)`` for ``B`` signals on one graph.
 
-    def _masked(self, entries: Entries) -> Entries:
-        """Under ``torch_geometric.explain``, the entries of ``S`` times the mask of their edges."""
+        Args:
+            x: the signal; a sparse one is taken as a dense one.
+            edge_index: ``(2, E)``, an ``EdgeIndex``, or ``adj_t`` as a sparse tensor or a ``SparseTensor``.
+            edge_weight: ``(E,)`` or ``(E, 1)``; 1 by default.
+            batch: graph of each node ``(N,)``, ascending.
+            lambda_max: of this graph, one number or one a graph, of those without nodes at
+                the end of a batch too; by default as the convolution was built.
+
+        Raises:
+            TypeError: for a bipartite pair of signals; if types do not fit.
+            ValueError: see :meth:`SparseShift.from_edge_index`; if a cached graph has another size.
+        """
+        x = signal_of(x)
+        _require_signal(x)
+        places, weight = edges_of(edge_index, edge_weight)
+        bound = self.lambda_max if lambda_max is None else _of_graphs(lambda_max, batch)
+        shift = self._graph.shift(
+            places, _like_signal(weight, places, x), batch, x.shape[-2], bound, self._mask()
+        )
+        return self.filter(x.unsqueeze(0), shift).squeeze(0) if x.dim() == 2 else self.filter(x, shift)
+
+    def _mask(self) -> Tensor | None:
+        """Of the edges, under ``torch_geometric.explain``."""
         mask = self._edge_mask if self.explain else None
-        if mask is None:
-            return entries
-        mask = mask.sigmoid() if self._apply_sigmoid else mask
-        diagonal = mask.new_ones(len(entries.value) - len(mask))  # where S has one of its own
-        return entries._replace(value=entries.value * torch.cat([mask, diagonal]), promises=Promises())
+        return mask.sigmoid() if mask is not None and self._apply_sigmoid else mask
 
     def __repr__(self) -> str:
         return f"SpectralConv({self.filter}, normalization={self.normalization!r})"
 
 
+def _of_graphs(bound: float | Tensor, batch: Tensor | None) -> float | Tensor:
+    """Without the numbers of graphs at the end of a batch that have no node."""
+    if batch is None or not isinstance(bound, Tensor) or bound.dim() != 1 or not len(batch):
+        return bound
+    return bound[: int(batch[-1]) + 1]
+
+
 def _require_signal(x: Tensor) -> None:
-    """Raise unless ``x`` is a real signal ``(N, C)``."""
+    """Raise unless ``x`` is a real signal ``(N, C)`` or ``(B, N, C)``."""
     require_real_floating(x, "a node signal")
-    if x.dim() != 2:
-        raise ValueError(f"a node signal of PyG has shape (N, C), got {tuple(x.shape)}")
+    if x.dim() not in (2, 3):
+        raise ValueError(
+            f"a node signal of PyG has shape (N, C), or (B, N, C) on one graph, got {tuple(x.shape)}"
+        )
 
 
 def _like_signal(weight: Tensor | None, edge_index: Tensor, x: Tensor) -> Tensor:
