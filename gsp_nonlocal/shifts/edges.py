@@ -63,7 +63,7 @@ def _require_device(name: str, part: Tensor, edge_index: Tensor) -> None:
         raise ValueError(f"{name} is on {part.device} and edge_index on {edge_index.device}; use .to(device)")
 
 
-def check_weights(weight: Tensor | None, source: Tensor) -> Tensor:
+def check_edge_weights(weight: Tensor | None, source: Tensor) -> Tensor:
     """Weights ``(E,)``, 1 by default, in float32 or better: degrees are sums over many edges."""
     if weight is None:
         return torch.ones(source.shape, device=source.device)

@@ -13,16 +13,16 @@ from gsp_nonlocal.shifts.exponential import ExponentialShift
 from gsp_nonlocal.shifts.implicit import SumShift
 from gsp_nonlocal.shifts.scaled import ScaledShift
 
-SAMPLE = 2048
+LANDMARKS = 2048
 """Nodes of a sample."""
 
 ROWS = 4096
 """Rows of weights that exist at once."""
 
-ROUNDS = 6
+POWER_STEPS = 6
 """Steps of a subspace iteration on the sample."""
 
-Weights = Callable[[Tensor, Tensor], Tensor]
+SampledWeights = Callable[[Tensor, Tensor], Tensor]
 """About ``N / m`` times ``S`` at some rows ``(n,)`` and ``m`` columns."""
 
 
@@ -47,16 +47,16 @@ def landmark_vectors(shift: ShiftOperator, count: int, generator: torch.Generato
     nodes = shift.shape[-1]
     if weights is None:
         return None
-    chosen = torch.randperm(nodes, generator=generator)[:SAMPLE].to(shift.device)
+    chosen = torch.randperm(nodes, generator=generator)[:LANDMARKS].to(shift.device)
     small = weights(chosen, chosen)
     basis = torch.randn(len(chosen), min(count, len(chosen)), generator=generator).to(small)
-    for _ in range(ROUNDS):
+    for _ in range(POWER_STEPS):
         basis = torch.linalg.qr(small @ basis).Q
     places = torch.arange(nodes, device=shift.device).split(ROWS)
     return torch.nn.functional.normalize(torch.cat([weights(rows, chosen) @ basis for rows in places]), dim=0)
 
 
-def _weights(shift: ShiftOperator) -> Weights | None:
+def _weights(shift: ShiftOperator) -> SampledWeights | None:
     if type(shift) is AttentionShift:
         query, key = shift.scale * shift.query[0], shift.key[0]
         return lambda rows, chosen: torch.softmax(query[rows] @ key[chosen].mT, dim=-1)
@@ -73,7 +73,7 @@ def _weights(shift: ShiftOperator) -> Weights | None:
     return None
 
 
-def _exponential(shift: ExponentialShift) -> Weights:
+def _exponential(shift: ExponentialShift) -> SampledWeights:
     query, key, row, column = shift.query[0], shift.key[0], shift.row[0], shift.column[0]
 
     def weights(rows: Tensor, chosen: Tensor) -> Tensor:

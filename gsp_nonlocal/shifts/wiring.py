@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gsp_nonlocal.shifts.degrees import added
-from gsp_nonlocal.shifts.edges import Edges, check_places, check_weights, say_what_is_kept
+from gsp_nonlocal.shifts.edges import Edges, check_places, check_edge_weights, say_what_is_kept
 from gsp_nonlocal.shifts.laplacian import Entries
 from gsp_nonlocal.shifts.pattern import Pattern
 
@@ -42,7 +42,9 @@ class Wiring:
             TypeError: if a weight is no real floating-point number.
             ValueError: if the shape does not fit; if a weight is negative, NaN or infinite.
         """
-        return Edges(self.source, self.target, check_weights(weight, self.source), self.num_nodes, self.batch)
+        return Edges(
+            self.source, self.target, check_edge_weights(weight, self.source), self.num_nodes, self.batch
+        )
 
     def is_undirected(self, weight: Tensor) -> bool:
         """Whether every edge has its reverse with the same weight, up to the rounding of the two."""

@@ -95,7 +95,7 @@ def test_the_greatest_eigenvalues_are_those_of_lapack(name, dtype, tolerance, ke
     searches, search = [], krylov.search
     monkeypatch.setattr(krylov, "search", lambda *given, **more: searches.append(1) or search(*given, **more))
     monkeypatch.setattr(krylov, "repeated", lambda shift: repeated.repeated(shift, kept))
-    monkeypatch.setattr(landmarks, "SAMPLE", SIDE**2 // 8)
+    monkeypatch.setattr(landmarks, "LANDMARKS", SIDE**2 // 8)
     found = spectrum(graph(name, dtype), K, "krylov")
     sizes, values = wanted_of(name)
     assert found.is_certified

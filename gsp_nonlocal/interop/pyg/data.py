@@ -10,7 +10,7 @@ from filters import ShiftOperator, as_shift
 from filters.operators.promises import Promises
 from gsp_nonlocal.interop.pyg.side_by_side import COMPLETE_NODES, edges_of_each
 from gsp_nonlocal.nodes import to_nodes
-from gsp_nonlocal.shifts.edges import check_places, check_weights
+from gsp_nonlocal.shifts.edges import check_places, check_edge_weights
 from gsp_nonlocal.shifts.neighbours import EdgeList, complete_edges, nearest_edges
 from gsp_nonlocal.shifts.pattern import Pattern
 from gsp_nonlocal.shifts.sparse import SparseShift
@@ -85,7 +85,7 @@ def from_data(data: Data | Batch) -> tuple[SparseShift, Tensor]:
     if not torch.isfinite(weight).all():
         raise ValueError("data.edge_weight has NaN or infinite entries; remove those edges")
     check_places(data.edge_index, data.num_nodes, None)
-    check_weights(weight.abs(), source)
+    check_edge_weights(weight.abs(), source)
     symmetric = Reverse.of(source, target, data.num_nodes).holds(weight.detach())
     pattern, order = Pattern.of(target, source, data.num_nodes)
     return SparseShift.from_pattern(pattern, order, weight, Promises(symmetric)), data.x.unsqueeze(0)
