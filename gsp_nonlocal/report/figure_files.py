@@ -35,7 +35,7 @@ class Of(NamedTuple):
         return self.name if self.label is None else f"{self.label} {self.name}"
 
 
-def drawings(shown: Sequence[Snapshot], course: Sequence[Snapshot]) -> dict[Of, Callable[[], Figure]]:
+def drawings(shown: Sequence[Snapshot], course: Sequence[Snapshot]) -> Mapping[Of, Callable[[], Figure]]:
     """What draws each figure of some snapshots and of a training."""
     blocks = {
         Of(block.name, snapshot.label, name): partial(draw, block)

@@ -13,7 +13,7 @@ from gsp_nonlocal.shifts.exponential import ExponentialShift
 from gsp_nonlocal.shifts.implicit import SumShift
 from gsp_nonlocal.shifts.scaled import ScaledShift
 
-LANDMARKS = 2048
+LANDMARKS = 4096
 """Nodes of a sample."""
 
 ROWS = 4096

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gsp_nonlocal.shifts.degrees import added
-from gsp_nonlocal.shifts.edges import Edges, check_places, check_edge_weights, say_what_is_kept
+from gsp_nonlocal.shifts.edges import Edges, check_edge_weights, check_places, say_what_is_kept
 from gsp_nonlocal.shifts.laplacian import Entries
 from gsp_nonlocal.shifts.pattern import Pattern
 

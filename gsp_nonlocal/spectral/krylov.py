@@ -28,6 +28,9 @@ SMALL = 256
 SPARE = 4
 """Columns of a block beyond ``k``: with them, one search finds all copies of the ``k`` greatest."""
 
+GUESSED = 3
+"""Guesses to each random column of a block where most of a product's time does not depend on its columns."""
+
 ROUNDS = 12
 """Searches from fresh vectors at most; each finds an eigenvalue as often as there are columns in a block."""
 
@@ -69,7 +72,7 @@ def _of_graph(shift: ShiftOperator, k: int, bar: tqdm[Any]) -> ExtremePairs:
     product = _product(many, bar)
     if nodes <= max(SMALL, 2 * k + ROUNDS * columns):
         return _of_matrix(product, nodes, k, shift)
-    return _search(product, columns, 2 * columns if many.is_recomputed else 0, k, shift)
+    return _search(product, columns, GUESSED * columns if many.is_recomputed else 0, k, shift)
 
 
 def _product(many: Repeated, bar: tqdm[Any]) -> Product:

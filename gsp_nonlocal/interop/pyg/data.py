@@ -10,7 +10,7 @@ from filters import ShiftOperator, as_shift
 from filters.operators.promises import Promises
 from gsp_nonlocal.interop.pyg.side_by_side import COMPLETE_NODES, edges_of_each
 from gsp_nonlocal.nodes import to_nodes
-from gsp_nonlocal.shifts.edges import check_places, check_edge_weights
+from gsp_nonlocal.shifts.edges import check_edge_weights, check_places
 from gsp_nonlocal.shifts.neighbours import EdgeList, complete_edges, nearest_edges
 from gsp_nonlocal.shifts.pattern import Pattern
 from gsp_nonlocal.shifts.sparse import SparseShift
