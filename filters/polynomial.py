@@ -3,7 +3,9 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 
-from filters.base import Filter
+from torch import Tensor
+
+from filters.base import Filter, mix
 from filters.operators.shift import ShiftOperator
 from filters.operators.signal import Signal
 
@@ -14,7 +16,12 @@ class PolynomialFilter(Filter):
     r"""``y = Σ_{k=0}^{K} P_k(S) z W_k``, with ``P_0 = 1``,
     ``P_{k+1}(x) = (α_k x + β_k) P_k(x) − γ_k P_{k−1}(x)``.
 
-    A family writes :meth:`recurrence` alone. Order ``K`` takes ``K`` products with ``S``.
+    A family writes :meth:`recurrence` alone. Order ``K`` takes ``K`` products with ``S``, on the fewer of
+    the channels: those of ``z`` by the recurrence, those of ``y`` by Clenshaw's scheme. On factors, where
+    products cost next to nothing, it is the recurrence always.
+
+    References:
+        Clenshaw (1955), *A note on the summation of Chebyshev series*.
     """
 
     @property
@@ -27,6 +34,12 @@ class PolynomialFilter(Filter):
 
     def terms(self, shift: ShiftOperator, z: Signal) -> Iterator[Signal]:
         return three_terms(self.recurrence, self.order, shift, z)
+
+    def evaluate(self, shift: ShiftOperator, z: Signal, weight: Tensor) -> Signal:
+        fewer = self.out_channels < self.in_channels and len(weight) == self.order + 1
+        if fewer and isinstance(z, Tensor) and type(self).terms is PolynomialFilter.terms:
+            return clenshaw(self.recurrence, shift, z, weight)
+        return super().evaluate(shift, z, weight)
 
 
 def three_terms(recurrence: Recurrence, order: int, shift: ShiftOperator, z: Signal) -> Iterator[Signal]:
@@ -42,3 +55,23 @@ def three_terms(recurrence: Recurrence, order: int, shift: ShiftOperator, z: Sig
             following = following - (previous if gamma == 1 else gamma * previous)
         previous, current = current, following
         yield current
+
+
+def clenshaw(recurrence: Recurrence, shift: ShiftOperator, z: Tensor, weight: Tensor) -> Tensor:
+    r"""``Σ_k P_k(S) z W_k`` from the last term on, ``b_k = z W_k + (α_k S + β_k) b_{k+1} − γ_{k+1} b_{k+2}``.
+
+    ``P_0 = 1``, so ``b_0`` is the sum.
+    """
+    _, size_in, size_out = weight.shape
+    mixed = mix(z, weight.transpose(0, 1).reshape(size_in, -1)).split(size_out, dim=-1)
+    current, following = mixed[-1], None
+    for k in range(len(mixed) - 2, -1, -1):
+        alpha, beta, _ = recurrence(k)
+        found = mixed[k] + (shift(current) if alpha == 1 else alpha * shift(current))
+        if beta:
+            found = found + beta * current
+        if following is not None:
+            gamma = recurrence(k + 1)[2]
+            found = found - (following if gamma == 1 else gamma * following)
+        current, following = found, current
+    return current

@@ -2,10 +2,13 @@
 
 import pytest
 import torch
+from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from filters import Chebyshev, DenseShift, Identity
+from filters import Chebyshev, DenseShift, Filter, Identity, polynomial
 from filters.operators.plain import DiagonalShift
+from filters.operators.signal import materialise
+from filters.polynomial import PolynomialFilter, clenshaw
 from gsp_nonlocal.affinity import relu_dot_shift
 from gsp_nonlocal.testing import check_filter
 from tests.cases.filters import FILTERS, FIXED
@@ -54,6 +57,29 @@ def test_the_response_is_the_sum_of_the_terms(name):
     f, lam = make(name), torch.linspace(0, 2, 33, dtype=torch.float64)
     terms = torch.stack(FILTERS[name].terms(lam))
     assert relative(f.response(lam), torch.einsum("kl,kio->lio", terms, f.weight)) < 1e-12
+
+
+RECURRENT = [
+    name
+    for name in FILTERS
+    if getattr(type(FILTERS[name].make()), "evaluate", None) is PolynomialFilter.evaluate
+    and type(FILTERS[name].make()).terms is PolynomialFilter.terms
+]
+
+
+@pytest.mark.parametrize("graph", ["dense", "sparse", "low-rank"])
+@pytest.mark.parametrize("name", RECURRENT)
+def test_both_schemes_of_a_recurrence_give_the_same(name, graph, monkeypatch):
+    """With fewer channels out than in it is Clenshaw's, but on factors."""
+    f, shift = make(name), SHIFTS[graph]()
+    f.weight, f.out_channels = nn.Parameter(f.weight[..., :2]), 2
+    check_filter(f, shift)
+    called = []
+    monkeypatch.setattr(polynomial, "clenshaw", lambda *given: called.append(1) or clenshaw(*given))
+    y = f(signal(), shift)
+    assert len(called) == (graph != "low-rank")
+    weight = f.mixing(f.weight)
+    assert relative(y, materialise(Filter.evaluate(f, shift, shift.signal(signal()), weight))) < 1e-12
 
 
 @pytest.mark.parametrize("name", FIXED)
