@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from filters.operators.once import differentiable_once
+from filters.operators.ranks import Ranks
 
 _LOCAL, _GLOBAL = 32, 8
 """Units of rounding of ``g`` in which a difference quotient and a mean slope agree: of the values there and
@@ -60,7 +61,7 @@ def _divided(
     return torch.where(smooth, mean, rise / apart.masked_fill(smooth, 1.0))
 
 
-def applied(z: Tensor, shifted: Tensor, basis: Tensor, gains: Gains) -> Tensor:
+def applied(z: Tensor, shifted: Tensor, basis: Tensor, gains: Gains, ranks: Ranks) -> Tensor:
     r"""``y = g(L) z`` for ``S = U diag(μ) Uᵀ``, with a gradient in ``z`` and, by ``shifted``, in ``S``.
 
     Args:
@@ -69,15 +70,16 @@ def applied(z: Tensor, shifted: Tensor, basis: Tensor, gains: Gains) -> Tensor:
             wanted.
         basis: ``U (B, N, K)``, orthonormal; eigenvalues left out are 0.
         gains: at ``1 − μ``.
+        ranks: the processes that hold the nodes.
     """
     rounding, *tensors = gains
-    return _Apply.apply(z, shifted, basis, rounding, *tensors)
+    return _Apply.apply(z, shifted, basis, ranks, rounding, *tensors)
 
 
-def probes(z: Tensor, basis: Tensor) -> Tensor:
+def probes(z: Tensor, basis: Tensor, ranks: Ranks) -> Tensor:
     """``[U, z_⊥] (B, N, K + C)``: constants whose products with ``S`` carry the gradient of ``S``."""
     z, basis = z.detach(), basis.detach()
-    return torch.cat([basis.expand(z.shape[0], -1, -1), z - basis @ (basis.mT @ z)], dim=-1)
+    return torch.cat([basis.expand(z.shape[0], -1, -1), z - basis @ ranks.sum(basis.mT @ z)], dim=-1)
 
 
 class _Apply(torch.autograd.Function):
@@ -89,28 +91,34 @@ class _Apply(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, z: Tensor, shifted: Tensor, basis: Tensor, rounding: float, *tensors: Tensor
+        ctx: Any,
+        z: Tensor,
+        shifted: Tensor,
+        basis: Tensor,
+        ranks: Ranks,
+        rounding: float,
+        *tensors: Tensor,
     ) -> Tensor:
         ctx.save_for_backward(z, basis, *tensors)
-        ctx.rounding = rounding
-        return _filtered(z, basis, Gains(rounding, *tensors))
+        ctx.ranks, ctx.rounding = ranks, rounding
+        return _filtered(z, basis, Gains(rounding, *tensors), ranks)
 
     @staticmethod
     @differentiable_once("use a polynomial or rational filter, such as ChebyshevInterpolation or Rational")
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         z, basis, *tensors = ctx.saved_tensors
         gains = Gains(ctx.rounding, *tensors)
-        to_shift = _towards_shift(z, grad, basis, gains) if ctx.needs_input_grad[1] else None
-        return _filtered(grad, basis, gains), to_shift, *[None] * (2 + len(tensors))
+        to_shift = _towards_shift(z, grad, basis, gains, ctx.ranks) if ctx.needs_input_grad[1] else None
+        return _filtered(grad, basis, gains, ctx.ranks), to_shift, *[None] * (3 + len(tensors))
 
 
-def _filtered(z: Tensor, basis: Tensor, gains: Gains) -> Tensor:
+def _filtered(z: Tensor, basis: Tensor, gains: Gains, ranks: Ranks) -> Tensor:
     offset = gains.value_outside.unsqueeze(-1)
-    return offset * z + basis @ ((gains.value.unsqueeze(-1) - offset) * (basis.mT @ z))
+    return offset * z + basis @ ((gains.value.unsqueeze(-1) - offset) * ranks.sum(basis.mT @ z))
 
 
-def _towards_shift(z: Tensor, grad: Tensor, basis: Tensor, gains: Gains) -> Tensor:
-    z_hat, grad_hat = basis.mT @ z, basis.mT @ grad
+def _towards_shift(z: Tensor, grad: Tensor, basis: Tensor, gains: Gains, ranks: Ranks) -> Tensor:
+    z_hat, grad_hat = ranks.sum(basis.mT @ z), ranks.sum(basis.mT @ grad)
     outside = grad - basis @ grad_hat
     to_zero = gains.differences_outside()
     inner = basis @ (gains.differences() * (grad_hat @ z_hat.mT)) + outside @ (to_zero * z_hat).mT

@@ -111,8 +111,8 @@ class SpectralFunction(GraphFilter):
         frequencies = (within(1 - mu, width), ones)
         found = [(lam, *values_and_slopes(self.gain, lam, width, unit)) for lam in frequencies]
         self._require_finite(mu, found[0][1])
-        shifted = shift(probes(z, basis)) if torch.is_grad_enabled() else basis
-        return applied(z, shifted, basis, Gains(unit, *found[0], *found[1]))
+        shifted = shift(probes(z, basis, shift.ranks)) if torch.is_grad_enabled() else basis
+        return applied(z, shifted, basis, Gains(unit, *found[0], *found[1]), shift.ranks)
 
     def _require_finite(self, mu: Tensor, gains: Tensor) -> None:
         if torch.compiler.is_compiling() or gains.isfinite().all():
@@ -166,7 +166,7 @@ def greatest_gain(shift: ShiftOperator, steps: int = 20) -> float:
     v = (1 + nodes.cos()).view(1, -1, 1)
     for _ in range(steps):
         v = shift(v)
-        gain = torch.linalg.vector_norm(v, dim=1, keepdim=True)
+        gain = shift.ranks.sum(v.square().sum(dim=1, keepdim=True)).sqrt()
         v = v / gain.clamp_min(torch.finfo(shift.dtype).tiny)
     return float(gain.max())
 

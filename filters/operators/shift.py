@@ -21,6 +21,7 @@ from torch import Tensor
 
 from filters.checks import require_alike
 from filters.operators.promises import Promises
+from filters.operators.ranks import ALONE, Ranks, require_whole
 from filters.operators.signal import S, Scalar, Signal, SignalMap, map_of_tensors
 from filters.operators.solve import iterate_resolvent
 from filters.precision import wide_dtype
@@ -36,9 +37,11 @@ class ShiftOperator(ABC):
     Attributes:
         promises: what is known of ``S`` by construction. It is set once, when the shift is made, and handed
             on whole to whatever is made of it; a shift is never changed.
+        ranks: the processes that hold its nodes; by default this one alone.
     """
 
     promises: Promises = Promises()
+    ranks: Ranks = ALONE
 
     @property
     def is_symmetric(self) -> bool:
@@ -99,6 +102,8 @@ class ShiftOperator(ABC):
         Where a shift has no closed form, each application iterates to a stated tolerance:
         :func:`filters.operators.solve.iterate_resolvent`.
         """
+        remedy = "use a polynomial filter, ARMA(iterations=T), or a low-rank affinity such as ReLUDot"
+        require_whole(self.ranks, "a resolvent by iteration", remedy)
         return map_of_tensors(iterate_resolvent(self, a, b))
 
     def solve(self, z: S, a: Scalar, b: Scalar) -> S:
@@ -184,6 +189,8 @@ def require_same_nodes(one: ShiftOperator, other: ShiftOperator) -> None:
         )
     if one.shape[-1] != other.shape[-1]:
         raise ValueError(f"shifts act on different graphs: {one.shape[-1]} and {other.shape[-1]} nodes")
+    if one.ranks is not other.ranks:
+        raise ValueError("shifts that are added hold their nodes at different processes; split both alike")
     require_alike("shifts that are added", first=one, second=other)
 
 

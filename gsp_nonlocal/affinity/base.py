@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from filters.checks import require_integer, require_number
 from filters.operators.promises import Promises
+from filters.operators.ranks import ALONE, Ranks
 from filters.operators.shift import ShiftOperator
 from filters.precision import wide_dtype, without_autocast
 from gsp_nonlocal.affinity.normalization import Normalization, Symmetrization, normalise
@@ -35,10 +36,15 @@ class Affinity(nn.Module, ABC):
     Attributes:
         formula: the entries of the shift, or of the weights it is made of, for people.
         edges: which positions are joined.
+        obstacle: why its nodes cannot be divided over processes; ``None`` for an affinity that asks
+            :attr:`ranks` for all that meets them.
+        ranks: the processes that hold the nodes; by default this one alone.
     """
 
     formula: str = "?"
     edges: str = "all pairs"
+    obstacle: str | None = "it does not say how it meets nodes of other processes"
+    ranks: Ranks = ALONE
 
     @property
     def time(self) -> str:
@@ -235,7 +241,7 @@ class FactorAffinity(PairwiseAffinity):
 
     def weights(self, query: Tensor, key: Tensor) -> ShiftOperator:
         """``M``; by default ``θ φᵀ``."""
-        return LowRankShift(query, key, is_symmetric=False)
+        return LowRankShift(query, key, is_symmetric=False, ranks=self.ranks)
 
     def build_shift(self, query: Tensor, key: Tensor, spatial: Sequence[int]) -> ShiftOperator:
         return self.normalised(self.weights(query, key))

@@ -36,6 +36,7 @@ class Concatenation(FactorAffinity):
     """
 
     formula = "relu(wᵀ[θ_i, φ_j])"
+    obstacle = "it sorts the nodes of the whole map"
     time = "N log N"
 
     def __init__(

@@ -46,6 +46,7 @@ class CrissCross(PairwiseAffinity):
 
     formula = "exp(θ_iᵀφ_j)"
     edges = "same row or column"
+    obstacle = "rows and columns of a map lie in several processes"
     time = "N^1.5"
     memory = "N^1.5"
     normalizations: ClassVar[tuple[Normalization, ...]] = ("random_walk", "symmetric")

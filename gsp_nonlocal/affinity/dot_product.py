@@ -36,6 +36,7 @@ class DotProduct(FactorAffinity):
     """
 
     formula = "θ_iᵀφ_j"
+    obstacle = None
     normalizations: ClassVar[tuple[Normalization, ...]] = ("none", "mean")
     refusal = SIGNED
 

@@ -34,9 +34,11 @@ class DoubleSoftmax(FactorAffinity):
     """
 
     formula = "Σ_r softmax_r(θ_i) softmax_j(φ)"
+    obstacle = None
 
     def weights(self, query: Tensor, key: Tensor) -> ShiftOperator:
-        return LowRankShift(query.softmax(dim=-1), key.softmax(dim=-2), is_symmetric=False)
+        gathered = self.ranks.softmax(key)
+        return LowRankShift(query.softmax(dim=-1), gathered, is_symmetric=False, ranks=self.ranks)
 
     @property
     def is_row_stochastic(self) -> bool:

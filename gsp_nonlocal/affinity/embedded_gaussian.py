@@ -51,6 +51,7 @@ class EmbeddedGaussian(PairwiseAffinity):
     time = "N²"
 
     formula = "exp(s θ_iᵀφ_j)"
+    obstacle = None
 
     def __init__(
         self,
@@ -82,11 +83,12 @@ class EmbeddedGaussian(PairwiseAffinity):
     def embeddings(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
         query, key = super().embeddings(nodes)
         if self.whiten:
-            query, key = (part - part.mean(dim=1, keepdim=True) for part in (query, key))
+            query, key = (part - self.ranks.mean(part) for part in (query, key))
         return query, key
 
     def build_shift(self, query: Tensor, key: Tensor, spatial: Sequence[int]) -> ShiftOperator:
-        return normalise_exponential(self.scale * query, key, self.symmetrization, self.normalization)
+        choices = self.symmetrization, self.normalization
+        return normalise_exponential(self.scale * query, key, *choices, self.ranks)
 
     def pooled(self, query: Tensor, key: Tensor, pool: Pool) -> ShiftOperator:
         return PooledShift(attention_products, self.scale * query, pool(key), pool, self.promises)

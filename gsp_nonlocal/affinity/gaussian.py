@@ -73,12 +73,12 @@ class Gaussian(EmbeddedGaussian):
 
     def embeddings(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
         if self.whiten:
-            nodes = nodes - nodes.mean(dim=1, keepdim=True)
+            nodes = nodes - self.ranks.mean(nodes)
         return nodes, nodes
 
     def build_shift(self, query: Tensor, key: Tensor, spatial: Sequence[int]) -> ShiftOperator:
         root = self.scale**0.5 * query  # one tensor on both sides: symmetric by itself
-        return normalise_exponential(root, root, self.symmetrization, self.normalization)
+        return normalise_exponential(root, root, self.symmetrization, self.normalization, self.ranks)
 
     @property
     def is_symmetric(self) -> bool:

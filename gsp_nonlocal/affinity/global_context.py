@@ -34,6 +34,7 @@ class GlobalContext(Affinity):
     """
 
     formula = "softmax_j(wᵀx)"
+    obstacle = None
     is_row_stochastic = True
     spectral_bound = 1.0
 
@@ -52,6 +53,6 @@ class GlobalContext(Affinity):
         logits = self.mask(nodes)
         with without_autocast(nodes):
             logits = widened(logits)
-            weights = logits.softmax(dim=1)
+            weights = self.ranks.softmax(logits)
             ones = torch.ones_like(weights)
-            return LowRankShift(ones, weights, **self.promises.keywords())
+            return LowRankShift(ones, weights, ranks=self.ranks, **self.promises.keywords())

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from filters.operators.promises import Promises
+from filters.operators.ranks import ALONE, Ranks
 from filters.operators.shift import ShiftOperator
 from gsp_nonlocal.shifts import AttentionShift, ExponentialShift, SumShift, scaled
 from gsp_nonlocal.shifts.attention import SOFTMAX
 from gsp_nonlocal.shifts.degrees import inverse_degree, inverse_sqrt_degree
 from gsp_nonlocal.shifts.derived import DerivedShift
-from gsp_nonlocal.shifts.exponential import exponential_product
+from gsp_nonlocal.shifts.split_exponential import product_over
 from gsp_nonlocal.shifts.structure import at_unit_scale, symmetric_part
 
 Symmetrization = Literal["none", "average"]
@@ -58,7 +59,7 @@ def normalise(
 def _diagonals(weights: ShiftOperator, normalization: Normalization) -> tuple[Tensor, Tensor]:
     ones = torch.ones(1, weights.shape[-1], 1, dtype=weights.dtype, device=weights.device)
     if normalization == "mean":
-        return ones / ones.shape[1], ones
+        return ones / weights.ranks.count(ones), ones
     rows = weights(ones)
     if normalization == "random_walk":
         return inverse_degree(rows), ones
@@ -71,6 +72,7 @@ def normalise_exponential(
     key: Tensor,
     symmetrization: Symmetrization,
     normalization: Normalization,
+    ranks: Ranks = ALONE,
 ) -> ShiftOperator:
     r"""The shift of ``M_ij = exp(q_iᵀ k_j)``, with weights and degrees below overflow at any scale.
 
@@ -82,30 +84,32 @@ def normalise_exponential(
         key: ``k (B, N, R)``; the same tensor as ``query`` for weights that are symmetric by themselves.
         symmetrization: see :data:`Symmetrization`.
         normalization: ``"random_walk"`` or ``"symmetric"``.
+        ranks: the processes that hold the nodes.
     """
     average = symmetrization == "average" and query is not key
     if normalization == "random_walk" and not average:
-        return AttentionShift(query, key)
+        return AttentionShift(query, key, ranks=ranks)
     symmetric = normalization == "symmetric" and (average or query is key)
     promises = Promises(symmetric, normalization == "random_walk", 1.0)
-    return DerivedShift(partial(_normalised_exponential, average, normalization), query, key, promises)
+    derive = partial(_normalised_exponential, ranks, average, normalization)
+    return DerivedShift(derive, query, key, promises, ranks)
 
 
 def _normalised_exponential(
-    average: bool, normalization: Normalization, query: Tensor, key: Tensor
+    ranks: Ranks, average: bool, normalization: Normalization, query: Tensor, key: Tensor
 ) -> ShiftOperator:
-    rows, above = _sums(query, key)
-    columns, aside = (rows, above) if query is key else _sums(key, query)
+    exponential = partial(ExponentialShift, ceiling=0.0, ranks=ranks)
+    rows, above = _sums(ranks, query, key)
+    columns, aside = (rows, above) if query is key else _sums(ranks, key, query)
     if not average:
-        weights = ExponentialShift(query, key, above / 2, aside / 2, is_symmetric=query is key, ceiling=0.0)
+        weights = exponential(query, key, above / 2, aside / 2, is_symmetric=query is key)
         return _between(weights, rows.rsqrt(), columns.rsqrt(), Promises(query is key, bound=1.0))
     greatest = torch.maximum(above, aside)
     degree = 0.5 * (rows * (above - greatest).exp() + columns * (aside - greatest).exp())
     if normalization == "random_walk":
-        there = ExponentialShift(query, key, greatest, ceiling=0.0)
-        back = ExponentialShift(key, query, greatest, ceiling=0.0)
+        there, back = exponential(query, key, greatest), exponential(key, query, greatest)
         return _between(SumShift([there, back]), 0.5 / degree, torch.ones_like(degree), SOFTMAX)
-    weights = ExponentialShift(query, key, greatest / 2, greatest / 2, ceiling=0.0)
+    weights = exponential(query, key, greatest / 2, greatest / 2)
     both = SumShift([weights, weights.T], is_symmetric=True)
     return _between(both, 0.5 * degree.rsqrt(), degree.rsqrt(), Promises(symmetric=True, bound=1.0))
 
@@ -114,7 +118,7 @@ def _between(weights: ShiftOperator, left: Tensor, right: Tensor, promises: Prom
     return scaled(weights, left, right, **promises.keywords())
 
 
-def _sums(query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+def _sums(ranks: Ranks, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
     """``t_i = Σ_j exp(q_iᵀ k_j − m_i)`` and ``m_i``, each ``(B, N, 1)``."""
-    _, sums, greatest = exponential_product(query, key, key[..., :0])
+    _, sums, greatest = product_over(ranks, query, key, key[..., :0])
     return sums, greatest

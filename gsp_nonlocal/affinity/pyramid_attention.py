@@ -45,6 +45,7 @@ class PyramidAttention(Affinity):
 
     formula = "softmax_m(q_iᵀ(Pq)_m/√r) P_mj"
     edges = "to a pyramid"
+    obstacle = "cells of its pyramid lie in several processes"
     is_row_stochastic = True
     spectral_bound = 1.0
 

@@ -41,6 +41,7 @@ class RBF(PairwiseAffinity):
     """
 
     formula = "exp(−γ‖θ_i − φ_j‖²)"
+    obstacle = None
     time = "N²"
 
     def __init__(
@@ -75,13 +76,14 @@ class RBF(PairwiseAffinity):
     def build_shift(self, query: Tensor, key: Tensor, spatial: Sequence[int]) -> ShiftOperator:
         query, key = self._as_inner_products(query, key)
         if self.normalization in ("random_walk", "symmetric"):
-            return normalise_exponential(query, key, self.symmetrization, self.normalization)
-        weights = ExponentialShift(query, key, ceiling=0.0)  # a distance is at least 0
+            choices = self.symmetrization, self.normalization
+            return normalise_exponential(query, key, *choices, self.ranks)
+        weights = ExponentialShift(query, key, ceiling=0.0, ranks=self.ranks)  # a distance is at least 0
         return self.normalised(weights)
 
     def _as_inner_products(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
         """``q, k`` of width ``r + 2`` with ``q_iᵀ k_j = −γ ‖θ_i − φ_j‖²``."""
-        center = key.mean(dim=1, keepdim=True).detach()  # distances stay, numbers shrink
+        center = self.ranks.mean(key).detach()  # distances stay, numbers shrink
         query, key = query - center, key - center
         ones = torch.ones_like(query[..., :1])
         norms = [-self.gamma * part.square().sum(dim=-1, keepdim=True) for part in (query, key)]

@@ -47,6 +47,7 @@ class ReLUDot(PairwiseAffinity):
     """
 
     formula = "relu(θ_i)ᵀrelu(φ_j)"
+    obstacle = None
 
     def __init__(
         self,
@@ -80,14 +81,14 @@ class ReLUDot(PairwiseAffinity):
         with without_autocast(nodes):
             embeddings = widened(embeddings)
             if (self.symmetrization, self.normalization) == ("average", "symmetric"):
-                return relu_dot_shift(embeddings, self.form)
+                return relu_dot_shift(embeddings, self.form, self.ranks)
             query, key = embeddings.relu().chunk(2, dim=-1)
             return self.build_shift(query, key, ())
 
     def build_shift(self, query: Tensor, key: Tensor, spatial: Sequence[int]) -> ShiftOperator:
         nodes, rank = query.shape[-2:]
-        weights: ShiftOperator = LowRankShift(query, key, is_symmetric=False)
-        if choose_form(self.form, nodes, rank) == "dense":
+        weights: ShiftOperator = LowRankShift(query, key, is_symmetric=False, ranks=self.ranks)
+        if choose_form(self.form, nodes, rank, self.ranks) == "dense":
             require_room(query)
             if self.normalization in SCALE_FREE:  # the product alone would overflow, or vanish
                 query, key = (to_unit_scale(part)[0] for part in (query, key))

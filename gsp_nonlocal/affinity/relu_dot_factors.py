@@ -11,12 +11,15 @@ from torch import Tensor
 from filters.export import apply_function
 from filters.operators.linear import symmetrised
 from filters.operators.once import differentiable_once
+from filters.operators.ranks import ALONE, Ranks
 from gsp_nonlocal.shifts import DenseShift, Form, LowRankShift, ShiftOperator, choose_form
 from gsp_nonlocal.shifts.degrees import inverse_sqrt_degree, power_below, root_below
 from gsp_nonlocal.shifts.form import require_room
 
 
-def relu_dot_shift(embeddings: Float[Tensor, "B N R"], form: Form = "auto") -> ShiftOperator:
+def relu_dot_shift(
+    embeddings: Float[Tensor, "B N R"], form: Form = "auto", ranks: Ranks = ALONE
+) -> ShiftOperator:
     r"""``Â = D^{-1/2} ½(q kᵀ + k qᵀ) D^{-1/2}`` with ``[q, k] = relu(embeddings)``, exactly.
 
     The degrees ``d = ½ (q (kᵀ1) + k (qᵀ1))`` take ``N r`` operations. With ``E = D^{-1/2} [q, k]`` and
@@ -27,6 +30,7 @@ def relu_dot_shift(embeddings: Float[Tensor, "B N R"], form: Form = "auto") -> S
     Args:
         embeddings: ``[X θ, X φ]`` side by side, ``(B, N, 2r)``.
         form: ``"low_rank"``, ``"dense"``, or ``"auto"`` for the cheaper one by counted FLOPs.
+        ranks: the processes that hold the nodes; divided nodes have the low-rank form alone.
 
     Returns:
         A symmetric shift with spectral bound 1: a :class:`LowRankShift` or a :class:`DenseShift`.
@@ -36,11 +40,13 @@ def relu_dot_shift(embeddings: Float[Tensor, "B N R"], form: Form = "auto") -> S
         Zhu et al. (2021) for the affinity; the factors are exact algebra, not an approximation.
     """
     nodes, rank = embeddings.shape[-2:]
-    if choose_form(form, nodes, rank // 2) == "dense":
+    if choose_form(form, nodes, rank // 2, ranks) == "dense":
         require_room(embeddings)
         return DenseShift(_dense_affinity(embeddings.relu()), is_symmetric=True, spectral_bound=1.0)
-    factor, *_ = apply_function(NormalisedReLU, embeddings)
-    return LowRankShift(factor, core=swap_halves(factor), is_symmetric=True, spectral_bound=1.0)
+    factor, *_ = apply_function(NormalisedReLU, embeddings, ranks)
+    return LowRankShift(
+        factor, core=swap_halves(factor), is_symmetric=True, spectral_bound=1.0, ranks=ranks
+    )
 
 
 def swap_halves(features: Float[Tensor, "B N R"]) -> Float[Tensor, "R R"]:
@@ -51,7 +57,7 @@ def swap_halves(features: Float[Tensor, "B N R"]) -> Float[Tensor, "R R"]:
 
 
 def _dense_affinity(features: Float[Tensor, "B N R"]) -> Float[Tensor, "B N N"]:
-    column, root = _scales(features)
+    column, root = _scales(features, ALONE)
     query, key = (features * column / root.square()).chunk(2, dim=-1)
     symmetric = symmetrised(query @ key.mT)
     scale = root * inverse_sqrt_degree(symmetric @ root.square())
@@ -71,40 +77,45 @@ class NormalisedReLU(torch.autograd.Function):
     Degrees are formed of rows that are scaled by a power of two each, so that nodes of any scale keep theirs.
     This takes half the passes over memory, and half the memory, of the same steps left to autograd. Where a
     node is isolated, ``E`` vanishes although ``F`` may not; the gradient is 0 there in truth: all ``F`` that
-    such a node could meet are 0.
+    such a node could meet are 0. What is summed over nodes, ``Fᵀ 1`` and ``Eᵀ w``, is summed over ranks.
     """
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(embeddings: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(embeddings: Tensor, ranks: Ranks) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """``P (B, N, 2r) -> E (B, N, 2r), a (B, N, 1), o (B, 1, 2r), g (B, 1, 2r)``."""
         features = embeddings.relu()
-        column, root = _scales(features)
+        column, root = _scales(features, ranks)
         weight = root.square()
         features.mul_(column).mul_(weight.reciprocal())
-        opposite = _swap(weight.mT @ features)
+        opposite = _swap(ranks.sum(weight.mT @ features))
         inverse = inverse_sqrt_degree(0.5 * (opposite @ features.mT)).mT
         return features.mul_(inverse * root), inverse / root, opposite, column
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
+    def setup_context(
+        ctx: Any, inputs: tuple[Tensor, Ranks], output: tuple[Tensor, Tensor, Tensor, Tensor]
+    ) -> None:
         """Keep what :meth:`backward` reads."""
         ctx.save_for_backward(*output)
+        ctx.ranks = inputs[1]
         ctx.mark_non_differentiable(*output[1:])
 
     @staticmethod
     @differentiable_once('use form="dense" for it')
-    def backward(ctx: Any, grad: Tensor, *ignored: Tensor) -> Tensor:
+    def backward(ctx: Any, grad: Tensor, *ignored: Tensor) -> tuple[Tensor, None]:
         """The gradient of the class's docstring."""
         factor, scale, opposite, column = ctx.saved_tensors
         weighted = -0.25 * scale * (grad * factor).sum(dim=-1, keepdim=True)
         total = torch.addcmul(grad, weighted, opposite).mul_(column).mul_(scale)
-        total.add_(column * _swap(weighted.mT @ factor))
-        return torch.ops.aten.threshold_backward(total, factor, 0.0)
+        total.add_(column * _swap(ctx.ranks.sum(weighted.mT @ factor)))
+        return torch.ops.aten.threshold_backward(total, factor, 0.0), None
 
 
-def _scales(features: Float[Tensor, "B N R"]) -> tuple[Float[Tensor, "B 1 R"], Float[Tensor, "B N 1"]]:
+def _scales(
+    features: Float[Tensor, "B N R"], ranks: Ranks
+) -> tuple[Float[Tensor, "B 1 R"], Float[Tensor, "B N 1"]]:
     """Powers of two, constant: ``g``, one for each half of a sample, and ``c``, one for each node.
 
     The greatest entry of each half of ``g relu(P)`` is close to 1, and so is that of each row divided by
@@ -112,7 +123,7 @@ def _scales(features: Float[Tensor, "B N R"]) -> tuple[Float[Tensor, "B 1 R"], F
     """
     halves = features.detach().chunk(2, dim=-1)  # reduced one by one: over both at once it is slow by columns
     greatest = torch.cat([half.amax(dim=-1, keepdim=True) for half in halves], dim=-1)
-    scales = power_below(greatest.amax(dim=1, keepdim=True)).reciprocal()
+    scales = power_below(ranks.greatest(greatest.amax(dim=1, keepdim=True))).reciprocal()
     least = 8 * torch.finfo(features.dtype).tiny * scales.amax(dim=-1, keepdim=True).clamp_min(1.0)
     rows = (scales * greatest).amax(dim=-1, keepdim=True)
     root = torch.maximum(root_below(rows), root_below(least))

@@ -52,6 +52,7 @@ class TaylorRBF(FactorAffinity):
     """
 
     formula = "Σ_p (2γ)^p/p! (θ_iᵀφ_j)^p β"
+    obstacle = None
     normalizations: ClassVar[tuple[Normalization, ...]] = ("none", "mean")
     refusal = SIGNED
 
@@ -97,7 +98,8 @@ class TaylorRBF(FactorAffinity):
         return self.vertices.fold(query), self.vertices.fold(key)
 
     def weights(self, query: Tensor, key: Tensor) -> ShiftOperator:
-        return LowRankShift(self._features(query), self._features(key), is_symmetric=False)
+        features = self._features(query), self._features(key)
+        return LowRankShift(*features, is_symmetric=False, ranks=self.ranks)
 
     def _features(self, t: Float[Tensor, "B N R"]) -> Tensor:
         """``√((2γ)^p / p!) t^{⊗p} √β`` for ``p = 0 … P``, side by side."""

@@ -22,7 +22,7 @@ from filters.operators.plain import DenseShift, DiagonalShift, as_shift
 from filters.operators.shift import ShiftOperator
 from gsp_nonlocal.shifts.attention import AttentionShift
 from gsp_nonlocal.shifts.criss_cross import CrissCrossShift
-from gsp_nonlocal.shifts.exponential import ExponentialShift
+from gsp_nonlocal.shifts.exponential_shift import ExponentialShift
 from gsp_nonlocal.shifts.form import Form, choose_form
 from gsp_nonlocal.shifts.hinge import HingeShift
 from gsp_nonlocal.shifts.implicit import SumShift

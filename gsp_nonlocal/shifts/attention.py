@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,19 +12,21 @@ from torch.nn.functional import scaled_dot_product_attention
 from filters.checks import common_batch, require_number
 from filters.export import is_exporting
 from filters.operators.promises import Promises
+from filters.operators.ranks import ALONE, Ranks, require_whole
 from filters.operators.shift import ShiftOperator
 from filters.precision import widened
 from gsp_nonlocal.shifts.derived import DerivedShift
 from gsp_nonlocal.shifts.exponential import (
     CHUNK,
-    ExponentialShift,
     exponential_product,
     product_like,
     require_matching,
 )
+from gsp_nonlocal.shifts.exponential_shift import ExponentialShift
 from gsp_nonlocal.shifts.implicit import ImplicitShift
 from gsp_nonlocal.shifts.pooled import Product
 from gsp_nonlocal.shifts.scaled import ScaledShift
+from gsp_nonlocal.shifts.split_exponential import product_over
 
 SOFTMAX = Promises(row_stochastic=True, bound=1.0)
 """What every softmax over keys is."""
@@ -42,6 +45,7 @@ class AttentionShift(ImplicitShift):
         key: ``k (B, N, R)``.
         scale: factor of the exponents.
         promises: by default, and always true, that rows sum to 1 and ``|μ| ≤ 1``.
+        ranks: the processes that hold the nodes; keys and values of the others come in turn.
 
     Raises:
         TypeError: if they have different types, or ``scale`` is no number.
@@ -57,34 +61,45 @@ class AttentionShift(ImplicitShift):
     """
 
     def __init__(
-        self, query: Tensor, key: Tensor, scale: float = 1.0, *, promises: Promises | None = None
+        self,
+        query: Tensor,
+        key: Tensor,
+        scale: float = 1.0,
+        *,
+        promises: Promises | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         require_matching(query, key)
         scale = scale if isinstance(scale, Tensor) else require_number("scale", scale)
         super().__init__(query, promises or SOFTMAX)
-        self.query, self.key, self.scale = query, key, scale
+        self.query, self.key, self.scale, self.ranks = query, key, scale, ranks
 
     def apply(self, z: Tensor) -> Tensor:
-        return attend(self.scale * self.query, self.key, z)
+        if not self.ranks.is_split:
+            return attend(self.scale * self.query, self.key, z)
+        product, sums, _ = product_over(self.ranks, self.scale * self.query, self.key, z)
+        return product / sums
 
     @property
     def T(self) -> ImplicitShift:  # noqa: N802
-        return DerivedShift(_transposed, self.scale * self.query, self.key, self.promises.transposed)
+        query, derive = self.scale * self.query, partial(_transposed, self.ranks)
+        return DerivedShift(derive, query, self.key, self.promises.transposed, self.ranks)
 
     def to_dense(self) -> Tensor:
+        require_whole(self.ranks, "the matrix of a graph")
         return torch.softmax(self.scale * widened(self.query) @ widened(self.key).mT, dim=-1).to(self.dtype)
 
     def mapped(
         self, function: Callable[[Tensor], Tensor], promises: Promises | None = None
     ) -> AttentionShift:
         query, key = function(self.query), function(self.key)
-        return AttentionShift(query, key, self.scale, promises=promises or self.promises)
+        return AttentionShift(query, key, self.scale, promises=promises or self.promises, ranks=self.ranks)
 
 
-def _transposed(query: Tensor, key: Tensor) -> ShiftOperator:
+def _transposed(ranks: Ranks, query: Tensor, key: Tensor) -> ShiftOperator:
     """``Wᵀ diag(t)⁻¹`` with the row sums ``t`` of the weights ``W``."""
-    _, sums, row = exponential_product(query, key, key[..., :0])
-    weights = ExponentialShift(query, key, row, ceiling=0.0)
+    _, sums, row = product_over(ranks, query, key, key[..., :0])
+    weights = ExponentialShift(query, key, row, ceiling=0.0, ranks=ranks)
     return ScaledShift(weights, 1 / sums, torch.ones_like(sums), **SOFTMAX.keywords()).T
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from filters.export import is_exporting
+from filters.operators.ranks import ALONE, Ranks
 
 
 def power_below(x: Tensor) -> Tensor:
@@ -38,10 +39,10 @@ def _exponent(x: Tensor) -> Tensor:
     return torch.frexp(x.detach()).exponent
 
 
-def to_unit_scale(*parts: Tensor) -> tuple[Tensor, ...]:
+def to_unit_scale(*parts: Tensor, ranks: Ranks = ALONE) -> tuple[Tensor, ...]:
     """The tensors ``(B, N, R)``, each sample divided by one power of two, close to its greatest modulus."""
     greatest = torch.stack([part.detach().abs().amax(dim=(1, 2), keepdim=True) for part in parts]).amax(0)
-    inverse = power_below(greatest).reciprocal()
+    inverse = power_below(ranks.greatest(greatest)).reciprocal()
     return tuple(part * inverse for part in parts)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from filters.operators.promises import Promises
+from filters.operators.ranks import ALONE, Ranks
 from filters.operators.shift import ShiftOperator
 from filters.precision import widened
 from gsp_nonlocal.shifts.implicit import ImplicitShift, TransposedShift
@@ -25,6 +26,7 @@ class DerivedShift(ImplicitShift):
         query: ``q (B, N, R)``.
         key: ``k (B, N, R)``, or the same tensor as ``query``.
         promises: what is known of ``S``.
+        ranks: the processes that hold the nodes; ``f`` knows them too.
     """
 
     def __init__(
@@ -33,9 +35,10 @@ class DerivedShift(ImplicitShift):
         query: Tensor,
         key: Tensor,
         promises: Promises,
+        ranks: Ranks = ALONE,
     ) -> None:
         super().__init__(query, promises)
-        self.derive, self.query, self.key = derive, query, key
+        self.derive, self.query, self.key, self.ranks = derive, query, key, ranks
 
     def apply(self, z: Tensor) -> Tensor:
         return self.prepared()(z)
@@ -58,4 +61,4 @@ class DerivedShift(ImplicitShift):
     def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> DerivedShift:
         query = function(self.query)
         key = query if self.key is self.query else function(self.key)
-        return DerivedShift(self.derive, query, key, promises or self.promises)
+        return DerivedShift(self.derive, query, key, promises or self.promises, self.ranks)

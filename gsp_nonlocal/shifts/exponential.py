@@ -1,9 +1,9 @@
-"""Graphs of exponential weights, by chunks of rows: never N² numbers at once."""
+"""Products of exponential weights, by chunks of rows: never N² numbers at once."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -14,83 +14,9 @@ from filters.checks import common_batch, require_alike, require_tensor
 from filters.export import apply_function, is_exporting
 from filters.operators.mixing import is_channel_first
 from filters.operators.once import differentiable_once
-from filters.operators.promises import Promises, promised
-from filters.precision import widened
-from gsp_nonlocal.shifts.implicit import ImplicitShift
 
 CHUNK = 2**20
 """Weights that exist at once: 4 MiB in float32, which a processor's cache holds."""
-
-
-class ExponentialShift(ImplicitShift):
-    r"""``S_ij = exp(q_iᵀ k_j − a_i − b_j)``. Time ``N² (R + C)``, memory ``N (R + C)``.
-
-    The offsets ``a`` and ``b`` keep the exponents from overflowing. They are constants: no gradient flows
-    into them. (Where the weights are normalised, they cancel.)
-
-    Args:
-        query: ``q (B, N, R)``.
-        key: ``k (B, N, R)``.
-        row: ``a (B, N, 1)``; by default 0.
-        column: ``b (B, N, 1)``; by default 0.
-        is_symmetric: promise that ``S = Sᵀ``.
-        is_row_stochastic: promise that entries are ``≥ 0`` and rows sum to 1, or to 0.
-        spectral_bound: a bound of ``|μ|``, if one is known.
-        ceiling: what exponents are at most, by their formula; by default nothing is known. An exponent that
-            rounding brings above it counts as the ceiling, and keeps its gradient.
-
-    Raises:
-        TypeError: if the types do not fit.
-        ValueError: if the shapes or devices do not fit.
-
-    Example:
-        >>> q = torch.randn(1, 50, 4)
-        >>> S = ExponentialShift(q, q, is_symmetric=True)
-        >>> torch.allclose(S @ torch.ones(1, 50, 1), (q @ q.mT).exp().sum(-1, keepdim=True))
-        True
-    """
-
-    def __init__(
-        self,
-        query: Tensor,
-        key: Tensor,
-        row: Tensor | None = None,
-        column: Tensor | None = None,
-        *,
-        is_symmetric: bool = False,
-        is_row_stochastic: bool = False,
-        spectral_bound: float | None = None,
-        ceiling: float = math.inf,
-    ) -> None:
-        require_matching(query, key)
-        for name, offset in {"row": row, "column": column}.items():
-            if offset is not None:
-                _require_offset(name, offset, query)
-        super().__init__(query, promised(is_symmetric, is_row_stochastic, spectral_bound))
-        self.query, self.key, self.ceiling = query, key, ceiling
-        self.row = torch.zeros_like(query[..., :1]) if row is None else row.detach()
-        self.column = torch.zeros_like(key[..., :1]) if column is None else column.detach()
-
-    def apply(self, z: Tensor) -> Tensor:
-        return exponential_product(self.query, self.key, z, self.row, self.column, self.ceiling)[0]
-
-    @property
-    def T(self) -> ExponentialShift:  # noqa: N802
-        promises = self.promises.transposed.keywords()
-        return ExponentialShift(self.key, self.query, self.column, self.row, ceiling=self.ceiling, **promises)
-
-    def to_dense(self) -> Tensor:
-        query, key, row, column = map(widened, (self.query, self.key, self.row, self.column))
-        exponents = query @ key.mT - row - column.mT
-        excess = (exponents - self.ceiling).clamp(min=0).detach()
-        return (exponents - excess).exp().to(self.dtype)
-
-    def mapped(
-        self, function: Callable[[Tensor], Tensor], promises: Promises | None = None
-    ) -> ExponentialShift:
-        parts = map(function, (self.query, self.key, self.row, self.column))
-        keywords = (promises or self.promises).keywords()
-        return ExponentialShift(*parts, ceiling=self.ceiling, **keywords)
 
 
 def require_matching(query: Tensor, key: Tensor) -> None:
@@ -103,16 +29,6 @@ def require_matching(query: Tensor, key: Tensor) -> None:
             f"got {tuple(query.shape)} and {tuple(key.shape)}"
         )
     require_alike("exponential weights", query=query, key=key)
-
-
-def _require_offset(name: str, offset: Tensor, query: Tensor) -> None:
-    nodes = query.shape[1]
-    if offset.dim() != 3 or offset.shape[1:] != (nodes, 1):
-        raise ValueError(f"{name} has shape (B, {nodes}, 1), as the queries have, got {tuple(offset.shape)}")
-    own, queries = offset.shape[0], query.shape[0]
-    if own not in (1, queries):
-        raise ValueError(f"{name} has a batch of {own} and the queries of {queries}; equal or 1")
-    require_alike("exponential weights", query=query, **{name: offset})
 
 
 def exponential_product(
@@ -182,16 +98,30 @@ class _ExponentialProduct(torch.autograd.Function):
     @differentiable_once("use shift.to_dense() for it")
     def backward(ctx: Any, grad: Tensor, grad_sums: Tensor, *ignored: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of the class's docstring."""
-        query, key, z, row, column = ctx.saved_tensors
-        grad_query, grad_key, grad_z = _empty(query, query.shape[1]), _zeros(key), _zeros(z)
-        for rows in _chunks(query, key):
-            q, g = query[:, rows], grad[:, rows]
-            weights, _ = _weights(q, key, row[:, rows], column, ctx.ceiling)
-            _add_product(grad_z, weights.mT, g)
-            inner = torch.bmm(g, z.mT).add_(grad_sums[:, rows]).mul_(weights)
-            grad_query[:, rows] = product_like(query, inner, key)
-            _add_product(grad_key, inner.mT, q)
-        return grad_query, grad_key, grad_z, None, None, None
+        gradients = exponential_gradients(*ctx.saved_tensors, ctx.ceiling, grad, grad_sums)
+        return *gradients, None, None, None
+
+
+def exponential_gradients(
+    query: Tensor,
+    key: Tensor,
+    z: Tensor,
+    row: Tensor,
+    column: Tensor | None,
+    ceiling: float,
+    grad: Tensor,
+    grad_sums: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """``q̄``, ``k̄`` and ``z̄`` of ``W z`` and ``W 1``, whose gradients are given."""
+    grad_query, grad_key, grad_z = _empty(query, query.shape[1]), _zeros(key), _zeros(z)
+    for rows in _chunks(query, key):
+        q, g = query[:, rows], grad[:, rows]
+        weights, _ = _weights(q, key, row[:, rows], column, ceiling)
+        _add_product(grad_z, weights.mT, g)
+        inner = torch.bmm(g, z.mT).add_(grad_sums[:, rows]).mul_(weights)
+        grad_query[:, rows] = product_like(query, inner, key)
+        _add_product(grad_key, inner.mT, q)
+    return grad_query, grad_key, grad_z
 
 
 def _chunks(query: Tensor, key: Tensor) -> Iterator[slice]:

@@ -7,11 +7,14 @@ import torch
 from torch import Tensor
 
 from filters.export import is_exporting
+from filters.operators.ranks import ALONE, Ranks
 
 Form = Literal["auto", "dense", "low_rank"]
 
 
-def choose_form(form: Form, num_nodes: int, inner_channels: int) -> Literal["dense", "low_rank"]:
+def choose_form(
+    form: Form, num_nodes: int, inner_channels: int, ranks: Ranks = ALONE
+) -> Literal["dense", "low_rank"]:
     r"""The cheaper association of ``Â = ½ D^{-1/2} (q kᵀ + k qᵀ) D^{-1/2}``, by counted multiply-adds.
 
     For ``N`` nodes, ``r = inner_channels``, a signal of ``r`` channels and ``2r`` output channels, a
@@ -21,21 +24,27 @@ def choose_form(form: Form, num_nodes: int, inner_channels: int) -> Literal["den
     - low-rank: ``2 N r²`` for ``Y``, ``2 N r²`` for the mixing of ``z``, ``4 N r²`` for ``left c``,
 
     so that dense is the cheaper one below ``N = 2r``. Higher orders only widen the gap in favour of
-    low-rank: one more ``N² r`` each, against a Gram matrix of ``3 N r²`` once.
+    low-rank: one more ``N² r`` each, against a Gram matrix of ``3 N r²`` once. Nodes that are divided over
+    processes have no matrix anywhere, so that ``"auto"`` is low-rank for them, however few are here.
 
     Args:
         form: ``"auto"`` to choose; ``"dense"`` and ``"low_rank"`` are returned as they are.
         num_nodes: ``N``.
         inner_channels: ``r``.
+        ranks: the processes that hold the nodes.
 
     Raises:
-        ValueError: for another ``form``.
+        ValueError: for another ``form``; for ``"dense"`` and divided nodes.
 
     Example:
         >>> choose_form("auto", 14 * 14, 512), choose_form("auto", 56 * 56, 128)
         ('dense', 'low_rank')
     """
     require_form(form)
+    if ranks.is_split:
+        if form == "dense":
+            raise ValueError('nodes divided over processes have no dense form; use form="auto" or "low_rank"')
+        return "low_rank"
     if form != "auto":
         return form
     if is_exporting():

@@ -77,7 +77,7 @@ class TransposedShift(ImplicitShift):
     def __init__(self, inner: ImplicitShift) -> None:
         like = torch.empty(0, dtype=inner.dtype, device=inner.device).expand(*inner.shape[:2], 0)
         super().__init__(like, inner.promises.transposed)
-        self.inner = inner
+        self.inner, self.ranks = inner, inner.ranks
 
     def apply(self, z: Tensor) -> Tensor:
         return self.inner.apply_adjoint(z)
@@ -140,7 +140,7 @@ class SumShift(ImplicitShift):
         symmetric = found.symmetric if is_symmetric is None else is_symmetric
         bound = found.bound if spectral_bound is None else spectral_bound
         super().__init__(like, promises or Promises(symmetric, bound=bound))
-        self.terms = tuple(terms)
+        self.terms, self.ranks = tuple(terms), terms[0].ranks
 
     def apply(self, z: Tensor) -> Tensor:
         return sum((term(z) for term in self.terms[1:]), start=self.terms[0](z))

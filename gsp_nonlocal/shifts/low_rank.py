@@ -12,6 +12,7 @@ from torch import Tensor
 from filters.checks import common_batch, require_some_node
 from filters.operators.linear import factorised, matmul_real, on_parts, require_real_floating, symmetrised
 from filters.operators.promises import Promises, promised
+from filters.operators.ranks import ALONE, Ranks, require_whole
 from filters.operators.shift import ShiftOperator, require_same_nodes
 from filters.operators.signal import S, Scalar, SignalMap, on_tensor
 from gsp_nonlocal.shifts.implicit import add
@@ -41,6 +42,9 @@ class LowRankShift(ShiftOperator):
             and there is no core.
         is_row_stochastic: promise that entries are ``≥ 0`` and rows sum to 1, or to 0.
         spectral_bound: a bound of ``|μ|``, if one is known.
+        ranks: the processes that hold the nodes; by default this one, with all of them. Else ``left``,
+            ``right`` and :attr:`shape` are those of the nodes that are here, and what is summed over nodes,
+            ``Y`` and ``G``, is summed over the processes.
 
     Raises:
         TypeError: if a factor is not real floating-point.
@@ -62,10 +66,11 @@ class LowRankShift(ShiftOperator):
         is_symmetric: bool | None = None,
         is_row_stochastic: bool = False,
         spectral_bound: float | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         right = left if right is None else right
         _check_factors(left, right, core)
-        self.left, self.right = left, right
+        self.left, self.right, self.ranks = left, right, ranks
         self.core = core if core is None or core.dim() == 3 else core.unsqueeze(0)
         symmetric = right is left and core is None if is_symmetric is None else is_symmetric
         self.promises = promised(symmetric, is_row_stochastic, spectral_bound)
@@ -97,11 +102,13 @@ class LowRankShift(ShiftOperator):
         signals of one call share it (:class:`gsp_nonlocal.shifts.lazy.Base`).
         """
         same = self.right is self.left
-        return self._through_core(_gram(self.left) if same else self.right.mT @ self.left)
+        return self._through_core(
+            self.ranks.sum(_gram(self.left) if same else self.right.mT @ self.left)
+        )
 
     def project(self, z: Shaped[Tensor, "#B N C"]) -> Shaped[Tensor, "_ R C"]:
         """``Y = core · rightᵀ z``, shape ``(B, R, C)``."""
-        return self._through_core(matmul_real(self.right.mT, z))
+        return self._through_core(self.ranks.sum(matmul_real(self.right.mT, z)))
 
     def signal(self, z: Tensor) -> LowRankSignal:
         """``z`` as a lazy signal, on which a whole filter runs in ``R × C`` numbers."""
@@ -115,7 +122,8 @@ class LowRankShift(ShiftOperator):
     @property
     def T(self) -> LowRankShift:  # noqa: N802
         core = None if self.core is None else self.core.mT
-        return LowRankShift(self.right, self.left, core, **self.promises.transposed.keywords())
+        promises = self.promises.transposed.keywords()
+        return LowRankShift(self.right, self.left, core, ranks=self.ranks, **promises)
 
     def resolvent(self, a: Scalar, b: Scalar) -> SignalMap:
         if isinstance(a, int | float | complex) and a == 0:
@@ -138,7 +146,7 @@ class LowRankShift(ShiftOperator):
     def eigenpairs(self) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
             basis, small = self.compressed()
-            eigenvalues, vectors = torch.linalg.eigh(symmetrised(small))
+            eigenvalues, vectors = map(self.ranks.agreed, torch.linalg.eigh(symmetrised(small)))
             return eigenvalues, basis @ vectors
 
     def compressed(self) -> tuple[Float[Tensor, "B N K"], Float[Tensor, "B K K"]]:
@@ -146,28 +154,30 @@ class LowRankShift(ShiftOperator):
 
         Every eigenvector of ``S`` with ``μ ≠ 0`` is ``Q v`` with an eigenvector ``v`` of the small matrix.
         """
-        basis, factor = torch.linalg.qr(self.left)
-        return basis, self.times_core(factor) @ (self.right.mT @ basis)
+        basis, factor = orthonormalised(self.left, self.ranks)
+        return basis, self.times_core(factor) @ self.ranks.sum(self.right.mT @ basis)
 
     def rotated(self) -> Float[Tensor, "B K K"]:
         """``M = Qᵀ S Q`` with ``S = Q M Qᵀ``, ``Q`` orthonormal, ``K = min(N, 2 R)``; ``R`` of one factor."""
         same = self.right is self.left
         both = self.left if same else torch.cat([self.left, self.right], dim=-1)
-        basis = torch.linalg.qr(both).Q
-        return self.times_core(basis.mT @ self.left) @ (basis.mT @ self.right).mT
+        basis, _ = orthonormalised(both, self.ranks)
+        left, right = (self.ranks.sum(basis.mT @ factor) for factor in (self.left, self.right))
+        return self.times_core(left) @ right.mT
 
     def times_core(self, left: Shaped[Tensor, "#B M R"]) -> Shaped[Tensor, "_ M R"]:
         """``left · core``, of the left factor or of what stands in its place."""
         return left if self.core is None else left @ self.core
 
     def to_dense(self) -> Tensor:
+        require_whole(self.ranks, "the matrix of a graph")
         return self.times_core(self.left) @ self.right.mT
 
     def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> LowRankShift:
         left = function(self.left)
         right = left if self.right is self.left else function(self.right)
         core = None if self.core is None else function(self.core)
-        return LowRankShift(left, right, core, **(promises or self.promises).keywords())
+        return LowRankShift(left, right, core, ranks=self.ranks, **(promises or self.promises).keywords())
 
     def __add__(self, other: ShiftOperator) -> ShiftOperator:
         if not isinstance(other, LowRankShift):
@@ -176,7 +186,8 @@ class LowRankShift(ShiftOperator):
         batch, parts = common_batch(self, other), (self, other)
         left = torch.cat([part.times_core(part.left).expand(batch, -1, -1) for part in parts], dim=-1)
         right = torch.cat([part.right.expand(batch, -1, -1) for part in parts], dim=-1)
-        return LowRankShift(left, right, **Promises.of_sum([self.promises, other.promises]).keywords())
+        promises = Promises.of_sum([self.promises, other.promises]).keywords()
+        return LowRankShift(left, right, ranks=self.ranks, **promises)
 
     def _through_core(self, y: Tensor) -> Tensor:
         core = self.core
@@ -202,6 +213,22 @@ def _check_factors(left: Tensor, right: Tensor, core: Tensor | None) -> None:
         raise ValueError(
             f"core has shape (R, R) or (B, R, R) with B = {batch}, R = {rank}, got {tuple(core.shape)}"
         )
+
+
+def orthonormalised(factor: Float[Tensor, "B N R"], ranks: Ranks) -> tuple[Tensor, Tensor]:
+    """``Q (B, N, K)``, orthonormal over all nodes, and ``T (B, K, R)`` with ``factor = Q T``.
+
+    Of divided nodes every process finds its own ``Q_i T_i``, and all find ``Q' T`` of the ``T_i`` below each
+    other; the rows of ``Q_i Q'_i`` are its own (Demmel, Grigori, Hoemmen, Langou 2012). ``P R²`` numbers
+    travel.
+    """
+    basis, small = torch.linalg.qr(factor)
+    if not ranks.is_split:
+        return basis, small
+    parts = ranks.gathered(small)
+    joint, small = map(ranks.agreed, torch.linalg.qr(torch.cat(parts, dim=-2)))
+    own = joint.split([part.shape[-2] for part in parts], dim=-2)[ranks.place]
+    return basis @ own, small
 
 
 def _gram(factor: Float[Tensor, "B N R"]) -> Float[Tensor, "B R R"]:

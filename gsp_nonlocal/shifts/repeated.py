@@ -14,7 +14,8 @@ from torch import Tensor
 
 from filters.operators.shift import ShiftOperator
 from gsp_nonlocal.shifts.attention import AttentionShift
-from gsp_nonlocal.shifts.exponential import ExponentialShift, exponential_product
+from gsp_nonlocal.shifts.exponential import exponential_product
+from gsp_nonlocal.shifts.exponential_shift import ExponentialShift
 from gsp_nonlocal.shifts.implicit import SumShift
 from gsp_nonlocal.shifts.pooled import Product
 from gsp_nonlocal.shifts.scaled import ScaledShift
@@ -86,11 +87,12 @@ def repeated(shift: ShiftOperator, kept: int = KEPT) -> Repeated:
 
 def _is_plain(shift: ShiftOperator) -> bool:
     """Whether the shift is made of nothing that this file does not know, as a mask would be."""
-    known = {"query", "key", "scale", "row", "column", "ceiling", "promises", "_shape", "_dtype", "_device"}
+    known = {"query", "key", "scale", "row", "column", "ceiling", "promises", "_shape", "_dtype", "_device", "ranks"}
     others = [value for name, value in vars(shift).items() if name not in known]
     return (
         type(shift) in (AttentionShift, ExponentialShift)
         and all(value is None or value is False for value in others)
+        and not shift.ranks.is_split
         and shift.device.type == "cpu"
         and shift.dtype in (torch.float32, torch.float64)
     )

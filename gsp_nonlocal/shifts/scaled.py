@@ -56,7 +56,7 @@ class ScaledShift(ImplicitShift):
         batch = common_batch(inner, left, right)
         like = left.expand(batch, -1, -1)
         super().__init__(like, promised(is_symmetric, is_row_stochastic, spectral_bound))
-        self.inner, self.left, self.right = inner, left, right
+        self.inner, self.left, self.right, self.ranks = inner, left, right, inner.ranks
 
     def apply(self, z: Tensor) -> Tensor:
         return self.left * self.inner(self.right * z)

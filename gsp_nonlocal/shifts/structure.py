@@ -33,6 +33,7 @@ from filters.checks import require_alike
 from filters.operators.linear import symmetrised
 from filters.operators.plain import DenseShift, as_shift, recognised
 from filters.operators.promises import Promises, promised
+from filters.operators.ranks import require_whole
 from filters.operators.shift import ShiftOperator
 from gsp_nonlocal.shifts.attention import AttentionShift
 from gsp_nonlocal.shifts.degrees import to_unit_scale
@@ -90,10 +91,14 @@ def triangular_eigenvalues(shift: ShiftOperator) -> Tensor:
 def rows(shift: ShiftOperator, nodes: Int[Tensor, " M"]) -> Float[Tensor, "B M N"]:
     """``e_iᵀ S`` for all ``i`` of ``nodes``; by default by one product with ``M`` unit vectors.
 
+    Of a low-rank graph that is divided over processes each asks for nodes of its own, and gets the rows of
+    all of them, in the order of the processes, at the columns that it has.
+
     Example:
         >>> rows(DenseShift(torch.eye(3)), torch.tensor([2]))
         tensor([[[0., 0., 1.]]])
     """
+    require_whole(shift.ranks, "rows of such a graph")
     units = torch.zeros(shift.shape[0], shift.shape[-1], len(nodes), dtype=shift.dtype, device=shift.device)
     units[:, nodes, torch.arange(len(nodes), device=nodes.device)] = 1
     return (shift.T @ units).mT
@@ -106,11 +111,13 @@ def _(shift: DenseShift, nodes: Tensor) -> Tensor:
 
 @rows.register
 def _(shift: LowRankShift, nodes: Tensor) -> Tensor:
-    return shift.times_core(shift.left[:, nodes]) @ shift.right.mT
+    left = torch.cat(shift.ranks.gathered(shift.left[:, nodes]), dim=1)
+    return shift.times_core(left) @ shift.right.mT
 
 
 @rows.register
 def _(shift: AttentionShift, nodes: Tensor) -> Tensor:
+    require_whole(shift.ranks, "rows of a softmax graph")
     return torch.softmax(shift.scale * shift.query[:, nodes] @ shift.key.mT, dim=-1)
 
 
@@ -127,6 +134,7 @@ def entries(shift: ShiftOperator, sources: Int[Tensor, "B N K"]) -> Float[Tensor
 
 @entries.register
 def _(shift: LowRankShift, sources: Tensor) -> Tensor:
+    require_whole(shift.ranks, "what picks single edges")
     left = shift.times_core(shift.left)
     batch, nodes, width = sources.shape
     index = sources.reshape(batch, nodes * width, 1).expand(-1, -1, shift.rank)
@@ -169,7 +177,7 @@ def symmetric_part(shift: ShiftOperator | Tensor) -> ShiftOperator:
     if isinstance(shift, DenseShift):
         return DenseShift(symmetrised(shift.matrix), is_symmetric=True)
     if isinstance(shift, LowRankShift):
-        halved = LowRankShift(0.5 * shift.left, shift.right, shift.core)
+        halved = LowRankShift(0.5 * shift.left, shift.right, shift.core, ranks=shift.ranks)
         return (halved + halved.T).promising(Promises(symmetric=True))
     both = SumShift([shift, shift.T], is_symmetric=True)
     ones = torch.ones(1, shift.shape[-1], 1, dtype=shift.dtype, device=shift.device)
@@ -192,7 +200,8 @@ def scaled(
     if isinstance(shift, DenseShift):
         return DenseShift(left * shift.matrix * right.mT, **promises)
     if isinstance(shift, LowRankShift):
-        return LowRankShift(left * shift.left, right * shift.right, shift.core, **promises)
+        factors = left * shift.left, right * shift.right
+        return LowRankShift(*factors, shift.core, ranks=shift.ranks, **promises)
     return ScaledShift(shift, left, right, **promises)
 
 
@@ -206,5 +215,5 @@ def at_unit_scale(shift: ShiftOperator) -> ShiftOperator:
         row, column = to_unit_scale(shift.row, shift.column)
         return HingeShift(row, column, **shift.promises.keywords())
     if isinstance(shift, DenseShift | LowRankShift):
-        return shift.mapped(lambda part: to_unit_scale(part)[0])
+        return shift.mapped(lambda part: to_unit_scale(part, ranks=shift.ranks)[0])
     return shift

@@ -1,0 +1,6 @@
+"""Nonlocal blocks on maps whose positions are divided over processes, exactly: ``docs/scale.md``."""
+
+from gsp_nonlocal.distributed.node_parallel import NodeParallel
+from gsp_nonlocal.distributed.process_ranks import ProcessRanks
+
+__all__ = ["NodeParallel", "ProcessRanks"]
