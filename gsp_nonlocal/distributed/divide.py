@@ -13,10 +13,10 @@ from gsp_nonlocal.distributed.norms import RanksBatchNorm1d, RanksGroupNorm, Ran
 from gsp_nonlocal.distributed.process_ranks import ProcessRanks
 from gsp_nonlocal.nodes import Bias, PointwiseProjection, Positions, PositionsAndChannels
 
+_OVER_A_DIMENSION = ("Softmax", "Softmax2d", "Softmin", "LogSoftmax", "GLU", "MultiheadAttention")
 _ALIKE: tuple[type[nn.Module], ...] = (
-    *(getattr(activation, name) for name in activation.__all__ if not name.startswith(("Soft", "LogSoft"))),
-    *(nn.Softplus, nn.Softshrink, nn.Softsign, nn.Identity, nn.Dropout, nn.AlphaDropout),
-    *(Bias, PointwiseProjection),
+    *(getattr(activation, name) for name in activation.__all__ if name not in _OVER_A_DIMENSION),
+    *(nn.Identity, nn.Dropout, Bias, PointwiseProjection),
 )
 """Modules that act on every node alike."""
 
