@@ -17,6 +17,7 @@ LAYERS = [  # each may import those before it, and itself
     ["gsp_nonlocal.nodes", "gsp_nonlocal.norm"],
     ["gsp_nonlocal.affinity"],
     ["gsp_nonlocal.blocks"],
+    ["gsp_nonlocal.distributed"],
     ["gsp_nonlocal.insert"],
     ["gsp_nonlocal.models"],
     ["gsp_nonlocal"],  # the file itself: names of the layers before

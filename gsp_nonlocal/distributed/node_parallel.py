@@ -80,7 +80,7 @@ class NodeParallel(ParallelStyle):
 
 def _before(ranks: ProcessRanks, sum_gradients: bool, module: nn.Module, args: tuple[Any, ...]) -> None:
     """Before each call that is not compiled: do the parts fit, and is every gradient summed once?"""
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or not ranks.is_split:  # a block that was saved is whole again
         return
     require_parts_of_one_map(ranks, module, args[0])
     if sum_gradients:

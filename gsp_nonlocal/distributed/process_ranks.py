@@ -112,7 +112,8 @@ class ProcessRanks(Ranks):
     @_together
     def agreed(self, value: Tensor) -> Tensor:
         value = value.detach().clone(memory_format=torch.contiguous_format)
-        dist.broadcast(value, group=self.group, group_src=0)
+        numbers = torch.view_as_real(value) if value.is_complex() else value
+        dist.broadcast(numbers, group=self.group, group_src=0)
         return value
 
     def turns(self, *parts: Tensor) -> Iterator[Sequence[Tensor]]:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from filters.checks import require_integer
 from filters.operators.linear import require_real_floating
+from filters.operators.ranks import require_whole
 from gsp_nonlocal.shifts import ShiftOperator, as_shift
 from gsp_nonlocal.shifts.structure import factored, has_closed_spectrum, recognise_symmetry, symmetric_part
 from gsp_nonlocal.spectral.krylov import PATIENCE
@@ -192,6 +193,7 @@ def lanczos_quadrature(
     Exact for polynomials ``p`` up to degree ``2 J − 1``, ``J = min(steps, N)``. The basis is orthogonalised
     in full, twice; a recurrence that ends early leaves nodes of weight 0.
     """
+    require_whole(shift.ranks, "Lanczos quadrature", "use a low-rank affinity")
     steps, shift = min(steps, shift.shape[-1]), shift.prepared()
     start = start.expand(max(len(start), shift.shape[0]), -1, -1)
     batch, _, columns = start.shape
@@ -240,13 +242,13 @@ def _by_eigenvectors(z: Tensor, found: Spectrum) -> Density:
         raise ValueError(_WANTED)
     if found.eigenvectors.is_complex():
         raise ValueError(f"found has complex eigenvectors, of a directed graph; {_WANTED}")
-    energy = (found.eigenvectors.mT.to(z) @ z).square().sum(-1)
-    total = z.square().sum(dim=(1, 2)).unsqueeze(-1)
+    energy = found.ranks.sum(found.eigenvectors.mT.to(z) @ z).square().sum(-1)
+    total = found.ranks.sum(z.square().sum(dim=(1, 2))).unsqueeze(-1)
     rest = (total - energy.sum(-1, keepdim=True)).clamp(min=0.0)  # what no eigenvector holds lies at μ = 0
     share = torch.cat([energy, rest], -1) / total.clamp(min=torch.finfo(torch.float64).tiny)
     paired = found.paired.expand(len(share), -1)
     frequencies = torch.cat([1 - paired, torch.ones_like(rest)], -1)
-    keep = -1 if found.paired.shape[-1] == z.shape[1] else None
+    keep = -1 if found.paired.shape == found.eigenvalues.shape else None
     return Density(frequencies[:, :keep], share[:, :keep])
 
 

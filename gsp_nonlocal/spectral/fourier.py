@@ -7,6 +7,7 @@ from torch import Tensor
 
 from filters.checks import require_tensor
 from filters.operators.linear import factorised
+from filters.operators.ranks import require_whole
 from gsp_nonlocal.spectral.spectrum import Spectrum
 
 WORST = 1e12
@@ -52,7 +53,8 @@ def gft(z: Tensor, found: Spectrum) -> Tensor:
     is_orthonormal = not vectors.is_complex()
     z, vectors = _alike(z, vectors, vectors.shape[-2], "a signal on this graph")
     if is_orthonormal:
-        return vectors.mT @ z
+        return found.ranks.sum(vectors.mT @ z)
+    require_whole(found.ranks, "coefficients in eigenvectors that are not orthogonal", "use a symmetric shift")
     _require_basis(vectors)
     return factorised(vectors)(z)
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from filters.checks import require_tensor
+from filters.operators.ranks import require_whole
 from gsp_nonlocal.shifts import ShiftOperator, as_shift
 from gsp_nonlocal.shifts.structure import rows
 
@@ -53,6 +54,7 @@ def attention_map(
             f"grid {grid} has {prod(grid)} positions, but the graph has {nodes} nodes; "
             "pass the spatial shape of the map that the graph was made from"
         )
+    require_whole(shift.ranks, "a map of one node's row", "use attention_rows(shift, nodes)")
     row = attention_rows(shift, torch.tensor([_flat_index(node, nodes, grid)]))[:, 0]
     return row if grid is None else row.unflatten(-1, grid)
 
@@ -61,7 +63,9 @@ def attention_map(
 def attention_rows(shift: ShiftOperator | Tensor, nodes: Tensor) -> Tensor:
     """``e_iᵀ S``: rows ``i`` of ``S`` for all ``i`` of ``nodes``, without ``S``.
 
-    Costs ``m N R`` on low-rank and attention shifts, and a product with ``m`` unit vectors on others.
+    Costs ``m N R`` on low-rank and attention shifts, and a product with ``m`` unit vectors on others. Of a
+    low-rank graph that is divided over processes each asks for nodes of its own, and gets the rows of all of
+    them, in the order of the processes, at the nodes that it has.
 
     Args:
         shift: any shift, or a plain tensor ``(B, N, N)`` or ``(N, N)``.

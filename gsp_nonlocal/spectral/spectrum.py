@@ -12,6 +12,7 @@ from torch import Tensor
 
 from filters.checks import require_integer
 from filters.operators.linear import is_symmetric, symmetrised
+from filters.operators.ranks import ALONE, Ranks, require_whole
 from filters.operators.solve import ConvergenceError
 from gsp_nonlocal.shifts import LowRankShift, ShiftOperator, as_shift
 from gsp_nonlocal.shifts.structure import (
@@ -51,6 +52,7 @@ class Spectrum:
         is_certified: whether the ``k`` are sure to be the greatest, with their multiplicities: all were
             computed, or random vectors beside what was found led to nothing greater.
         rounding: of the shift's entries: the machine epsilon of its data type.
+        ranks: the processes that hold the nodes; rows of ``eigenvectors`` are those of the nodes here.
     """
 
     eigenvalues: Tensor
@@ -60,6 +62,7 @@ class Spectrum:
     residuals: Tensor | None = None
     is_certified: bool = True
     rounding: float = torch.finfo(torch.float64).eps
+    ranks: Ranks = ALONE
 
     @property
     def frequencies(self) -> Tensor:
@@ -160,6 +163,7 @@ def spectrum(
     chosen = _choose(shift, k, method, eigenvectors, max_nodes)
     if chosen == "krylov":
         assert k is not None
+        require_whole(shift.ranks, "a search by products", "use a low-rank affinity, whose spectrum is exact")
         try:
             return replace(_by_products(extreme_eigenpairs(shift, k), shift, eigenvectors), rounding=rounding)
         except ConvergenceError:
@@ -167,7 +171,7 @@ def spectrum(
                 raise
             chosen = "dense"
     values, vectors = _exact(shift, chosen, eigenvectors, max_nodes)
-    whole = replace(_sorted(values, vectors, shift.shape[-1]), rounding=rounding)
+    whole = replace(_sorted(values, vectors, _nodes(shift)), rounding=rounding, ranks=shift.ranks)
     return whole if k is None else _greatest(whole, k)
 
 
@@ -184,7 +188,7 @@ def _by_products(graphs: list[ExtremePairs], shift: ShiftOperator, eigenvectors:
 
 def _choose(shift: ShiftOperator, k: int | None, method: str, eigenvectors: bool, max_nodes: int) -> str:
     """The method that is meant, or a ``ValueError``."""
-    nodes = shift.shape[-1]
+    nodes = _nodes(shift)
     if method not in get_args(SpectrumMethod):
         raise ValueError(f"unknown method {method!r}; choose one of: {', '.join(get_args(SpectrumMethod))}")
     if k is not None and not 1 <= require_integer("k", k) <= nodes:
@@ -201,6 +205,12 @@ def _choose(shift: ShiftOperator, k: int | None, method: str, eigenvectors: bool
         return "factors"
     most = min(max_nodes, DENSE if shift.is_symmetric else DENSE_DIRECTED)
     return "krylov" if k is not None and nodes > most else "dense"
+
+
+def _nodes(shift: ShiftOperator) -> int:
+    """``N``: of a graph that is divided over processes, all of them."""
+    here = torch.empty(1, shift.shape[-1], 0, dtype=torch.float64, device=shift.device)
+    return int(shift.ranks.count(here))
 
 
 def _exact(shift: ShiftOperator, method: str, eigenvectors: bool, max_nodes: int) -> Eigenpairs:
@@ -226,7 +236,8 @@ def _from_factors(shift: LowRankShift, eigenvectors: bool) -> Eigenpairs:
     values, vectors = _stacked(
         [_solve(one, shift.is_symmetric or (same and is_symmetric(one)), eigenvectors) for one in small]
     )
-    return values, None if vectors is None else basis.to(vectors.dtype) @ vectors
+    values = shift.ranks.agreed(values)
+    return values, None if vectors is None else basis.to(vectors.dtype) @ shift.ranks.agreed(vectors)
 
 
 def _solve(matrix: Shaped[Tensor, "K K"], symmetric: bool, eigenvectors: bool) -> Eigenpairs:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from filters.checks import require_integer
 from filters.operators.plain import as_shift
+from filters.operators.ranks import require_whole
 from filters.precision import widened
 from gsp_nonlocal.shifts import LowRankShift, ShiftOperator
 from gsp_nonlocal.shifts.structure import factored, stored_matrix
@@ -71,12 +72,16 @@ def _of_factors(shift: LowRankShift) -> Float[Tensor, " B"]:
     left, right = widened(shift.left), widened(shift.right)
     eye = torch.eye(shift.rank, dtype=left.dtype, device=left.device)
     core = eye.expand(len(left), -1, -1) if shift.core is None else widened(shift.core)
-    difference = core @ (right.mT @ left) @ core - core
-    norms = (left.mT @ left) @ difference @ (right.mT @ right)
+    within, between, beyond = (
+        shift.ranks.sum(one.mT @ other) for one, other in ((left, left), (right, left), (right, right))
+    )
+    difference = core @ between @ core - core
+    norms = within @ difference @ beyond
     return (norms * difference).sum(dim=(-2, -1)).clamp(min=0)
 
 
 def _estimated(shift: ShiftOperator, probes: int, generator: torch.Generator | None) -> Tensor:
+    require_whole(shift.ranks, "an estimate by random probes", "use a low-rank affinity")
     batch, nodes, _ = shift.shape
     coins = torch.randint(0, 2, (batch, nodes, probes), generator=generator, device=shift.device)
     once = shift(2 * coins.to(shift.dtype) - 1)

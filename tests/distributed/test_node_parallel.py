@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +17,7 @@ from torch.distributed.tensor.parallel import parallelize_module
 
 from gsp_nonlocal.distributed import NodeParallel
 from tests.distributed.cases import MAKE, a_map, build, cut, run, twin, worst
+from tests.distributed.checks import CHECKS, a_process_ends, compiled
 
 WORLD = 4
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5}
@@ -47,18 +50,22 @@ def worker(rank: int, folder: str) -> None:
     dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=WORLD, timeout=patience)
     pairs = DeviceMesh("cpu", [[0, 1], [2, 3]], mesh_dim_names=("pair", "nodes"))
     meshes = {2: pairs["nodes"], 3: DeviceMesh("cpu", [0, 1, 2]), 4: DeviceMesh("cpu", [0, 1, 2, 3])}
-    found: dict[str, list[float]] = {}
+    found: dict[str, list[Any]] = {check.__name__: check(meshes[4]) for check in CHECKS}
+    if rank < 2:
+        found[compiled.__name__] = compiled(meshes[2])
     for size, mesh in meshes.items():
         own = list(MAKE)[rank // 2 :: 2] if size == 2 else WIDE
         for name in own if mesh.get_coordinate() is not None else ():
             for dtype in dtypes(name, size):
                 found[f"{name} {size} {dtype}"] = list(differences(name, dtype, mesh))
+    dist.barrier()
+    found[a_process_ends.__name__] = a_process_ends(meshes[4])
     torch.save(found, Path(folder) / f"{rank}.pt")
-    dist.destroy_process_group()
+    os._exit(0)  # a group of which one has ended is not taken down
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, list[float]]]:
+def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, list[Any]]]:
     """What each of the processes found."""
     folder = tmp_path_factory.mktemp("ranks")
     mp.spawn(worker, args=(str(folder),), nprocs=WORLD)
@@ -72,3 +79,11 @@ def test_divided_nodes_are_as_one(name, size, results):
         found = [result[key] for result in results if key in result]
         assert len(found) == size
         assert max(map(max, found)) <= TOLERANCES[dtype], key
+
+
+@pytest.mark.parametrize("name", [check.__name__ for check in (*CHECKS, compiled, a_process_ends)])
+def test_what_else_holds(name, results):
+    """Maps that do not fit are named, what travels does not grow, spectra, refusals, copies, DDP, …"""
+    found = [result[name] for result in results if name in result]
+    assert found
+    assert not any(found), found

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from filters.operators.ranks import require_whole
 from gsp_nonlocal.shifts import ShiftOperator, as_shift
 from gsp_nonlocal.shifts.exponential import CHUNK
 from gsp_nonlocal.spectral.layout import Layout
@@ -151,6 +152,7 @@ def _chosen(shift: ShiftOperator, nodes: Tensor | None, first: int = 0) -> Tenso
 
 def _row_chunks(shift: ShiftOperator, nodes: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Nodes ``(c,)`` and their rows ``(B, c, N)`` in float64, chunk by chunk."""
+    require_whole(shift.ranks, "a measure of rows")
     require_finite(shift)
     batch, size, _ = shift.shape
     for part in nodes.split(max(1, CHUNK // (batch * size))):

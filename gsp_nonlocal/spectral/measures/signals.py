@@ -37,8 +37,8 @@ def dirichlet_energy(z: Tensor, shift: ShiftOperator | Tensor) -> Tensor:
         tensor([0., 2.])
     """
     unit, shift = _fitted(z, shift)
-    power = unit.square().sum(dim=(-2, -1))
-    rough = (unit * (unit - shift @ unit)).sum(dim=(-2, -1))
+    power = shift.ranks.sum(unit.square().sum(dim=(-2, -1)))
+    rough = shift.ranks.sum((unit * (unit - shift @ unit)).sum(dim=(-2, -1)))
     return (rough / power.masked_fill(power == 0, 1.0)).to(z.dtype)
 
 
@@ -76,8 +76,8 @@ def total_variation(z: Tensor, shift: ShiftOperator | Tensor) -> Tensor:
         tensor([0., 2.])
     """
     unit, shift = _fitted(z, shift)
-    size = unit.abs().sum(dim=(-2, -1))
-    varied = (unit - shift @ unit).abs().sum(dim=(-2, -1))
+    size = shift.ranks.sum(unit.abs().sum(dim=(-2, -1)))
+    varied = shift.ranks.sum((unit - shift @ unit).abs().sum(dim=(-2, -1)))
     return (varied / size.masked_fill(size == 0, 1.0)).to(z.dtype)
 
 
@@ -93,5 +93,5 @@ def _fitted(z: Tensor, shift: ShiftOperator | Tensor) -> tuple[Tensor, ShiftOper
             "turn a feature map (B, C, H, W) into one with x.flatten(2).mT"
         )
     dtype = wide_dtype(z)
-    greatest = z.detach().abs().amax(dim=(-2, -1), keepdim=True).to(dtype)
+    greatest = shift.ranks.greatest(z.detach().abs().amax(dim=(-2, -1), keepdim=True).to(dtype))
     return z.to(dtype) / greatest.masked_fill(greatest == 0, 1.0), shift.to(dtype)
