@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -60,6 +61,10 @@ class Ranks:
     def place(self) -> int:
         """The number of this process among them, from 0."""
         return 0
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Copies and pickles are :data:`ALONE` itself."""
+        return "ALONE"
 
 
 ALONE = Ranks()

@@ -89,7 +89,8 @@ class _BatchNorm(torch.autograd.Function):
 
 def _inner(one: Tensor, other: Tensor) -> Tensor:
     """``Σ one ∘ other`` over samples and nodes, ``(C,)``."""
-    return torch.einsum("bcn,bcn->c", one, other)
+    rows, columns = one.flatten(0, 1).unsqueeze(1), other.flatten(0, 1).unsqueeze(2)
+    return torch.bmm(rows, columns).view(one.shape[:2]).sum(0)
 
 
 class RanksGroupNorm(nn.GroupNorm):
