@@ -4,6 +4,7 @@ from experiments.data.cityscapes import Cityscapes
 from experiments.data.cued_scenes import CuedScenes
 from experiments.data.digits import Digits
 from experiments.data.images import CIFAR10, CIFAR100, CUB, FashionMNIST, ImageData, ImageNet
+from experiments.data.long_videos import LongVideos
 from experiments.data.video import UCF101
 
 __all__ = [
@@ -17,4 +18,5 @@ __all__ = [
     "FashionMNIST",
     "ImageData",
     "ImageNet",
+    "LongVideos",
 ]

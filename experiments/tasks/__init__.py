@@ -3,5 +3,6 @@
 from experiments.tasks.classification import Classification
 from experiments.tasks.segmentation import Segmentation
 from experiments.tasks.semantic_segmentation import SemanticSegmentation
+from experiments.tasks.video_segmentation import VideoSegmentation
 
-__all__ = ["Classification", "Segmentation", "SemanticSegmentation"]
+__all__ = ["Classification", "Segmentation", "SemanticSegmentation", "VideoSegmentation"]

@@ -92,7 +92,7 @@ def normalise_exponential(
     symmetric = normalization == "symmetric" and (average or query is key)
     promises = Promises(symmetric, normalization == "random_walk", 1.0)
     derive = partial(_normalised_exponential, ranks, average, normalization)
-    return DerivedShift(derive, query, key, promises, ranks)
+    return DerivedShift(derive, query, key, promises, ranks=ranks)
 
 
 def _normalised_exponential(

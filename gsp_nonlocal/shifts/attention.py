@@ -83,7 +83,7 @@ class AttentionShift(ImplicitShift):
     @property
     def T(self) -> ImplicitShift:  # noqa: N802
         query, derive = self.scale * self.query, partial(_transposed, self.ranks)
-        return DerivedShift(derive, query, self.key, self.promises.transposed, self.ranks)
+        return DerivedShift(derive, query, self.key, self.promises.transposed, ranks=self.ranks)
 
     def to_dense(self) -> Tensor:
         require_whole(self.ranks, "the matrix of a graph")

@@ -35,6 +35,7 @@ class DerivedShift(ImplicitShift):
         query: Tensor,
         key: Tensor,
         promises: Promises,
+        *,
         ranks: Ranks = ALONE,
     ) -> None:
         super().__init__(query, promises)
@@ -61,4 +62,4 @@ class DerivedShift(ImplicitShift):
     def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> DerivedShift:
         query = function(self.query)
         key = query if self.key is self.query else function(self.key)
-        return DerivedShift(self.derive, query, key, promises or self.promises, self.ranks)
+        return DerivedShift(self.derive, query, key, promises or self.promises, ranks=self.ranks)
