@@ -44,6 +44,8 @@ def divide(block: NonlocalBlock, ranks: ProcessRanks, device_type: str) -> None:
 
 
 def _require_divisible(affinity: Affinity) -> None:
+    if affinity.ranks.is_split:
+        raise ValueError("the nodes of this block are divided already; make a new one to divide it otherwise")
     pooling = getattr(affinity, "sub_sample", None)
     obstacle = affinity.obstacle if pooling is None else f"sub_sample={pooling!r} pools neighbouring positions"
     if obstacle is not None:
