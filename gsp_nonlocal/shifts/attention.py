@@ -12,7 +12,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from filters.checks import common_batch, require_number
 from filters.export import is_exporting
 from filters.operators.promises import Promises
-from filters.operators.ranks import ALONE, Ranks, require_whole
+from filters.operators.ranks import Ranks, require_whole
 from filters.operators.shift import ShiftOperator
 from filters.precision import widened
 from gsp_nonlocal.shifts.derived import DerivedShift
@@ -67,12 +67,13 @@ class AttentionShift(ImplicitShift):
         scale: float = 1.0,
         *,
         promises: Promises | None = None,
-        ranks: Ranks = ALONE,
+        ranks: Ranks | None = None,
     ) -> None:
         require_matching(query, key)
         scale = scale if isinstance(scale, Tensor) else require_number("scale", scale)
         super().__init__(query, promises or SOFTMAX)
-        self.query, self.key, self.scale, self.ranks = query, key, scale, ranks
+        self.query, self.key, self.scale = query, key, scale
+        self.ranks = self.ranks if ranks is None else ranks
 
     def apply(self, z: Tensor) -> Tensor:
         if not self.ranks.is_split:

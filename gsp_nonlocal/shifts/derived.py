@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from filters.operators.promises import Promises
-from filters.operators.ranks import ALONE, Ranks
+from filters.operators.ranks import Ranks
 from filters.operators.shift import ShiftOperator
 from filters.precision import widened
 from gsp_nonlocal.shifts.implicit import ImplicitShift, TransposedShift
@@ -36,10 +36,11 @@ class DerivedShift(ImplicitShift):
         key: Tensor,
         promises: Promises,
         *,
-        ranks: Ranks = ALONE,
+        ranks: Ranks | None = None,
     ) -> None:
         super().__init__(query, promises)
-        self.derive, self.query, self.key, self.ranks = derive, query, key, ranks
+        self.derive, self.query, self.key = derive, query, key
+        self.ranks = self.ranks if ranks is None else ranks
 
     def apply(self, z: Tensor) -> Tensor:
         return self.prepared()(z)

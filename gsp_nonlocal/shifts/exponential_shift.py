@@ -10,7 +10,7 @@ from torch import Tensor
 
 from filters.checks import require_alike
 from filters.operators.promises import Promises, promised
-from filters.operators.ranks import ALONE, Ranks, require_whole
+from filters.operators.ranks import Ranks, require_whole
 from filters.precision import widened
 from gsp_nonlocal.shifts.exponential import require_matching
 from gsp_nonlocal.shifts.implicit import ImplicitShift
@@ -57,14 +57,15 @@ class ExponentialShift(ImplicitShift):
         is_row_stochastic: bool = False,
         spectral_bound: float | None = None,
         ceiling: float = math.inf,
-        ranks: Ranks = ALONE,
+        ranks: Ranks | None = None,
     ) -> None:
         require_matching(query, key)
         for name, offset in {"row": row, "column": column}.items():
             if offset is not None:
                 _require_offset(name, offset, query)
         super().__init__(query, promised(is_symmetric, is_row_stochastic, spectral_bound))
-        self.query, self.key, self.ceiling, self.ranks = query, key, ceiling, ranks
+        self.query, self.key, self.ceiling = query, key, ceiling
+        self.ranks = self.ranks if ranks is None else ranks
         self.row = torch.zeros_like(query[..., :1]) if row is None else row.detach()
         self.column = torch.zeros_like(key[..., :1]) if column is None else column.detach()
 

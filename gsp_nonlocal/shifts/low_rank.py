@@ -12,7 +12,7 @@ from torch import Tensor
 from filters.checks import common_batch, require_some_node
 from filters.operators.linear import factorised, matmul_real, on_parts, require_real_floating, symmetrised
 from filters.operators.promises import Promises, promised
-from filters.operators.ranks import ALONE, Ranks, require_whole
+from filters.operators.ranks import Ranks, require_whole
 from filters.operators.shift import ShiftOperator, require_same_nodes
 from filters.operators.signal import S, Scalar, SignalMap, on_tensor
 from gsp_nonlocal.shifts.implicit import add
@@ -66,11 +66,12 @@ class LowRankShift(ShiftOperator):
         is_symmetric: bool | None = None,
         is_row_stochastic: bool = False,
         spectral_bound: float | None = None,
-        ranks: Ranks = ALONE,
+        ranks: Ranks | None = None,
     ) -> None:
         right = left if right is None else right
         _check_factors(left, right, core)
-        self.left, self.right, self.ranks = left, right, ranks
+        self.left, self.right = left, right
+        self.ranks = self.ranks if ranks is None else ranks
         self.core = core if core is None or core.dim() == 3 else core.unsqueeze(0)
         symmetric = right is left and core is None if is_symmetric is None else is_symmetric
         self.promises = promised(symmetric, is_row_stochastic, spectral_bound)
