@@ -54,7 +54,7 @@ class Ranks:
         yield parts
 
     def returned(self, turn: int, part: Tensor) -> Tensor | None:
-        """The sum over the processes of ``part (B, N, C)``, which belongs to process ``turn``; there alone."""
+        """The sum over all of ``part (B, N, C)``, which belongs to process ``turn``; there alone."""
         return part
 
     @property

@@ -37,8 +37,8 @@ class ShiftOperator(ABC):
     Attributes:
         promises: what is known of ``S`` by construction. It is set once, when the shift is made, and handed
             on whole to whatever is made of it; a shift is never changed.
-        ranks: the processes that hold its nodes; by default this one alone. (Constructors take ``None`` for it:
-            ``torch.compile`` does not know an object that stands as a default.)
+        ranks: the processes that hold its nodes; by default this one alone. (Constructors take ``None`` for
+            it: ``torch.compile`` does not know an object that stands as a default.)
     """
 
     promises: Promises = Promises()

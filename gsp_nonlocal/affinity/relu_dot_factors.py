@@ -44,9 +44,7 @@ def relu_dot_shift(
         require_room(embeddings)
         return DenseShift(_dense_affinity(embeddings.relu()), is_symmetric=True, spectral_bound=1.0)
     factor, *_ = apply_function(NormalisedReLU, embeddings, ranks)
-    return LowRankShift(
-        factor, core=swap_halves(factor), is_symmetric=True, spectral_bound=1.0, ranks=ranks
-    )
+    return LowRankShift(factor, core=swap_halves(factor), is_symmetric=True, spectral_bound=1.0, ranks=ranks)
 
 
 def swap_halves(features: Float[Tensor, "B N R"]) -> Float[Tensor, "R R"]:

@@ -47,7 +47,9 @@ def _require_divisible(affinity: Affinity) -> None:
     if affinity.ranks.is_split:
         raise ValueError("the nodes of this block are divided already; make a new one to divide it otherwise")
     pooling = getattr(affinity, "sub_sample", None)
-    obstacle = affinity.obstacle if pooling is None else f"sub_sample={pooling!r} pools neighbouring positions"
+    obstacle = (
+        affinity.obstacle if pooling is None else f"sub_sample={pooling!r} pools neighbouring positions"
+    )
     if obstacle is not None:
         raise ValueError(
             f"the nodes of {type(affinity).__name__} cannot be divided over processes: {obstacle}; use SNL, "

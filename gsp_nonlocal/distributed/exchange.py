@@ -37,7 +37,8 @@ class Brought(NamedTuple):
         dtype = DTYPES.index(x.dtype) if x.dtype in DTYPES else -1
         autocast = torch.is_autocast_enabled(x.device.type)
         nodes = int(x.shape[2:].numel() > 0)
-        return cls(*x.shape[:2], dtype, int(autocast), nodes, int(learns), int(module.training), 1)
+        samples, channels = x.shape[:2]
+        return cls(samples, channels, dtype, int(autocast), nodes, int(learns), int(module.training), 1)
 
     def __str__(self) -> str:
         if not self.is_map:

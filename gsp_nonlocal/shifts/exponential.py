@@ -98,7 +98,8 @@ class _ExponentialProduct(torch.autograd.Function):
     @differentiable_once("use shift.to_dense() for it")
     def backward(ctx: Any, grad: Tensor, grad_sums: Tensor, *ignored: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of the class's docstring."""
-        gradients = exponential_gradients(*ctx.saved_tensors, ctx.ceiling, grad, grad_sums)
+        query, key, z, row, column = ctx.saved_tensors
+        gradients = exponential_gradients(query, key, z, row, column, ctx.ceiling, grad, grad_sums)
         return *gradients, None, None, None
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from filters.operators.shift import ShiftOperator
 from gsp_nonlocal.shifts.attention import AttentionShift
-from gsp_nonlocal.shifts.exponential import ExponentialShift
+from gsp_nonlocal.shifts.exponential_shift import ExponentialShift
 from gsp_nonlocal.shifts.implicit import SumShift
 from gsp_nonlocal.shifts.scaled import ScaledShift
 

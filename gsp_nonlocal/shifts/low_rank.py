@@ -103,9 +103,7 @@ class LowRankShift(ShiftOperator):
         signals of one call share it (:class:`gsp_nonlocal.shifts.lazy.Base`).
         """
         same = self.right is self.left
-        return self._through_core(
-            self.ranks.sum(_gram(self.left) if same else self.right.mT @ self.left)
-        )
+        return self._through_core(self.ranks.sum(_gram(self.left) if same else self.right.mT @ self.left))
 
     def project(self, z: Shaped[Tensor, "#B N C"]) -> Shaped[Tensor, "_ R C"]:
         """``Y = core · rightᵀ z``, shape ``(B, R, C)``."""

@@ -87,7 +87,19 @@ def repeated(shift: ShiftOperator, kept: int = KEPT) -> Repeated:
 
 def _is_plain(shift: ShiftOperator) -> bool:
     """Whether the shift is made of nothing that this file does not know, as a mask would be."""
-    known = {"query", "key", "scale", "row", "column", "ceiling", "promises", "_shape", "_dtype", "_device", "ranks"}
+    known = {
+        "query",
+        "key",
+        "scale",
+        "row",
+        "column",
+        "ceiling",
+        "promises",
+        "_shape",
+        "_dtype",
+        "_device",
+        "ranks",
+    }
     others = [value for name, value in vars(shift).items() if name not in known]
     return (
         type(shift) in (AttentionShift, ExponentialShift)

@@ -54,7 +54,9 @@ def gft(z: Tensor, found: Spectrum) -> Tensor:
     z, vectors = _alike(z, vectors, vectors.shape[-2], "a signal on this graph")
     if is_orthonormal:
         return found.ranks.sum(vectors.mT @ z)
-    require_whole(found.ranks, "coefficients in eigenvectors that are not orthogonal", "use a symmetric shift")
+    require_whole(
+        found.ranks, "coefficients in eigenvectors that are not orthogonal", "use a symmetric shift"
+    )
     _require_basis(vectors)
     return factorised(vectors)(z)
 

@@ -26,7 +26,7 @@ from gsp_nonlocal.affinity import EmbeddedGaussian, ReLUDot
 from gsp_nonlocal.distributed import NodeParallel
 from gsp_nonlocal.distributed.scale import Block
 from gsp_nonlocal.shifts.structure import rows
-from gsp_nonlocal.spectral import dirichlet_energy, gft, signal_density, spectrum, total_variation
+from gsp_nonlocal.spectral import dirichlet_energy, signal_density, spectrum, total_variation
 from gsp_nonlocal.spectral.measures import asymmetry
 from gsp_nonlocal.spectral.stability import stable_penalty
 from tests.cases.blocks import open_gates
@@ -72,7 +72,7 @@ def maps_that_do_not_fit(mesh: DeviceMesh) -> list[str]:
 
 
 def numbers_sent(mesh: DeviceMesh) -> list[str]:
-    """As many for 10³ nodes as for 10⁵, and those of the model on paper; with a resolvent ``R² + R C`` too."""
+    """As many for 10³ nodes as for 10⁵, and those of the model on paper; with a resolvent, too."""
     channels, wrong = 16, []
     for order in (1, 3):
         sizes = [_sent(mesh, partial(SNL, channels, order=order), nodes) for nodes in (10**3, 10**5)]
@@ -109,7 +109,7 @@ def spectra(mesh: DeviceMesh) -> list[str]:
         pair = [(one, x), (many, _part(x, mesh))]
         with torch.no_grad():
             whole, part = ([block.shift(z), z.mT] for block, z in pair)
-        nodes = torch.tensor([place == 0]).nonzero().flatten()  # the first asks for a row, the others for none
+        nodes = torch.tensor([place == 0]).nonzero().flatten()  # the first asks, the others do not
         asked = [rows(whole[0], torch.tensor([0])), rows(part[0], nodes)]
         found[f"{name}: rows"] = _part(asked[0], mesh), asked[1]
         for question in (spectrum_of, energies, density, measures):
@@ -145,7 +145,10 @@ def refusals(mesh: DeviceMesh) -> list[str]:
         "name the block itself": (lambda: nn.Linear(3, 3), TypeError),
         "is_pointwise": (lambda: SNL(8, norm=lambda c: nn.Softmax(-1)), ValueError),
         "dense form": (lambda: SNL(8, form="dense"), ValueError),
-        "a resolvent by iteration": (partial(NonlocalBlock, 8, affinity=EmbeddedGaussian, filter=Cayley), ValueError),
+        "a resolvent by iteration": (
+            partial(NonlocalBlock, 8, affinity=EmbeddedGaussian, filter=Cayley),
+            ValueError,
+        ),
     }
     x = torch.zeros(1, 8, 4, dtype=torch.float64)
     wrong = []
@@ -262,7 +265,9 @@ def long_video(mesh: DeviceMesh) -> list[str]:
     task.divide(mesh)
     found = trained(task, (mesh.get_local_rank(), mesh.size()))
     dist.all_reduce(found)
-    return [] if torch.allclose(found / mesh.size(), alone, rtol=1e-10) else [f"{found / mesh.size()}, {alone}"]
+    return (
+        [] if torch.allclose(found / mesh.size(), alone, rtol=1e-10) else [f"{found / mesh.size()}, {alone}"]
+    )
 
 
 def a_process_ends(mesh: DeviceMesh) -> list[str]:
