@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from filters.operators.ranks import ALONE
+from filters.operators.ranks import ALL_HERE
 from filters.precision import without_autocast
 
 
@@ -56,7 +56,7 @@ def require_norm(norm: nn.Module) -> nn.Module:
 def _require_several(norm: nn.Module, signal: Tensor) -> None:
     """Refuse a map of one position where it leaves one number to a mean and a deviation."""
     for module in norm.modules():
-        if isinstance(module, nn.SyncBatchNorm) or getattr(module, "ranks", ALONE).is_split:
+        if isinstance(module, nn.SyncBatchNorm) or getattr(module, "ranks", ALL_HERE).is_split:
             continue  # other processes have more
         if isinstance(module, nn.GroupNorm) and module.num_channels == module.num_groups:
             raise ValueError(

@@ -63,11 +63,11 @@ class Ranks:
         return 0
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        """Copies and pickles are :data:`ALONE` itself."""
-        return "ALONE"
+        """Copies and pickles are :data:`ALL_HERE` itself."""
+        return "ALL_HERE"
 
 
-ALONE = Ranks()
+ALL_HERE = Ranks()
 """This process has all nodes."""
 
 

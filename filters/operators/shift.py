@@ -21,7 +21,7 @@ from torch import Tensor
 
 from filters.checks import require_alike
 from filters.operators.promises import Promises
-from filters.operators.ranks import ALONE, Ranks, require_whole
+from filters.operators.ranks import ALL_HERE, Ranks, require_whole
 from filters.operators.signal import S, Scalar, Signal, SignalMap, map_of_tensors
 from filters.operators.solve import iterate_resolvent
 from filters.precision import wide_dtype
@@ -42,7 +42,7 @@ class ShiftOperator(ABC):
     """
 
     promises: Promises = Promises()
-    ranks: Ranks = ALONE
+    ranks: Ranks = ALL_HERE
 
     @property
     def is_symmetric(self) -> bool:

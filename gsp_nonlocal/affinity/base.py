@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from filters.checks import require_integer, require_number
 from filters.operators.promises import Promises
-from filters.operators.ranks import ALONE, Ranks
+from filters.operators.ranks import ALL_HERE, Ranks
 from filters.operators.shift import ShiftOperator
 from filters.precision import wide_dtype, without_autocast
 from gsp_nonlocal.affinity.normalization import Normalization, Symmetrization, normalise
@@ -44,7 +44,7 @@ class Affinity(nn.Module, ABC):
     formula: str = "?"
     edges: str = "all pairs"
     obstacle: str | None = "it does not say how it meets nodes of other processes"
-    ranks: Ranks = ALONE
+    ranks: Ranks = ALL_HERE
 
     @property
     def time(self) -> str:

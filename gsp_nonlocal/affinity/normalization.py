@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from filters.operators.promises import Promises
-from filters.operators.ranks import ALONE, Ranks
+from filters.operators.ranks import ALL_HERE, Ranks
 from filters.operators.shift import ShiftOperator
 from gsp_nonlocal.shifts import AttentionShift, ExponentialShift, SumShift, scaled
 from gsp_nonlocal.shifts.attention import SOFTMAX
@@ -72,7 +72,7 @@ def normalise_exponential(
     key: Tensor,
     symmetrization: Symmetrization,
     normalization: Normalization,
-    ranks: Ranks = ALONE,
+    ranks: Ranks = ALL_HERE,
 ) -> ShiftOperator:
     r"""The shift of ``M_ij = exp(q_iᵀ k_j)``, with weights and degrees below overflow at any scale.
 

@@ -11,14 +11,14 @@ from torch import Tensor
 from filters.export import apply_function
 from filters.operators.linear import symmetrised
 from filters.operators.once import differentiable_once
-from filters.operators.ranks import ALONE, Ranks
+from filters.operators.ranks import ALL_HERE, Ranks
 from gsp_nonlocal.shifts import DenseShift, Form, LowRankShift, ShiftOperator, choose_form
 from gsp_nonlocal.shifts.degrees import inverse_sqrt_degree, power_below, root_below
 from gsp_nonlocal.shifts.form import require_room
 
 
 def relu_dot_shift(
-    embeddings: Float[Tensor, "B N R"], form: Form = "auto", ranks: Ranks = ALONE
+    embeddings: Float[Tensor, "B N R"], form: Form = "auto", ranks: Ranks = ALL_HERE
 ) -> ShiftOperator:
     r"""``Â = D^{-1/2} ½(q kᵀ + k qᵀ) D^{-1/2}`` with ``[q, k] = relu(embeddings)``, exactly.
 
@@ -55,7 +55,7 @@ def swap_halves(features: Float[Tensor, "B N R"]) -> Float[Tensor, "R R"]:
 
 
 def _dense_affinity(features: Float[Tensor, "B N R"]) -> Float[Tensor, "B N N"]:
-    column, root = _scales(features, ALONE)
+    column, root = _scales(features, ALL_HERE)
     query, key = (features * column / root.square()).chunk(2, dim=-1)
     symmetric = symmetrised(query @ key.mT)
     scale = root * inverse_sqrt_degree(symmetric @ root.square())

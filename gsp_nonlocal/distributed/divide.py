@@ -9,7 +9,7 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 
 from gsp_nonlocal.affinity import Affinity
 from gsp_nonlocal.blocks import NonlocalBlock
-from gsp_nonlocal.distributed.norms import RanksBatchNorm1d, RanksGroupNorm, RanksInstanceNorm1d
+from gsp_nonlocal.distributed.norms_over_ranks import RanksBatchNorm1d, RanksGroupNorm, RanksInstanceNorm1d
 from gsp_nonlocal.distributed.process_ranks import ProcessRanks
 from gsp_nonlocal.nodes import Bias, PointwiseProjection, Positions, PositionsAndChannels
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gsp_nonlocal.distributed.process_ranks import ProcessRanks
 
-DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+_DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 
 class Brought(NamedTuple):
@@ -34,7 +34,7 @@ class Brought(NamedTuple):
         learns = torch.is_grad_enabled() and (
             x.requires_grad or any(p.requires_grad for p in module.parameters())
         )
-        dtype = DTYPES.index(x.dtype) if x.dtype in DTYPES else -1
+        dtype = _DTYPES.index(x.dtype) if x.dtype in _DTYPES else -1
         autocast = torch.is_autocast_enabled(x.device.type)
         nodes = int(x.shape[2:].numel() > 0)
         samples, channels = x.shape[:2]
@@ -44,7 +44,7 @@ class Brought(NamedTuple):
         if not self.is_map:
             return "no map (B, C, *spatial)"
         words = [f"batch {self.samples}", f"{self.channels} channels"]
-        words.append(str(DTYPES[self.dtype]) if self.dtype >= 0 else "another data type")
+        words.append(str(_DTYPES[self.dtype]) if self.dtype >= 0 else "another data type")
         words += ["autocast"] * self.autocast + ["no positions"] * (not self.has_nodes)
         words.append("with gradients" if self.learns else "without gradients")
         return ", ".join([*words, "in training" if self.training else "in evaluation"])

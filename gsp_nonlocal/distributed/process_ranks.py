@@ -10,17 +10,17 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from filters.operators.ranks import ALONE, Ranks
+from filters.operators.ranks import ALL_HERE, Ranks
 
-P = ParamSpec("P")
-T = TypeVar("T")
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
-def _together(collective: Callable[P, T]) -> Callable[P, T]:
+def _together(collective: Callable[_P, _T]) -> Callable[_P, _T]:
     """Decorate a method whose collectives fail where another process has ended or stays away."""
 
     @wraps(collective)
-    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+    def run(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         if torch.compiler.is_compiling():
             return collective(*args, **kwargs)
         try:
@@ -50,7 +50,7 @@ class ProcessRanks(Ranks):
     Sums are all-reduced, and so are their cotangents: each process has the gradients of its own nodes, and
     of its copy of the weights a part that adds up over the processes.
 
-    A copy by ``copy.deepcopy`` is the same object. Saved whole by ``torch.save`` it is read as :data:`ALONE`:
+    A copy by ``copy.deepcopy`` is the same object. Saved by ``torch.save`` it is read as :data:`ALL_HERE`:
     a group belongs to its processes.
 
     Args:
@@ -142,7 +142,7 @@ class ProcessRanks(Ranks):
         return torch.device("cuda", torch.cuda.current_device())
 
     @_together
-    def told(self, value: T) -> list[tuple[int, T]]:
+    def told(self, value: _T) -> list[tuple[int, _T]]:
         """The number of each process in the world, and its ``value``: for messages."""
         values: list[Any] = [None] * self.size
         dist.all_gather_object(values, value, group=self.group)
@@ -171,7 +171,7 @@ class ProcessRanks(Ranks):
 
 
 def _alone() -> Ranks:
-    return ALONE
+    return ALL_HERE
 
 
 class _Sum(torch.autograd.Function):

@@ -44,7 +44,7 @@ H100 = Machine()
 
 
 @dataclass(frozen=True)
-class Block:
+class PaperBlock:
     """SNL of ``C`` channels and width ``r`` on one map; ``R = 2 r``.
 
     Attributes:
@@ -107,23 +107,23 @@ def _level(size: float, devices: int, latency: float, rate: float) -> float:
     return 2 * ceil(log2(devices)) * latency + 2 * (devices - 1) / devices * size / rate
 
 
-def computing(nodes: float, devices: int, block: Block, machine: Machine = H100) -> float:
+def computing(nodes: float, devices: int, block: PaperBlock, machine: Machine = H100) -> float:
     """Seconds that each device computes in a step: products and memory one after the other."""
     return nodes / devices * (block.flops / machine.flops + block.traffic / machine.memory_rate)
 
 
-def talking(devices: int, block: Block, machine: Machine = H100) -> float:
+def talking(devices: int, block: PaperBlock, machine: Machine = H100) -> float:
     """Seconds of the all-reduces of a step, none of them hidden behind computing."""
     return sum(all_reduce(numbers, devices, machine) for numbers in block.sent)
 
 
-def ring_bytes(nodes: float, devices: int, block: Block) -> float:
+def ring_bytes(nodes: float, devices: int, block: PaperBlock) -> float:
     """Bytes that come to each device in a step of ring attention of width ``r``: keys and values forward,
     again backward, and their gradients."""
     return 3 * (devices - 1) / devices * nodes * block.batch * 2 * block.inner * NUMBER
 
 
-def steps(block: Block, machine: Machine = H100) -> str:
+def steps(block: PaperBlock, machine: Machine = H100) -> str:
     """A Markdown table: milliseconds of a step, and the share of the all-reduces in it."""
     lines = [["nodes", "1 device", *(f"{p:,} devices" for p in DEVICES[1:])]]
     for nodes in NODES:
@@ -137,7 +137,7 @@ def steps(block: Block, machine: Machine = H100) -> str:
     return _table(lines)
 
 
-def travelling(block: Block) -> str:
+def travelling(block: PaperBlock) -> str:
     """A Markdown table: bytes that come to a device in a step, of SNL and of ring attention, on 8 devices."""
     own = NUMBER * sum(block.sent)
     lines = [["nodes", "SNL", "ring attention", "ratio"]]
@@ -147,7 +147,7 @@ def travelling(block: Block) -> str:
     return _table(lines)
 
 
-def thresholds(block: Block, machine: Machine = H100) -> str:
+def thresholds(block: PaperBlock, machine: Machine = H100) -> str:
     """A Markdown table: from how many nodes a device on the all-reduces are below a tenth of a step."""
     lines = [["devices", "all-reduces of a step", "nodes a device", "nodes in all"]]
     for devices in DEVICES[1:]:
@@ -165,4 +165,4 @@ def _table(lines: Sequence[Sequence[str]]) -> str:
 
 
 if __name__ == "__main__":
-    print(steps(Block()), thresholds(Block()), travelling(Block()), sep="\n\n")
+    print(steps(PaperBlock()), thresholds(PaperBlock()), travelling(PaperBlock()), sep="\n\n")

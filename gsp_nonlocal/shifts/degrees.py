@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from filters.export import is_exporting
-from filters.operators.ranks import ALONE, Ranks
+from filters.operators.ranks import ALL_HERE, Ranks
 
 
 def power_below(x: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ def _exponent(x: Tensor) -> Tensor:
     return torch.frexp(x.detach()).exponent
 
 
-def to_unit_scale(*parts: Tensor, ranks: Ranks = ALONE) -> tuple[Tensor, ...]:
+def to_unit_scale(*parts: Tensor, ranks: Ranks = ALL_HERE) -> tuple[Tensor, ...]:
     """The tensors ``(B, N, R)``, each sample divided by one power of two, close to its greatest modulus."""
     greatest = torch.stack([part.detach().abs().amax(dim=(1, 2), keepdim=True) for part in parts]).amax(0)
     inverse = power_below(ranks.greatest(greatest)).reciprocal()

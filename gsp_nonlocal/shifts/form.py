@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from filters.export import is_exporting
-from filters.operators.ranks import ALONE, Ranks
+from filters.operators.ranks import ALL_HERE, Ranks
 
 Form = Literal["auto", "dense", "low_rank"]
 
 
 def choose_form(
-    form: Form, num_nodes: int, inner_channels: int, ranks: Ranks = ALONE
+    form: Form, num_nodes: int, inner_channels: int, ranks: Ranks = ALL_HERE
 ) -> Literal["dense", "low_rank"]:
     r"""The cheaper association of ``Â = ½ D^{-1/2} (q kᵀ + k qᵀ) D^{-1/2}``, by counted multiply-adds.
 

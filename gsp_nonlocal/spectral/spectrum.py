@@ -12,7 +12,7 @@ from torch import Tensor
 
 from filters.checks import require_integer
 from filters.operators.linear import is_symmetric, symmetrised
-from filters.operators.ranks import ALONE, Ranks, require_whole
+from filters.operators.ranks import ALL_HERE, Ranks, require_whole
 from filters.operators.solve import ConvergenceError
 from gsp_nonlocal.shifts import LowRankShift, ShiftOperator, as_shift
 from gsp_nonlocal.shifts.structure import (
@@ -62,7 +62,7 @@ class Spectrum:
     residuals: Tensor | None = None
     is_certified: bool = True
     rounding: float = torch.finfo(torch.float64).eps
-    ranks: Ranks = ALONE
+    ranks: Ranks = ALL_HERE
 
     @property
     def frequencies(self) -> Tensor:

@@ -24,7 +24,7 @@ from filters import Cayley
 from gsp_nonlocal import CC, NL, NS, SNL, NonlocalBlock, insert_blocks
 from gsp_nonlocal.affinity import EmbeddedGaussian, ReLUDot
 from gsp_nonlocal.distributed import NodeParallel
-from gsp_nonlocal.distributed.scale import Block
+from gsp_nonlocal.distributed.scale import PaperBlock
 from gsp_nonlocal.shifts.structure import rows
 from gsp_nonlocal.spectral import dirichlet_energy, signal_density, spectrum, total_variation
 from gsp_nonlocal.spectral.measures import asymmetry
@@ -76,11 +76,11 @@ def numbers_sent(mesh: DeviceMesh) -> list[str]:
     channels, wrong = 16, []
     for order in (1, 3):
         sizes = [_sent(mesh, partial(SNL, channels, order=order), nodes) for nodes in (10**3, 10**5)]
-        paper = Block(channels, channels // 2, order).sent
+        paper = PaperBlock(channels, channels // 2, order).sent
         if not sorted(sizes[0]) == sorted(sizes[1]) == sorted(paper):
             wrong.append(f"order {order}: {sizes}, on paper {paper}")
     few, many = (sum(_sent(mesh, partial(SNL, channels, filter=Cayley), n)) for n in (10**3, 10**5))
-    most = sum(Block(channels, channels // 2, order=3).sent)
+    most = sum(PaperBlock(channels, channels // 2, order=3).sent)
     return wrong if few == many <= most else [*wrong, f"cayley: {few}, {many}"]
 
 

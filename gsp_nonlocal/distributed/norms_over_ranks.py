@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from filters.operators.ranks import ALONE, Ranks
+from filters.operators.ranks import ALL_HERE, Ranks
 
 
 class RanksBatchNorm1d(nn.BatchNorm1d):
@@ -18,7 +18,7 @@ class RanksBatchNorm1d(nn.BatchNorm1d):
     ``2 C`` backward.
     """
 
-    ranks: Ranks = ALONE
+    ranks: Ranks = ALL_HERE
 
     def forward(self, input: Tensor) -> Tensor:
         """``(B, C, N) -> (B, C, N)``."""
@@ -97,7 +97,7 @@ class RanksGroupNorm(nn.GroupNorm):
     """``nn.GroupNorm`` of ``x (B, C, N)`` with the nodes of all ``ranks``; its state is that of
     ``nn.GroupNorm``."""
 
-    ranks: Ranks = ALONE
+    ranks: Ranks = ALL_HERE
 
     def forward(self, input: Tensor) -> Tensor:
         """``(B, C, N) -> (B, C, N)``."""
@@ -112,7 +112,7 @@ class RanksInstanceNorm1d(nn.InstanceNorm1d):
     """``nn.InstanceNorm1d`` of ``x (B, C, N)`` with the nodes of all ``ranks``, without running statistics;
     its state is that of ``nn.InstanceNorm1d``."""
 
-    ranks: Ranks = ALONE
+    ranks: Ranks = ALL_HERE
 
     def forward(self, input: Tensor) -> Tensor:
         """``(B, C, N) -> (B, C, N)``."""
