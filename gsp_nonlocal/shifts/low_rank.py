@@ -14,6 +14,7 @@ from filters.operators.linear import factorised, matmul_real, on_parts, require_
 from filters.operators.promises import Promises, promised
 from filters.operators.shift import ShiftOperator, require_same_nodes
 from filters.operators.signal import S, Scalar, SignalMap, on_tensor
+from gsp_nonlocal.shifts.gram import gram
 from gsp_nonlocal.shifts.implicit import add
 from gsp_nonlocal.shifts.lazy import Base, LowRankSignal
 
@@ -97,7 +98,7 @@ class LowRankShift(ShiftOperator):
         signals of one call share it (:class:`gsp_nonlocal.shifts.lazy.Base`).
         """
         same = self.right is self.left
-        return self._through_core(_gram(self.left) if same else self.right.mT @ self.left)
+        return self._through_core(gram(self.left) if same else self.right.mT @ self.left)
 
     def project(self, z: Shaped[Tensor, "#B N C"]) -> Shaped[Tensor, "_ R C"]:
         """``Y = core · rightᵀ z``, shape ``(B, R, C)``."""
@@ -202,13 +203,3 @@ def _check_factors(left: Tensor, right: Tensor, core: Tensor | None) -> None:
         raise ValueError(
             f"core has shape (R, R) or (B, R, R) with B = {batch}, R = {rank}, got {tuple(core.shape)}"
         )
-
-
-def _gram(factor: Float[Tensor, "B N R"]) -> Float[Tensor, "B R R"]:
-    """``factorᵀ factor``, computing three of its four blocks: the fourth is a transpose."""
-    half = factor.shape[-1] // 2
-    first, second = factor[..., :half], factor[..., half:]
-    cross = first.mT @ second
-    top = torch.cat([first.mT @ first, cross], dim=-1)
-    bottom = torch.cat([cross.mT, second.mT @ second], dim=-1)
-    return torch.cat([top, bottom], dim=-2)

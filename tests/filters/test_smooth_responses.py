@@ -1,4 +1,4 @@
-"""A smooth response on a low-rank graph is a polynomial to rounding: as right as by eigenpairs, without them."""
+"""A smooth response on a low-rank graph is a polynomial to rounding: as right as by eigenpairs."""
 
 import copy
 
@@ -84,7 +84,7 @@ def test_it_is_the_function_by_eigenpairs(name, factors, dtype):
 @pytest.mark.parametrize("graph", GRAPHS)
 @pytest.mark.parametrize("name", SMOOTH)
 def test_its_gradient_is_that_by_eigenpairs_where_eigenvalues_repeat(name, graph, dtype):
-    """In float32 within a few units of what rounding the entries alone makes of it, by eigenpairs in float64."""
+    """In float32 within a few units of what rounding of the entries alone makes of it, by eigenpairs."""
     values, vectors = torch.linalg.eigh(GRAPHS[graph])
     kept = values.abs() > 0.3
     leaf, core = vectors[:, kept][None], torch.diag(values[kept])
