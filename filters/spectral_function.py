@@ -14,7 +14,8 @@ from filters.checks import require_order
 from filters.composition import GraphFilter
 from filters.contract import is_built
 from filters.interpolant import Interpolant
-from filters.matrix_function import Gains, applied, probes
+from filters.matrix_function import applied, probes
+from filters.operators.gains import Gains
 from filters.operators.shift import ShiftOperator
 from filters.operators.signal import Signal, materialise
 from filters.polynomial import three_terms
@@ -105,6 +106,9 @@ class SpectralFunction(GraphFilter):
         smooth = self._as_polynomial(shift, z)
         if smooth is not None:
             return _chebyshev_sum(smooth.coefficients, shift, z)
+        small = shift.function(z, lambda mu: self._gains(mu, _width(shift, mu)))
+        if small is not None:
+            return small
         exact = shift.to(torch.float64)
         pairs = _eigenpairs(exact)
         if pairs is None:
@@ -114,12 +118,17 @@ class SpectralFunction(GraphFilter):
 
     def _exact(self, shift: ShiftOperator, z: Tensor, mu: Tensor, basis: Tensor, width: Tensor) -> Tensor:
         """``g(L) z`` by the eigenpairs; gradients reach ``S`` through one product with constants."""
+        gains = self._gains(mu, width)
+        shifted = shift(probes(z, basis)) if torch.is_grad_enabled() else basis
+        return applied(z, shifted, basis, gains)
+
+    def _gains(self, mu: Tensor, width: Tensor) -> Gains:
+        """The response at the eigenvalues ``μ (B, K)``, known up to ``width (B, 1)``."""
         ones, unit = torch.ones_like(mu[:, :1]), rounding(self.gain, 1 - mu)
         frequencies = (within(1 - mu, width), ones)
         found = [(lam, *values_and_slopes(self.gain, lam, width, unit)) for lam in frequencies]
         self._require_finite(mu, found[0][1])
-        shifted = shift(probes(z, basis)) if torch.is_grad_enabled() else basis
-        return applied(z, shifted, basis, Gains(unit, *found[0], *found[1]))
+        return Gains(unit, *found[0], *found[1])
 
     def _require_finite(self, mu: Tensor, gains: Tensor) -> None:
         if torch.compiler.is_compiling() or gains.isfinite().all():
