@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import torch
@@ -138,7 +138,8 @@ def compare_allocators(shapes: Iterable[Shape], rounds: int) -> Iterable[Row]:
     by :data:`KEEPS`."""
     for shape in shapes:
         row: Row = {"map": "×".join(map(str, shape)), "nodes": float(shape[2] * shape[3])}
-        for name, settings in {"default": dict.fromkeys(KEEPS), "keeping": KEEPS}.items():
+        allocators: dict[str, Mapping[str, str | None]] = {"default": dict.fromkeys(KEEPS), "keeping": KEEPS}
+        for name, settings in allocators.items():
             times = in_process(_snl_and_floor, shape, rounds, environment=settings)
             row |= summary(f"{name} snl", times["snl"])
             row[f"{name}, times the floor"] = median_ratio(times["snl"], times["floor"])
