@@ -21,7 +21,7 @@ from gsp_nonlocal.shifts.implicit import ImplicitShift
 CHUNK = 2**20
 """Weights that exist at once: 4 MiB in float32, which a processor's cache holds."""
 
-KEPT = 2**23
+KEPT_WEIGHTS = 2**23
 """So many weights in all are kept for the backward pass, 32 MiB in float32; more are computed anew there."""
 
 
@@ -128,7 +128,7 @@ def exponential_product(
 ) -> tuple[Tensor, Tensor, Tensor]:
     r"""``W z`` and ``W 1`` for ``W_ij = exp(q_iᵀ k_j − a_i − b_j)``, by chunks of rows.
 
-    The backward pass computes the weights anew, chunk by chunk, but where all are few (:data:`KEPT`).
+    The backward pass computes the weights anew, chunk by chunk, but where all are few (:data:`KEPT_WEIGHTS`).
     Differentiable once.
 
     Args:
@@ -146,7 +146,7 @@ def exponential_product(
     q, k, z = (part.expand(batch, -1, -1) for part in (query, key, z))
     row = None if row is None else row.expand(batch, -1, -1)
     column = None if column is None else column.expand(batch, -1, -1)
-    keep = batch * q.shape[1] * k.shape[1] <= KEPT and _is_differentiated(q, k, z)
+    keep = batch * q.shape[1] * k.shape[1] <= KEPT_WEIGHTS and _is_differentiated(q, k, z)
     return apply_function(_ExponentialProduct, q, k, z, row, column, ceiling, keep)[:3]
 
 

@@ -14,7 +14,7 @@ from filters.operators.once import differentiable_once
 from gsp_nonlocal.shifts.gram import gram
 from gsp_nonlocal.shifts.lazy import LowRankSignal
 
-WORST = 2.0**12
+WORST_CONDITION = 2.0**12
 """The greatest condition of ``G = EᵀE``: the basis ``E W`` is orthonormal up to ``ε`` of float64 times this,
 and products with ``E`` in the data type of the shift are off by its ``ε`` times the root of this. Beyond, and
 where columns are dependent, a factor has its basis by QR."""
@@ -53,7 +53,7 @@ def reduced(factor: Float[Tensor, "B N R"], core: Float[Tensor, "#B R R"] | None
         lower, wrong = torch.linalg.cholesky_ex(metric)
         eye = torch.eye(metric.shape[-1], dtype=metric.dtype, device=metric.device)
         inverse = torch.linalg.solve_triangular(lower, eye, upper=False)
-        if bool(wrong.any()) or not bool((_condition(lower, inverse) <= WORST).all()):
+        if bool(wrong.any()) or not bool((_condition(lower, inverse) <= WORST_CONDITION).all()):
             return None
         mu, vectors = torch.linalg.eigh(symmetrised(lower.mT @ core @ lower))
         return Reduced(metric, core, mu, inverse.mT @ vectors)

@@ -46,7 +46,7 @@ def test_all_sections_of_the_benchmark_run_and_are_written(tmp_path):
     results = {
         "blocks": list(compare_blocks([(1, 8, 16, 16)], rounds=1)),
         "orders": list(compare_orders(256, 8, rounds=1)),
-        "growth": list(growth([8])),
+        "growth": list(growth([8], rounds=1)),
     }
     paths = write_results(results, {"processor": "a test"}, tmp_path)
     assert [p.stat().st_size > 100 for p in paths] == [True] * 3

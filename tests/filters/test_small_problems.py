@@ -29,7 +29,7 @@ dtypes = pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.fixture
 def by_qr(monkeypatch):
     """What makes every small problem one that is not taken."""
-    return lambda: monkeypatch.setattr(reduced, "WORST", -1.0)
+    return lambda: monkeypatch.setattr(reduced, "WORST_CONDITION", -1.0)
 
 
 def cases(embeddings: Tensor, dtype: torch.dtype):

@@ -14,7 +14,7 @@ def test_kept_weights_have_the_gradients_of_those_computed_anew(layout, monkeypa
     query, key, z, cotangent = (layout(signal(3, nodes=100, seed=seed)).requires_grad_() for seed in range(4))
 
     def gradients(kept: int) -> tuple[torch.Tensor, ...]:
-        monkeypatch.setattr(exponential, "KEPT", kept)
+        monkeypatch.setattr(exponential, "KEPT_WEIGHTS", kept)
         product, sums, _ = exponential_product(query, key, z)
         return torch.autograd.grad((product / sums * cotangent.detach()).sum(), (query, key, z))
 
