@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 DEMO   ?=
 
 .PHONY: help setup demo test test-threads fuzz soak test-scatter test-sampling test-peers test-mmseg doctest lint format type check \
-        benchmark study families compare paper spectral-study probe-zoo clean
+        benchmark benchmark-gpu study families compare paper spectral-study probe-zoo clean
 help:           ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
@@ -95,8 +95,12 @@ check: lint type test ## what CI and the hooks run
 # and at random. The benchmark lets it keep what is below its own limit for the heap (32 MiB a block).
 ALLOCATOR ?= MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_MMAP_THRESHOLD_=33554432
 
-benchmark: $(PEERS)/.ready ## time and memory against dense textbook forms, mmcv, PyG and the floor
-	PYTHONPATH=$(PEERS) $(ALLOCATOR) $(RUN) -m experiments.benchmark
+COMPARE ?=
+benchmark: $(PEERS)/.ready ## time and memory against dense textbook forms, mmcv, PyG and the floor; COMPARE=1 names what became slower
+	PYTHONPATH=$(PEERS) $(ALLOCATOR) $(RUN) -m experiments.benchmark $(if $(COMPARE),--compare experiments/results/benchmark.json)
+
+benchmark-gpu: $(READY) ## the same questions on the CUDA device of this machine, into docs/benchmarks_gpu.md
+	$(RUN) -m experiments.benchmark.gpu
 
 study: $(READY) ## cued scenes: every model, three seeds on which nothing was tuned (about an hour)
 	$(RUN) -m experiments.study --cue colour class --seeds 3 4 5

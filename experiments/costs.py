@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from experiments.benchmark.measure import Step, peak_memory, time_in_turns
+from experiments.benchmark.measure import Step, measured, time_in_turns
 from experiments.comparison import BLOCK_BATCH, Data, Task, block_task
 
 Batch = tuple[Tensor, Tensor]
@@ -110,7 +110,7 @@ def task_step(task: Task, batch: Batch) -> Step:
 def step_peak(recipe: Recipe) -> float:
     """Peak bytes that a training step adds to a fresh process."""
     with _large_blocks_given_back():
-        return peak_memory(recipe.step)[0]
+        return measured(recipe.step, rounds=1).peak
 
 
 @contextmanager

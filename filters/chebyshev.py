@@ -87,15 +87,19 @@ def chebyshev_recurrence(k: int) -> tuple[float, float, float]:
 
 def chebyshev_nodes(order: int) -> Tensor:
     """``x_j = cos((j + ½) π / (K + 1))``, ``j = 0 … K``, in float64."""
-    return torch.cos((torch.arange(order + 1, dtype=torch.float64) + 0.5) * math.pi / (order + 1))
+    return torch.cos(_angles(order))
 
 
 def chebyshev_interpolation(order: int) -> Tensor:
     """``M (K + 1, K + 1)``, float64: values at the Chebyshev nodes to Chebyshev coefficients."""
     k = torch.arange(order + 1, dtype=torch.float64)
-    matrix = 2 / (order + 1) * torch.cos(k.unsqueeze(-1) * torch.arccos(chebyshev_nodes(order)))
+    matrix = 2 / (order + 1) * torch.cos(k.unsqueeze(-1) * _angles(order))
     matrix[0] /= 2
     return matrix
+
+
+def _angles(order: int) -> Tensor:
+    return (torch.arange(order + 1, dtype=torch.float64) + 0.5) * math.pi / (order + 1)
 
 
 def change_basis(matrix: Tensor, weight: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
@@ -14,11 +14,13 @@ from filters.checks import require_order
 from filters.composition import GraphFilter
 from filters.contract import is_built
 from filters.interpolant import Interpolant
-from filters.matrix_function import Gains, applied, probes
+from filters.matrix_function import applied, probes
+from filters.operators.gains import Gains
 from filters.operators.shift import ShiftOperator
 from filters.operators.signal import Signal, materialise
 from filters.polynomial import three_terms
 from filters.sampled import at_jumps, rounding, values_and_slopes, within
+from filters.smooth import Smooth
 
 _BEYOND = 1e-4  # of a spectrum beyond [−1, 1]: more is no rounding
 _ROUNDING = 1e-5
@@ -28,14 +30,16 @@ class SpectralFunction(GraphFilter):
     r"""``y = g(L) z = U g(Λ) Uᵀ z``, for any function ``g(λ)``; no parameters, any number of channels.
 
     Exact on shifts that know their eigenpairs (``LowRankShift`` in time linear in ``N``, ``DenseShift``,
-    ``DiagonalShift``); elsewhere the Chebyshev interpolant ``p`` of degree ``order`` is used, with
+    ``DiagonalShift``). Of a smooth ``g`` on a ``LowRankShift`` of spectral bound 1, the eigenpairs are not
+    needed: it is its Chebyshev interpolant there, of the degree that is ``g`` to the rounding of the shift.
+    Elsewhere the interpolant ``p`` of degree ``order`` is used, with
 
     .. math::
         ‖g(L) z − p(L) z‖ ≤ \max_{λ ∈ [0, 2]} |g(λ) − p(λ)| \; ‖z‖,
 
     a number that ``error`` gives, measured at 4096 frequencies. Gradients flow into ``z`` and into the
     shift (Daleckii–Krein formula: eigenvalues may coincide); ``g`` itself is fixed. Eigenvalues, gains and
-    their differences are computed in float64.
+    their differences are computed in float64; interpolants run in the data type of the shift.
 
     Equal eigenvalues have equal gains, also where ``g`` jumps and rounding has spread them: an eigenvalue
     within rounding of a jump (``16 ε max|μ|`` in the data type of the shift) counts as one at the jump. If a
@@ -82,6 +86,7 @@ class SpectralFunction(GraphFilter):
         self.g, self.order = g, require_order(order)
         self._name = name or f"{type(self).__name__}({getattr(g, '__name__', 'g')})"
         self._interpolant: Interpolant | None = None
+        self._smooth: dict[torch.dtype, Smooth | None] = {}
         if is_built(self, SpectralFunction, "gain"):
             self._interpolate()
 
@@ -98,6 +103,12 @@ class SpectralFunction(GraphFilter):
         _require_finite(shift)
         if shift.diagonal is not None:
             return at_jumps(self.gain, 1 - shift.diagonal).unsqueeze(-1) * z
+        smooth = self._as_polynomial(shift, z)
+        if smooth is not None:
+            return _chebyshev_sum(smooth.coefficients, shift, z)
+        small = shift.function(z, lambda mu: self._gains(mu, _width(shift, mu)))
+        if small is not None:
+            return small
         exact = shift.to(torch.float64)
         pairs = _eigenpairs(exact)
         if pairs is None:
@@ -107,12 +118,17 @@ class SpectralFunction(GraphFilter):
 
     def _exact(self, shift: ShiftOperator, z: Tensor, mu: Tensor, basis: Tensor, width: Tensor) -> Tensor:
         """``g(L) z`` by the eigenpairs; gradients reach ``S`` through one product with constants."""
+        gains = self._gains(mu, width)
+        shifted = shift(probes(z, basis, shift.ranks)) if torch.is_grad_enabled() else basis
+        return applied(z, shifted, basis, gains, shift.ranks)
+
+    def _gains(self, mu: Tensor, width: Tensor) -> Gains:
+        """The response at the eigenvalues ``μ (B, K)``, known up to ``width (B, 1)``."""
         ones, unit = torch.ones_like(mu[:, :1]), rounding(self.gain, 1 - mu)
         frequencies = (within(1 - mu, width), ones)
         found = [(lam, *values_and_slopes(self.gain, lam, width, unit)) for lam in frequencies]
         self._require_finite(mu, found[0][1])
-        shifted = shift(probes(z, basis, shift.ranks)) if torch.is_grad_enabled() else basis
-        return applied(z, shifted, basis, Gains(unit, *found[0], *found[1]), shift.ranks)
+        return Gains(unit, *found[0], *found[1])
 
     def _require_finite(self, mu: Tensor, gains: Tensor) -> None:
         if torch.compiler.is_compiling() or gains.isfinite().all():
@@ -132,14 +148,22 @@ class SpectralFunction(GraphFilter):
                 "shift.to_dense()",
                 stacklevel=2,
             )
-        terms = three_terms(chebyshev_recurrence, self.order, shift, z)
-        weighted = [c * term for c, term in zip(interpolant.coefficients, terms, strict=True)]
-        return sum(weighted[1:], start=weighted[0])
+        return _chebyshev_sum(interpolant.coefficients, shift, z)
+
+    def _as_polynomial(self, shift: ShiftOperator, z: Signal) -> Smooth | None:
+        """The response as a polynomial, where that is exact and products are cheap: on lazy signals."""
+        if isinstance(z, Tensor) or not _is_bounded(shift):
+            return None
+        self._interpolate()
+        smooth = self._smooth[shift.dtype]
+        if smooth is None or torch.compiler.is_compiling() or smooth.is_still(self.gain):
+            return smooth
+        self._interpolant = None
+        return self._as_polynomial(shift, z)
 
     def _require_inside(self, shift: ShiftOperator) -> None:
         """Refuse a spectrum that leaves ``[−1, 1]``, where a polynomial approximates nothing."""
-        known = shift.spectral_bound is not None and shift.spectral_bound <= 1 + _ROUNDING
-        if known or torch.compiler.is_compiling():
+        if _is_bounded(shift) or torch.compiler.is_compiling():
             return
         reached = greatest_gain(shift)
         if reached > 1 + _BEYOND:
@@ -153,10 +177,23 @@ class SpectralFunction(GraphFilter):
         """The interpolant and how far it is from the response: found once, and not at a call if it can be."""
         if self._interpolant is None:
             self._interpolant = Interpolant.of(self.gain, self.order, str(self))
+            self._smooth = {dtype: Smooth.of(self.gain, dtype) for dtype in (torch.float32, torch.float64)}
         return self._interpolant
 
     def __repr__(self) -> str:
         return self._name
+
+
+def _chebyshev_sum(coefficients: Sequence[float], shift: ShiftOperator, z: Signal) -> Signal:
+    """``Σ_k c_k T_k(S) z``."""
+    terms = three_terms(chebyshev_recurrence, len(coefficients) - 1, shift, z)
+    weighted = [c * term for c, term in zip(coefficients, terms, strict=True)]
+    return sum(weighted[1:], start=weighted[0])
+
+
+def _is_bounded(shift: ShiftOperator) -> bool:
+    """Whether ``|μ| ≤ 1`` is promised."""
+    return shift.spectral_bound is not None and shift.spectral_bound <= 1 + _ROUNDING
 
 
 @torch.no_grad()
@@ -196,6 +233,8 @@ def _require_finite(shift: ShiftOperator) -> None:
         return
 
     def checked(part: Tensor) -> Tensor:
+        if part.detach().sum().isfinite():  # one pass, where nothing is wrong
+            return part
         wrong = ~part.isfinite()
         if wrong.any():
             place = wrong.nonzero()[0].tolist()

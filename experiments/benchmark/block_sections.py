@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -12,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.video import r3d_18
 
-from experiments.benchmark.measure import Step, median_ratio, peak_memory, time_in_turns, training_step
-from experiments.benchmark.sections import LARGEST_DENSE, MIB, Row, Shape, device
+from experiments.benchmark.measure import Step, measured, median_ratio, summary, time_in_turns, training_step
+from experiments.benchmark.sections import LARGEST_DENSE, MIB, Row, Section, Shape, device
 from filters import DenseShift, ShiftOperator
 from gsp_nonlocal import NonlocalBlock, insert_blocks
 from gsp_nonlocal.affinity import Affinity
@@ -114,7 +113,8 @@ def against_mmcv(shapes: Iterable[Shape], rounds: int) -> Iterable[Row]:
             steps["mmcv"] = mmcv_step(shape)
         times = time_in_turns(steps, rounds, warm_up=1)
         row: Row = {"map": "×".join(map(str, shape)), "nodes": float(shape[2] * shape[3])}
-        row |= {f"{name} ms": 1e3 * statistics.median(values) for name, values in times.items()}
+        for name, values in times.items():
+            row |= summary(name, values)
         for name in list(times)[1:]:
             row[f"times faster than {name}"] = median_ratio(times[name], times["ours"])
         yield row
@@ -125,7 +125,7 @@ def memory_of_nl(shapes: Iterable[Shape]) -> Iterable[Row]:
     for shape in shapes:
         row: Row = {"map": "×".join(map(str, shape)), "nodes": float(shape[2] * shape[3])}
         for name, make in {"NL": ours_step, "dense": textbook_step}.items():
-            row[f"{name} MiB"] = peak_memory(make, shape)[0] / MIB
+            row[f"{name} MiB"] = measured(make, shape, rounds=1).peak / MIB
         yield row
 
 
@@ -147,7 +147,8 @@ def against_dense(shapes: Iterable[Shape], rounds: int) -> Iterable[Row]:
             if _dense_nodes(name, shape) <= LARGEST_DENSE:
                 steps["dense"] = block_step(name, shape, dense=True)
             times = time_in_turns(steps, rounds, warm_up=1)
-            row |= {f"{kind} ms": 1e3 * statistics.median(values) for kind, values in times.items()}
+            for kind, values in times.items():
+                row |= summary(kind, values)
             if "dense" in times:
                 row["times faster"] = median_ratio(times["dense"], times["ours"])
             yield row
@@ -162,15 +163,9 @@ def _dense_nodes(name: str, shape: Shape) -> int:
 def largest(shape: Shape) -> Iterable[Row]:
     """One training step of every block on a large map, in a process of its own."""
     for name in BLOCKS:
-        size, seconds = peak_memory(block_step, name, shape)
-        nodes = float(shape[2] * shape[3])
-        yield {
-            "block": name,
-            "map": "×".join(map(str, shape)),
-            "nodes": nodes,
-            "s": seconds,
-            "MiB": size / MIB,
-        }
+        peak, times = measured(block_step, name, shape)
+        row: Row = {"block": name, "map": "×".join(map(str, shape)), "nodes": float(shape[2] * shape[3])}
+        yield row | summary("step", times, "s") | {"MiB": peak / MIB}
 
 
 def clip_step(with_block: bool) -> Step:
@@ -204,21 +199,22 @@ def other_dimensions() -> Iterable[Row]:
         "SNL, order 3, sequence of 100,000": (sequence_step, ()),
     }
     for name, (make, arguments) in cases.items():
-        size, seconds = peak_memory(make, *arguments)
-        yield {"case": name, "s": seconds, "MiB": size / MIB}
+        peak, times = measured(make, *arguments)
+        yield {"case": name, **summary("step", times, "s"), "MiB": peak / MIB}
 
 
-def block_sections(rounds: int, quick: bool) -> Mapping[str, tuple[Iterable[Row], int]]:
-    """Title to rows, not yet measured, and how many."""
+def block_sections(rounds: int, quick: bool) -> dict[str, Section]:
+    """Title to rows, not yet measured."""
     nl, dense = (NL_SHAPES[:1], DENSE_SHAPES[:1]) if quick else (NL_SHAPES, DENSE_SHAPES)
-    sections: dict[str, tuple[Iterable[Row], int]] = {
-        "NL against mmcv": (against_mmcv(nl, rounds), len(nl)),
-        "known blocks": (against_dense(dense, min(rounds, 5)), len(dense) * len(BLOCKS)),
+    few = min(rounds, 5)
+    sections = {
+        "NL against mmcv": Section(against_mmcv(nl, rounds), len(nl), rounds),
+        "known blocks": Section(against_dense(dense, few), len(dense) * len(BLOCKS), few),
     }
     if quick:
         return sections
     return sections | {
-        "memory of NL": (memory_of_nl(NL_GROWTH), len(NL_GROWTH)),
-        "large maps": (largest(LARGE), len(BLOCKS)),
-        "other dimensions": (other_dimensions(), 3),
+        "memory of NL": Section(memory_of_nl(NL_GROWTH), len(NL_GROWTH)),
+        "large maps": Section(largest(LARGE), len(BLOCKS), 5),
+        "other dimensions": Section(other_dimensions(), 3, 5),
     }

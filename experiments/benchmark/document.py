@@ -6,11 +6,10 @@ Between two marks stand the tables of ``benchmark.json``; what is written by han
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
-from experiments.benchmark.output import tables
+from experiments.benchmark.output import read_results, tables
 from experiments.command import command
 from experiments.files import replacing
 
@@ -29,11 +28,7 @@ def renewed(text: str, results: Path) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end or text.count(BEGIN) + text.count(END) != 2:
         raise ValueError(f"the document must have the lines '{BEGIN}' and '{END}', each once")
-    try:
-        found = json.loads(results.read_text(encoding="utf-8"))
-        lines = tables(found, found.pop("machine"), "###")
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"'{results}' holds no benchmark ({type(error).__name__})") from error
+    lines = tables(*read_results(results), "###")
     return f"{before}{BEGIN}\n\n{lines}\n\n{END}{after}"
 
 

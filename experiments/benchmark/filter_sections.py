@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
 from torch_geometric.nn import ChebConv, MessagePassing
 
-from experiments.benchmark.measure import Step, median_ratio, time_in_turns
-from experiments.benchmark.sections import Row, device
-from filters import ARMA, Cayley, Chebyshev, DenseShift, GraphFilter, Heat, Rational, ShiftOperator
+from experiments.benchmark.measure import Step, median_ratio, summary, time_in_turns
+from experiments.benchmark.sections import Row, Section, device
+from filters import (
+    ARMA,
+    Cayley,
+    Chebyshev,
+    DenseShift,
+    GraphFilter,
+    Heat,
+    IdealLowPass,
+    Rational,
+    ShiftOperator,
+    Tikhonov,
+)
 from gsp_nonlocal.affinity import relu_dot_shift
 from gsp_nonlocal.shifts import SparseShift
 
@@ -27,6 +37,9 @@ def compare_families(nodes: int, inner: int, rounds: int) -> Iterable[Row]:
         "Cayley 4": Cayley(inner, outer, order=4),
         "ARMA 4": ARMA(inner, outer, order=4),
         "Rational 4": Rational(inner, outer, order=4),
+        "Heat": Heat(1.0),
+        "Tikhonov": Tikhonov(1.0),
+        "ideal low-pass": IdealLowPass(0.5),
         "Chebyshev 1 of Heat": Chebyshev(inner, outer, order=1) @ Heat(1.0),
     }
     bank = {name: f.to(device()) for name, f in bank.items()}
@@ -41,9 +54,9 @@ def compare_families(nodes: int, inner: int, rounds: int) -> Iterable[Row]:
     for name in bank:
         yield {
             "filter": name,
-            "forward ms": _ms(forward[name]),
+            **summary("forward", forward[name]),
             "forward, times Chebyshev 1": median_ratio(forward[name], forward["Chebyshev 1"]),
-            "training ms": _ms(training[name]),
+            **summary("training", training[name]),
             "training, times Chebyshev 1": median_ratio(training[name], training["Chebyshev 1"]),
         }
 
@@ -65,8 +78,8 @@ def exact_cayley(nodes: int, inner: int, rounds: int) -> Iterable[Row]:
         difference = float((f(signal, low_rank) - exact).norm() / exact.norm())
     yield {
         "nodes": float(nodes),
-        "low-rank ms": _ms(times["low-rank"]),
-        "dense ms": _ms(times["dense"]),
+        **summary("low-rank", times["low-rank"]),
+        **summary("dense", times["dense"]),
         "times faster": median_ratio(times["dense"], times["low-rank"]),
         "relative difference": f"{difference:.0e}",
     }
@@ -101,8 +114,8 @@ def sparse_products(nodes: int, edges: int, channels: int, rounds: int) -> Itera
         yield {
             "pass": name,
             "edges": float(edges),
-            "SparseShift ms": _ms(times["ours"]),
-            "PyG ms": _ms(times["PyG"]),
+            **summary("SparseShift", times["ours"]),
+            **summary("PyG", times["PyG"]),
             "times faster": median_ratio(times["PyG"], times["ours"]),
         }
 
@@ -125,20 +138,20 @@ def complete_graph(nodes: int, inner: int, rounds: int) -> Iterable[Row]:
     yield {
         "nodes": float(nodes),
         "edges": float(nodes**2),
-        "SNL's filter ms": _ms(times["ours"]),
-        "PyG ChebConv ms": _ms(times["PyG"]),
+        **summary("SNL's filter", times["ours"]),
+        **summary("PyG ChebConv", times["PyG"]),
         "times faster": median_ratio(times["PyG"], times["ours"]),
     }
 
 
-def filter_sections(rounds: int, quick: bool) -> Mapping[str, tuple[Iterable[Row], int]]:
-    """Title to rows, not yet measured, and how many."""
-    scale = 8 if quick else 1
+def filter_sections(rounds: int, quick: bool) -> dict[str, Section]:
+    """Title to rows, not yet measured."""
+    scale, few = 8 if quick else 1, min(rounds, 3)
     return {
-        "families": (compare_families(8192 // scale, 128 // scale, 2 * rounds), 6),
-        "exact Cayley": (exact_cayley(2048 // scale, 64, min(rounds, 3)), 1),
-        "sparse": (sparse_products(100_000 // scale, 1_000_000 // scale, 64, rounds), 2),
-        "complete graph": (complete_graph(1024 // scale, 64, rounds), 1),
+        "families": Section(compare_families(8192 // scale, 128 // scale, 2 * rounds), 9, 2 * rounds),
+        "exact Cayley": Section(exact_cayley(2048 // scale, 64, few), 1, few),
+        "sparse": Section(sparse_products(100_000 // scale, 1_000_000 // scale, 64, rounds), 2, rounds),
+        "complete graph": Section(complete_graph(1024 // scale, 64, rounds), 1, rounds),
     }
 
 
@@ -165,7 +178,3 @@ def _quietly(function: Callable[[], Tensor]) -> Step:
 
 def _with_backward(function: Callable[[], Tensor]) -> Step:
     return lambda: function().sum().backward()
-
-
-def _ms(times: list[float]) -> float:
-    return 1e3 * statistics.median(times)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import resnet50
 
-from experiments.benchmark.measure import Step, median_ratio, peak_memory, time_in_turns
-from experiments.benchmark.sections import MIB, Row, Shape, device
+from experiments.benchmark.measure import Step, measured, median_ratio, summary, time_in_turns
+from experiments.benchmark.sections import MIB, Row, Section, Shape, device
 from gsp_nonlocal import insert_blocks
 from gsp_nonlocal.blocks import SNL
 
@@ -50,11 +49,12 @@ def overhead(rounds: int) -> Iterable[Row]:
         longer = median_ratio(times["with"], times["without"])
         operations = _operations(steps["with"]) / _operations(steps["without"])
         row: Row = {"inserted": name}
-        row |= {f"{kind} ms": 1e3 * statistics.median(values) for kind, values in times.items()}
+        for kind, values in times.items():
+            row |= summary(kind, values)
         row |= {"times longer": longer, "times the operations": operations}
         row["over their share"] = longer / operations
         for kind, made in {"with": places, "without": ()}.items():
-            row[f"{kind} MiB"] = peak_memory(network_step, made)[0] / MIB
+            row[f"{kind} MiB"] = measured(network_step, made, rounds=1).peak / MIB
         yield row
 
 
@@ -64,6 +64,6 @@ def _operations(step: Step) -> int:
     return counter.get_total_flops()
 
 
-def inserted_sections(rounds: int, quick: bool) -> Mapping[str, tuple[Iterable[Row], int]]:
-    """Title to rows, not yet measured, and how many."""
-    return {} if quick else {"inserted blocks": (overhead(rounds), len(PLACES))}
+def inserted_sections(rounds: int, quick: bool) -> dict[str, Section]:
+    """Title to rows, not yet measured."""
+    return {} if quick else {"inserted blocks": Section(overhead(rounds), len(PLACES), rounds)}

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import multiprocessing
 import multiprocessing.connection
+import os
 import resource
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple, TypeVar, cast
 
 import psutil
 import torch
 from torch import Tensor, nn
 
 Step = Callable[[], None]
+T = TypeVar("T")
+PATIENCE = 30.0
+"""Seconds of steps after which none begins."""
 
 
 def training_step(module: nn.Module, x: Tensor) -> Step:
@@ -54,26 +60,53 @@ def median_ratio(numerator: list[float], denominator: list[float]) -> float:
     return statistics.median(n / d for n, d in zip(numerator, denominator, strict=True))
 
 
-def peak_memory(make_step: Callable[..., Step], *arguments: object) -> tuple[float, float]:
-    """Peak bytes that one step adds, and its seconds, in a fresh process.
+def summary(name: str, times: list[float], unit: str = "ms") -> dict[str, float | str]:
+    """Columns ``name unit``, the median of seconds, and ``name quartiles``, those around it."""
+    scaled = [time * {"ms": 1e3, "s": 1.0}[unit] for time in times]
+    low, high = statistics.quantiles(scaled, n=4, method="inclusive")[::2] if len(scaled) > 1 else scaled * 2
+    return {f"{name} {unit}": statistics.median(scaled), f"{name} quartiles": f"{low:.3g} to {high:.3g}"}
 
-    On the CPU the high-water mark of the resident set, less what the process held before the step; on a
-    CUDA device, the allocator's own peak.
+
+class Measured(NamedTuple):
+    """Peak bytes that steps add, and the seconds of each."""
+
+    peak: int
+    times: list[float]
+
+
+def measured(
+    make_step: Callable[..., Step],
+    *arguments: object,
+    rounds: int = 5,
+    environment: Mapping[str, str | None] | None = None,
+) -> Measured:
+    """Peak memory and times of a step in a fresh process that is warm: its first step is not timed.
+
+    On the CPU the high-water mark of the resident set, less what the process held before the first step; on a
+    CUDA device, the allocator's own peak. No step begins after :data:`PATIENCE` seconds; where the first took
+    as long by itself, its time counts.
 
     Args:
         make_step: a function at module level; ``make_step(*arguments)`` returns the step.
         arguments: picklable.
-
-    Returns:
-        ``(bytes, seconds)``, of a first step (no warm-up).
+        rounds: steps that are timed.
+        environment: variables of the process, ``None`` to unset one.
     """
+    return in_process(_peak_and_times, make_step, arguments, rounds, environment=environment)
+
+
+def in_process(
+    function: Callable[..., T], *arguments: object, environment: Mapping[str, str | None] | None = None
+) -> T:
+    """``function(*arguments)`` in a fresh process; all of it picklable."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=_report_peak, args=(sender, make_step, arguments))
-    child.start()
+    child = context.Process(target=_send, args=(sender, function, arguments))
+    with _environment(environment or {}):
+        child.start()
     sender.close()
     try:
-        return receiver.recv()
+        return cast(T, receiver.recv())
     except EOFError:
         child.join()
         raise RuntimeError(
@@ -83,21 +116,66 @@ def peak_memory(make_step: Callable[..., Step], *arguments: object) -> tuple[flo
         child.join()
 
 
-def _report_peak(
+@contextmanager
+def _environment(values: Mapping[str, str | None]) -> Iterator[None]:
+    """Variables of processes that are started meanwhile."""
+    earlier = {name: os.environ.get(name) for name in values}
+    try:
+        _set(values)
+        yield
+    finally:
+        _set(earlier)
+
+
+def _set(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+def _send(
     sender: multiprocessing.connection.Connection,
-    make_step: Callable[..., Step],
+    function: Callable[..., object],
     arguments: tuple[object, ...],
 ) -> None:
+    sender.send(function(*arguments))
+
+
+def _peak_and_times(make_step: Callable[..., Step], arguments: tuple[object, ...], rounds: int) -> Measured:
     step = make_step(*arguments)
-    if torch.cuda.is_available():
+    on_gpu = torch.cuda.is_available()
+    if on_gpu:
         torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        seconds = _timed(step)
-        sender.send((torch.cuda.max_memory_allocated() - before, seconds))
-        return
-    before = psutil.Process().memory_info().rss
-    seconds = _timed(step)
-    sender.send((_peak_resident() - before, seconds))
+    before = torch.cuda.memory_allocated() if on_gpu else psutil.Process().memory_info().rss
+    first = _timed(step)
+    times: list[float] = []
+    while len(times) < rounds and first + sum(times) < PATIENCE:
+        times.append(_timed(step))
+    peak = torch.cuda.max_memory_allocated() if on_gpu else _peak_resident()
+    return Measured(peak - before, times or [first])
+
+
+class Others:
+    """How much of the machine other programs take meanwhile, in cores."""
+
+    def __init__(self) -> None:
+        self.start, self.busy, self.own = time.perf_counter(), _busy(), _own()
+
+    def cores(self) -> float:
+        """Cores taken by others since, on average."""
+        seconds = time.perf_counter() - self.start
+        return max(0.0, (_busy() - self.busy - (_own() - self.own)) / max(seconds, 1e-9))
+
+
+def _busy() -> float:
+    times = psutil.cpu_times()
+    return sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0)
+
+
+def _own() -> float:
+    return sum(os.times()[:4])
 
 
 def _peak_resident() -> int:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from experiments.benchmark.measure import Step, median_ratio, peak_memory, time_in_turns, training_step
+from experiments.benchmark.measure import (
+    Step,
+    in_process,
+    measured,
+    median_ratio,
+    summary,
+    time_in_turns,
+    training_step,
+)
 from experiments.benchmark.reference import Floor, TextbookSNL
 from filters import Chebyshev
 from gsp_nonlocal import SNL
@@ -16,6 +24,15 @@ from gsp_nonlocal.affinity import relu_dot_shift
 
 Row = dict[str, float | str]
 Shape = tuple[int, ...]
+
+
+class Section(NamedTuple):
+    """Rows that are measured as they are taken, how many there are, and the rounds each is the median of."""
+
+    rows: Iterable[Row]
+    total: int
+    rounds: int = 1
+
 
 BLOCK_SHAPES: list[Shape] = [
     (8, 64, 32, 32),
@@ -27,6 +44,8 @@ BLOCK_SHAPES: list[Shape] = [
 ORDERS = (1, 2, 4, 8)
 LARGEST_DENSE = 2**13
 MIB = 2**20
+KEEPS = {"MALLOC_TRIM_THRESHOLD_": "17179869184", "MALLOC_MMAP_THRESHOLD_": "33554432"}
+"""Settings by which the C library keeps freed memory; the same as ``ALLOCATOR`` in the Makefile."""
 
 
 def device() -> str:
@@ -53,11 +72,12 @@ def compare_blocks(shapes: Iterable[Shape], rounds: int) -> Iterable[Row]:
         kinds = ("snl", "textbook", "floor")
         times = time_in_turns({kind: build(kind, shape) for kind in kinds}, rounds)
         row: Row = {"map": "×".join(map(str, shape)), "nodes": float(shape[2] * shape[3])}
-        row |= {f"{kind} ms": 1e3 * statistics.median(times[kind]) for kind in kinds}
+        for kind in kinds:
+            row |= summary(kind, times[kind])
         row["times faster than textbook"] = median_ratio(times["textbook"], times["snl"])
         row["times the floor"] = median_ratio(times["snl"], times["floor"])
         for kind in ("snl", "textbook"):
-            row[f"{kind} MiB"] = peak_memory(build, kind, shape)[0] / MIB
+            row[f"{kind} MiB"] = measured(build, kind, shape, rounds=1).peak / MIB
         yield row
 
 
@@ -72,9 +92,9 @@ def compare_orders(nodes: int, inner_channels: int, rounds: int) -> Iterable[Row
     for k in map(str, ORDERS):
         yield {
             "order": float(k),
-            "forward ms": 1e3 * statistics.median(forward[k]),
+            **summary("forward", forward[k]),
             "forward, times order 1": median_ratio(forward[k], forward["1"]),
-            "training ms": 1e3 * statistics.median(training[k]),
+            **summary("training", training[k]),
             "training, times order 1": median_ratio(training[k], training["1"]),
         }
 
@@ -96,19 +116,47 @@ def _with_grad(filter: nn.Module, signal: Tensor, embeddings: Tensor) -> Step:
     return step
 
 
-def growth(exponents: Iterable[int], order: int = 3) -> Iterable[Row]:
+def growth(exponents: Iterable[int], rounds: int, order: int = 3) -> Iterable[Row]:
     """Time and peak memory of one training step of ``SNL(32, order=3)`` over the number of nodes.
 
-    Each in a process of its own, first step included; the dense form only while its matrices fit.
+    Each in a warm process of its own; the dense form only while its matrices fit.
     """
     for exponent in exponents:
         height = 2 ** (exponent // 2)
         shape = (1, 32, height, 2**exponent // height)
         row: Row = {"map": "×".join(map(str, shape)), "nodes": float(2**exponent)}
-        size, seconds = peak_memory(build, "snl", shape, order)
-        row |= {"snl s": seconds, "snl MiB": size / MIB}
-        if 2**exponent <= LARGEST_DENSE:
-            size, seconds = peak_memory(build, "textbook", shape)
-            row |= {"textbook s": seconds, "textbook MiB": size / MIB}
+        kinds = {"snl": order} | ({"textbook": 1} if 2**exponent <= LARGEST_DENSE else {})
+        for kind, its_order in kinds.items():
+            peak, times = measured(build, kind, shape, its_order, rounds=rounds)
+            row |= {**summary(kind, times, "s"), f"{kind} MiB": peak / MIB}
         row["MiB of one N×N matrix"] = 4 * 2.0 ** (2 * exponent) / MIB
         yield row
+
+
+def compare_allocators(shapes: Iterable[Shape], rounds: int) -> Iterable[Row]:
+    """SNL's training step against the floor, in turns in a fresh process, by the C library's own settings and
+    by :data:`KEEPS`."""
+    for shape in shapes:
+        row: Row = {"map": "×".join(map(str, shape)), "nodes": float(shape[2] * shape[3])}
+        allocators: dict[str, Mapping[str, str | None]] = {"default": dict.fromkeys(KEEPS), "keeping": KEEPS}
+        for name, settings in allocators.items():
+            times = in_process(_snl_and_floor, shape, rounds, environment=settings)
+            row |= summary(f"{name} snl", times["snl"])
+            row[f"{name}, times the floor"] = median_ratio(times["snl"], times["floor"])
+        yield row
+
+
+def _snl_and_floor(shape: Shape, rounds: int) -> dict[str, list[float]]:
+    return time_in_turns({kind: build(kind, shape) for kind in ("snl", "floor")}, rounds)
+
+
+def main_sections(rounds: int, quick: bool) -> dict[str, Section]:
+    """Title to rows, not yet measured."""
+    shapes = [shape for shape in BLOCK_SHAPES if not quick or (shape[0] > 2 and shape[1] < 1024)]
+    exponents = range(12, 15) if quick else range(12, 23)
+    return {
+        "blocks": Section(compare_blocks(shapes, rounds), len(shapes), rounds),
+        "allocators": Section(compare_allocators(shapes, rounds), len(shapes), rounds),
+        "orders": Section(compare_orders(1024 if quick else 8192, 128, 2 * rounds), 4, 2 * rounds),
+        "growth": Section(growth(exponents, rounds), len(exponents), rounds),
+    }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shutil
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -17,8 +16,8 @@ from scipy.stats import wasserstein_distance
 from torch import nn
 from torchvision.models import resnet50, vit_b_16
 
-from experiments.benchmark.measure import Step, median_ratio, peak_memory, time_in_turns
-from experiments.benchmark.sections import MIB, Row
+from experiments.benchmark.measure import Step, measured, median_ratio, summary, time_in_turns
+from experiments.benchmark.sections import MIB, Row, Section
 from gsp_nonlocal import insert_blocks
 from gsp_nonlocal.affinity import relu_dot_shift
 from gsp_nonlocal.affinity.normalization import normalise_exponential
@@ -80,23 +79,23 @@ def find_some(graph: str, nodes: int) -> Step:
 
 
 def all_eigenvalues(exponents: Iterable[int]) -> Iterable[Row]:
-    """Factors against LAPACK on the matrix, each in a process of its own, first step included."""
+    """Factors against LAPACK on the matrix, each in a warm process of its own."""
     for exponent in exponents:
         nodes = 2**exponent
         row: Row = {"nodes": float(nodes), "r": float(RANK)}
         for method in ("factors", "dense"):
             if method == "factors" or nodes <= MOST_MATRIX_NODES:
-                size, seconds = peak_memory(find_all, nodes, method)
-                row |= {f"{method} s": seconds, f"{method} MiB": size / MIB}
+                peak, times = measured(find_all, nodes, method)
+                row |= {**summary(method, times, "s"), f"{method} MiB": peak / MIB}
         yield row
 
 
 def some_eigenvalues(cases: Iterable[tuple[str, int]]) -> Iterable[Row]:
     """Extreme eigenvalues of softmax affinities."""
     for graph, nodes in cases:
-        size, seconds = peak_memory(find_some, graph, nodes)
-        row: Row = {"graph": graph, "nodes": float(nodes), "k": float(K), "s": seconds}
-        yield row | {"MiB": size / MIB, "MiB of S": 4 * nodes**2 / MIB}
+        peak, times = measured(find_some, graph, nodes, rounds=3)
+        row: Row = {"graph": graph, "nodes": float(nodes), "k": float(K), **summary("step", times, "s")}
+        yield row | {"MiB": peak / MIB, "MiB of S": 4 * nodes**2 / MIB}
 
 
 def densities(nodes: int) -> Iterable[Row]:
@@ -145,8 +144,8 @@ def probe_overhead(rounds: int) -> Iterable[Row]:
         yield {
             "model": name,
             "blocks caught": float(len(probe.traces)),
-            "ms": 1e3 * statistics.median(times["plain"]),
-            "ms with the probe": 1e3 * statistics.median(times["probe"]),
+            **summary("plain", times["plain"]),
+            **summary("with the probe", times["probe"]),
             "ratio": median_ratio(times["probe"], times["plain"]),
         }
 
@@ -167,16 +166,16 @@ def page() -> Iterable[Row]:
         yield row
 
 
-def spectral_sections(rounds: int, quick: bool) -> dict[str, tuple[Iterable[Row], int]]:
-    """Title to rows, not yet measured, and how many."""
+def spectral_sections(rounds: int, quick: bool) -> dict[str, Section]:
+    """Title to rows, not yet measured."""
     all_of, sizes = (range(10, 12), (1024,)) if quick else (range(10, 15), (4096, 12_000, 65_536))
-    some_of = [(graph, nodes) for graph in SOFTMAX for nodes in sizes]
+    some_of, passes = [(graph, nodes) for graph in SOFTMAX for nodes in sizes], 2 if quick else rounds
     return {
-        "all eigenvalues": (all_eigenvalues(all_of), len(all_of)),
-        "some eigenvalues": (some_eigenvalues(some_of), len(some_of)),
-        "density": (densities(512 if quick else 4096), 3),
-        "probe": (probe_overhead(2 if quick else rounds), 3),
-        "page": (page(), 1),
+        "all eigenvalues": Section(all_eigenvalues(all_of), len(all_of), 5),
+        "some eigenvalues": Section(some_eigenvalues(some_of), len(some_of), 3),
+        "density": Section(densities(512 if quick else 4096), 3),
+        "probe": Section(probe_overhead(passes), 3, passes),
+        "page": Section(page(), 1),
     }
 
 

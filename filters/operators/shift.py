@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from filters.checks import require_alike
+from filters.operators.gains import Gains
 from filters.operators.promises import Promises
 from filters.operators.ranks import ALL_HERE, Ranks, require_whole
 from filters.operators.signal import S, Scalar, Signal, SignalMap, map_of_tensors
@@ -126,6 +127,13 @@ class ShiftOperator(ABC):
         """``μ (B, K)`` and orthonormal ``U (B, N, K)`` with ``S = U diag(μ) Uᵀ``, for symmetric shifts.
 
         Without gradients. Eigenvalues left out (``K < N``) are 0. ``None`` where there is no exact way.
+        """
+        return None
+
+    def function(self, z: S, gains: Callable[[Tensor], Gains]) -> S | None:
+        """``f(S) z`` of a symmetric shift by a small eigenvalue problem, whose ``μ (B, K)`` ``gains`` takes.
+
+        ``None`` where there is none, or none that is well-conditioned: then by :meth:`eigenpairs`.
         """
         return None
 

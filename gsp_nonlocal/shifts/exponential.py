@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -11,12 +11,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from filters.checks import common_batch, require_alike, require_tensor
-from filters.export import apply_function, is_exporting
+from filters.export import apply_function, is_exporting, is_transformed
 from filters.operators.mixing import is_channel_first
 from filters.operators.once import differentiable_once
 
 CHUNK = 2**20
 """Weights that exist at once: 4 MiB in float32, which a processor's cache holds."""
+
+KEPT_WEIGHTS = 2**23
+"""So many weights in all are kept for the backward pass, 32 MiB in float32; more are computed anew there."""
 
 
 def require_matching(query: Tensor, key: Tensor) -> None:
@@ -41,7 +44,8 @@ def exponential_product(
 ) -> tuple[Tensor, Tensor, Tensor]:
     r"""``W z`` and ``W 1`` for ``W_ij = exp(q_iᵀ k_j − a_i − b_j)``, by chunks of rows.
 
-    The backward pass computes the weights anew, chunk by chunk. Differentiable once.
+    The backward pass computes the weights anew, chunk by chunk, but where all are few (:data:`KEPT_WEIGHTS`).
+    Differentiable once.
 
     Args:
         query: ``q (B, N, R)``.
@@ -58,7 +62,15 @@ def exponential_product(
     q, k, z = (part.expand(batch, -1, -1) for part in (query, key, z))
     row = None if row is None else row.expand(batch, -1, -1)
     column = None if column is None else column.expand(batch, -1, -1)
-    return apply_function(_ExponentialProduct, q, k, z, row, column, ceiling)
+    keep = batch * q.shape[1] * k.shape[1] <= KEPT_WEIGHTS and _is_differentiated(q, k, z)
+    return apply_function(_ExponentialProduct, q, k, z, row, column, ceiling, keep)[:3]
+
+
+def _is_differentiated(*tensors: Tensor) -> bool:
+    """Whether a backward pass will follow, as far as can be told here."""
+    if is_exporting() or is_transformed():
+        return False
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
 
 
 class _ExponentialProduct(torch.autograd.Function):
@@ -75,7 +87,10 @@ class _ExponentialProduct(torch.autograd.Function):
         row: Tensor | None,
         column: Tensor | None,
         ceiling: float,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        keep: bool,
+    ) -> tuple[Tensor, ...]:
+        """``y (B, N, C)``, ``t (B, N, 1)``, ``a (B, N, 1)``, and the weights of each chunk that are kept."""
+        kept: list[Tensor] = []
         nodes = query.shape[1]
         product, sums = _empty(z, nodes), query.new_empty(*query.shape[:2], 1)
         offsets = torch.empty_like(sums)
@@ -85,22 +100,24 @@ class _ExponentialProduct(torch.autograd.Function):
             product[:, rows] = product_like(z, weights, z)
             sums[:, rows] = weights.sum(dim=-1, keepdim=True)
             offsets[:, rows] = offset
-        return product, sums, offsets
+            if keep:
+                kept.append(weights)
+        return product, sums, offsets, *kept
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         """Keep what :meth:`backward` reads."""
-        query, key, z, _, column, ctx.ceiling = inputs
-        ctx.save_for_backward(query, key, z, output[2], column)
-        ctx.mark_non_differentiable(output[2])
+        query, key, z, _, column, ctx.ceiling, _ = inputs
+        ctx.save_for_backward(query, key, z, column, *output[2:])
+        ctx.mark_non_differentiable(*output[2:])
 
     @staticmethod
     @differentiable_once("use shift.to_dense() for it")
     def backward(ctx: Any, grad: Tensor, grad_sums: Tensor, *ignored: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of the class's docstring."""
-        query, key, z, row, column = ctx.saved_tensors
-        gradients = exponential_gradients(query, key, z, row, column, ctx.ceiling, grad, grad_sums)
-        return *gradients, None, None, None
+        query, key, z, column, row, *kept = ctx.saved_tensors
+        gradients = exponential_gradients(query, key, z, row, column, ctx.ceiling, grad, grad_sums, kept)
+        return *gradients, None, None, None, None
 
 
 def exponential_gradients(
@@ -112,12 +129,13 @@ def exponential_gradients(
     ceiling: float,
     grad: Tensor,
     grad_sums: Tensor,
+    kept: Sequence[Tensor] = (),
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """``q̄``, ``k̄`` and ``z̄`` of ``W z`` and ``W 1``, whose gradients are given."""
+    """``q̄``, ``k̄`` and ``z̄`` of the gradients of ``W z`` and ``W 1``, with ``kept`` weights if there are any."""
     grad_query, grad_key, grad_z = _empty(query, query.shape[1]), _zeros(key), _zeros(z)
-    for rows in _chunks(query, key):
+    for index, rows in enumerate(_chunks(query, key)):
         q, g = query[:, rows], grad[:, rows]
-        weights, _ = _weights(q, key, row[:, rows], column, ceiling)
+        weights = kept[index] if kept else _weights(q, key, row[:, rows], column, ceiling)[0]
         _add_product(grad_z, weights.mT, g)
         inner = torch.bmm(g, z.mT).add_(grad_sums[:, rows]).mul_(weights)
         grad_query[:, rows] = product_like(query, inner, key)

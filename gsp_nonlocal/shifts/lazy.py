@@ -35,8 +35,12 @@ class Factors(Protocol):
         """``core · rightᵀ · left (B, R, R)``."""
         ...
 
-    def project(self, z: Tensor) -> Tensor:
-        """``core · rightᵀ z``."""
+    def meet(self, z: Tensor) -> Tensor:
+        """``rightᵀ z``."""
+        ...
+
+    def through_core(self, y: Tensor) -> Tensor:
+        """``core · y``."""
         ...
 
 
@@ -48,14 +52,22 @@ class Base:
 
     def __init__(self, shift: Factors, z: Tensor) -> None:
         self.shift, self.z = shift, z
+        self._met: Tensor | None = None
         self._projected: Tensor | None = None
         self._gram: Tensor | None = None
+
+    @property
+    def met(self) -> Tensor:
+        """``rightᵀ z``, computed at first use and kept."""
+        if self._met is None:
+            self._met = self.shift.meet(self.z)
+        return self._met
 
     @property
     def projected(self) -> Tensor:
         """``Y = core rightᵀ z``, computed at first use and kept."""
         if self._projected is None:
-            self._projected = self.shift.project(self.z)
+            self._projected = self.shift.through_core(self.met)
         return self._projected
 
     @property
@@ -116,6 +128,19 @@ class LowRankSignal(TensorMultiple):
         right_side = _add(self.coefficients, self._own(-b / a))
         scale = None if self.scale is None else self.scale / a
         return self._like(scale, None if right_side is None else small(right_side))
+
+    def met(self, gram: Tensor) -> Tensor:
+        """``rightᵀ (z A + left c)`` in the data type of the Gram matrix ``rightᵀ left``, which is given."""
+        own = None if self.scale is None else _times(self.base.met, self.scale, 1.0).to(gram.dtype)
+        rest = None if self.coefficients is None else gram @ self.coefficients.to(gram.dtype)
+        met = _add(own, rest)
+        return gram.new_zeros(len(self.base.z), gram.shape[-1], self.channels) if met is None else met
+
+    def plus(self, factor: float, coefficients: Tensor) -> LowRankSignal:
+        """``factor · (z A + left c) + left c'``."""
+        rest = None if factor == 0 or self.coefficients is None else factor * self.coefficients
+        scale = None if factor == 0 or self.scale is None else factor * self.scale
+        return self._like(scale, _add(rest, coefficients))
 
     @property
     def real(self) -> LowRankSignal:

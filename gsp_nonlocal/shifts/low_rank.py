@@ -10,13 +10,17 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from filters.checks import common_batch, require_some_node
+from filters.export import is_exporting, is_transformed
+from filters.operators.gains import Gains
 from filters.operators.linear import factorised, matmul_real, on_parts, require_real_floating, symmetrised
 from filters.operators.promises import Promises, promised
 from filters.operators.ranks import Ranks, require_whole
 from filters.operators.shift import ShiftOperator, require_same_nodes
 from filters.operators.signal import S, Scalar, SignalMap, on_tensor
+from gsp_nonlocal.shifts.gram import gram
 from gsp_nonlocal.shifts.implicit import add
 from gsp_nonlocal.shifts.lazy import Base, LowRankSignal
+from gsp_nonlocal.shifts.reduced import reduced
 
 
 class LowRankShift(ShiftOperator):
@@ -103,11 +107,11 @@ class LowRankShift(ShiftOperator):
         signals of one call share it (:class:`gsp_nonlocal.shifts.lazy.Base`).
         """
         same = self.right is self.left
-        return self._through_core(self.ranks.sum(_gram(self.left) if same else self.right.mT @ self.left))
+        return self.through_core(self.ranks.sum(gram(self.left) if same else self.right.mT @ self.left))
 
     def project(self, z: Shaped[Tensor, "#B N C"]) -> Shaped[Tensor, "_ R C"]:
         """``Y = core · rightᵀ z``, shape ``(B, R, C)``."""
-        return self._through_core(self.ranks.sum(matmul_real(self.right.mT, z)))
+        return self.through_core(self.meet(z))
 
     def signal(self, z: Tensor) -> LowRankSignal:
         """``z`` as a lazy signal, on which a whole filter runs in ``R × C`` numbers."""
@@ -141,6 +145,12 @@ class LowRankShift(ShiftOperator):
             return on_tensor(lambda dense: solve(self.signal(dense)).to_dense(), z)
 
         return apply
+
+    def function(self, z: S, gains: Callable[[Tensor], Gains]) -> S | None:
+        if not isinstance(z, LowRankSignal) or self.right is not self.left or _is_recorded():
+            return None
+        small = reduced(self.left, self.core, self.ranks)
+        return None if small is None else cast(S | None, small(z, gains(small.mu)))
 
     def eigenpairs(self) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
@@ -188,12 +198,22 @@ class LowRankShift(ShiftOperator):
         promises = Promises.of_sum([self.promises, other.promises]).keywords()
         return LowRankShift(left, right, ranks=self.ranks, **promises)
 
-    def _through_core(self, y: Tensor) -> Tensor:
+    def meet(self, z: Shaped[Tensor, "#B N C"]) -> Shaped[Tensor, "_ R C"]:
+        """``rightᵀ z``, shape ``(B, R, C)``."""
+        return self.ranks.sum(matmul_real(self.right.mT, z))
+
+    def through_core(self, y: Tensor) -> Tensor:
+        """``core · y``."""
         core = self.core
         return y if core is None else on_parts(lambda part: core @ part, y)
 
     def __repr__(self) -> str:
         return f"LowRankShift(shape={tuple(self.shape)}, rank={self.rank}, dtype={self.dtype})"
+
+
+def _is_recorded() -> bool:
+    """Whether other numbers than these will run through the same code."""
+    return torch.compiler.is_compiling() or is_exporting() or is_transformed()
 
 
 def _check_factors(left: Tensor, right: Tensor, core: Tensor | None) -> None:
@@ -228,13 +248,3 @@ def orthonormalised(factor: Float[Tensor, "B N R"], ranks: Ranks) -> tuple[Tenso
     joint, small = map(ranks.agreed, torch.linalg.qr(torch.cat(parts, dim=-2)))
     own = joint.split([part.shape[-2] for part in parts], dim=-2)[ranks.place]
     return basis @ own, small
-
-
-def _gram(factor: Float[Tensor, "B N R"]) -> Float[Tensor, "B R R"]:
-    """``factorᵀ factor``, computing three of its four blocks: the fourth is a transpose."""
-    half = factor.shape[-1] // 2
-    first, second = factor[..., :half], factor[..., half:]
-    cross = first.mT @ second
-    top = torch.cat([first.mT @ first, cross], dim=-1)
-    bottom = torch.cat([cross.mT, second.mT @ second], dim=-1)
-    return torch.cat([top, bottom], dim=-2)

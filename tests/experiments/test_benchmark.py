@@ -1,6 +1,7 @@
 """The benchmark compares like with like, and measures sections one by one."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -15,7 +16,13 @@ from experiments.benchmark.block_sections import (
     memory_of_nl,
     ours_of,
 )
-from experiments.benchmark.output import read_sections, write_results
+from experiments.benchmark.comparing import became_slower
+from experiments.benchmark.gpu import document
+from experiments.benchmark.gpu import main as gpu
+from experiments.benchmark.gpu_sections import compare_attention, compare_precisions, rates, spectra
+from experiments.benchmark.measure import in_process, measured, summary
+from experiments.benchmark.output import Earlier, read_sections, write_results
+from experiments.benchmark.sections import KEEPS, Section, build, compare_allocators, growth
 from tests.cases.signals import relative
 
 
@@ -50,11 +57,14 @@ def test_the_sections_of_blocks_run():
 def test_one_section_is_measured_and_the_others_stay(tmp_path, monkeypatch, capsys):
     machine = {"processor": "a test"}
     monkeypatch.setattr(program, "_machine", lambda: machine)
-    fakes = {title: ([{"case": title, "nodes": 1.0}], 1) for title in ("blocks", "sparse")}
+    fakes = {title: Section([{"case": title, "nodes": 1.0}], 1) for title in ("blocks", "sparse")}
     monkeypatch.setattr(program, "_sections", lambda rounds, quick: fakes)
     write_results({"sparse": [{"case": "earlier"}]}, machine, tmp_path)
     assert program.main(["--output", str(tmp_path), "--only", "blocks"]) == 0
-    assert read_sections(tmp_path, machine) == {"blocks": fakes["blocks"][0], "sparse": [{"case": "earlier"}]}
+    found = read_sections(tmp_path, machine)
+    assert found.results == {"blocks": fakes["blocks"].rows, "sparse": [{"case": "earlier"}]}
+    assert found.conditions["blocks"].startswith("One round; other programs took")
+    assert f"{found.conditions['blocks']}." in (tmp_path / "benchmark.md").read_text()
     assert program.main(["--output", str(tmp_path), "--only", "block"]) == 2
     assert "unknown section 'block'; choose from: blocks, sparse" in capsys.readouterr().err
 
@@ -64,3 +74,94 @@ def test_figures_of_another_machine_are_not_mixed_in(tmp_path):
     with pytest.raises(ValueError, match="another machine"):
         read_sections(tmp_path, {"processor": "other"})
     assert json.loads((tmp_path / "benchmark.json").read_text())["machine"] == {"processor": "one"}
+
+
+def environment() -> dict[str, str | None]:
+    return {name: os.environ.get(name) for name in KEEPS}
+
+
+def test_a_fresh_process_has_the_allocator_that_is_asked_for(monkeypatch):
+    for name in KEEPS:
+        monkeypatch.setenv(name, "1")
+    assert in_process(environment, environment=KEEPS) == KEEPS
+    assert in_process(environment, environment=dict.fromkeys(KEEPS)) == dict.fromkeys(KEEPS)
+    assert environment() == dict.fromkeys(KEEPS, "1")
+
+
+def test_times_are_of_warm_steps_and_growth_is_over_nodes():
+    found = measured(build, "snl", (1, 8, 8, 8), rounds=4)
+    assert len(found.times) == 4
+    assert found.peak > 0
+    rows = list(growth(range(5, 7), rounds=2))
+    assert [row["nodes"] for row in rows] == [32, 64]
+    assert {"snl s", "snl quartiles", "snl MiB", "textbook s"} <= set(rows[0])
+
+
+def test_medians_have_quartiles():
+    assert summary("x", [0.001, 0.002, 0.004]) == {"x ms": 2.0, "x quartiles": "1.5 to 3"}
+    assert summary("x", [2.0], "s") == {"x s": 2.0, "x quartiles": "2 to 2"}
+
+
+def test_both_allocators_are_measured():
+    (row,) = compare_allocators([(1, 8, 8, 8)], rounds=2)
+    assert row["default, times the floor"] > 0
+    assert row["keeping, times the floor"] > 0
+
+
+def test_what_became_slower_is_named():
+    machine = {"processor": "one"}
+    row = {
+        "map": "a",
+        "nodes": 4.0,
+        "snl ms": 10.0,
+        "snl MiB": 1.0,
+        "times the floor": 1.0,
+        "times faster": 4.0,
+    }
+    earlier = Earlier({"blocks": [row]}, machine, {})
+    alike = {**row, "snl ms": 11.0, "times the floor": 1.1, "times faster": 3.6, "snl MiB": 9.0}
+    assert became_slower({"blocks": [alike], "new": [row]}, machine, earlier) == []
+    worse = {**row, "snl ms": 12.0, "times the floor": 1.2, "times faster": 3.0, "nodes": 4.0}
+    lines = became_slower({"blocks": [worse]}, machine, earlier)
+    assert [line.partition(": ")[0] for line in lines] == ["blocks, map a, nodes 4"] * 3
+    assert "snl ms 10 → 12 (1.20 times)" in lines[0]
+    others = became_slower({"blocks": [worse]}, {"processor": "other"}, earlier)
+    assert others == lines[1:]
+    assert became_slower({"blocks": [{**worse, "map": "b"}]}, machine, earlier) == []
+
+
+def test_a_run_against_an_earlier_one_ends_with_1_where_something_is_slower(tmp_path, monkeypatch, capsys):
+    machine = {"processor": "a test"}
+    monkeypatch.setattr(program, "_machine", lambda: machine)
+    monkeypatch.setattr(
+        program, "_sections", lambda rounds, quick: {"s": Section([{"case": "x", "a ms": 3.0}], 1)}
+    )
+    write_results({"s": [{"case": "x", "a ms": 2.0}]}, machine, tmp_path / "earlier")
+    command = ["--output", str(tmp_path / "now"), "--compare", str(tmp_path / "earlier/benchmark.json")]
+    assert program.main(command) == 1
+    assert "s, case x: a ms 2 → 3 (1.50 times)" in capsys.readouterr().out
+    assert program.main([*command[:3], str(tmp_path / "none.json")]) == 2
+    assert "holds no benchmark" in capsys.readouterr().err
+    assert program.main([*command, "--quick"]) == 2
+    assert "leave out --quick" in capsys.readouterr().err
+
+
+def test_the_sections_of_a_gpu_run_on_any_device():
+    shape = (1, 8, 6, 6)
+    found = {
+        "rates": list(rates(32, rounds=1)),
+        "SNL": list(compare_precisions([shape], 32, rounds=1)),
+        "NL": list(compare_attention([shape], 32, rounds=1)),
+        "spectra": list(spectra([9], rounds=1)),
+    }
+    assert [len(rows) for rows in found.values()] == [4, 3, 3, 1]
+    page = document(found, {"SNL": "Medians of 1"}, "a card")
+    assert "on one a card" in page
+    assert "card: a card" in page
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_without_a_gpu_its_benchmark_is_refused_in_a_line(tmp_path, capsys):
+    assert gpu(["--output", str(tmp_path / "page.md")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "page.md").exists()
