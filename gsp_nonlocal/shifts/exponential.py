@@ -131,7 +131,7 @@ def exponential_gradients(
     grad_sums: Tensor,
     kept: Sequence[Tensor] = (),
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """``q̄``, ``k̄`` and ``z̄`` of the gradients of ``W z`` and ``W 1``, with ``kept`` weights if there are any."""
+    """``q̄``, ``k̄`` and ``z̄`` of the gradients of ``W z`` and ``W 1``, with ``kept`` weights, if any."""
     grad_query, grad_key, grad_z = _empty(query, query.shape[1]), _zeros(key), _zeros(z)
     for index, rows in enumerate(_chunks(query, key)):
         q, g = query[:, rows], grad[:, rows]
