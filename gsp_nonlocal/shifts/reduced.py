@@ -56,6 +56,8 @@ def reduced(
         lower, wrong = torch.linalg.cholesky_ex(metric)
         eye = torch.eye(metric.shape[-1], dtype=metric.dtype, device=metric.device)
         inverse = torch.linalg.solve_triangular(lower, eye, upper=False)
+        if not len(metric):  # an empty batch has no condition
+            return None
         is_poor = wrong.any() | ~(_condition(lower, inverse) <= WORST_CONDITION).all()
         if bool(ranks.greatest(is_poor.to(metric))):  # all processes go one way
             return None

@@ -331,7 +331,7 @@ CALLS = {
     "pyg: no batch": (lambda: to_data(EYE, torch.ones(0, 5, 3)), "at least one"),
     "pyg: no neighbours": (lambda: to_data(EYE, Z[:1], neighbours=0), "at least 1"),
     "pyg: a rank": (
-        lambda: SpectralConv(Chebyshev(3, 2))(Z, torch.zeros(2, 0, dtype=torch.long)),
+        lambda: SpectralConv(Chebyshev(3, 2))(Z[None], torch.zeros(2, 0, dtype=torch.long)),
         r"\(N, C\)",
     ),
     "timm: a list": (lambda: timm.load_block([1]), "list"),
