@@ -120,6 +120,18 @@ def test_weights_have_the_gradients_of_the_dense_matrix(dtype):
     assert relative(found[0][0].double(), found[1][0].double()) < (1e-5 if dtype == torch.float32 else 1e-13)
 
 
+def test_more_duplicates_than_places_have_gradients():
+    weight = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64, requires_grad=True)
+    with pytest.warns(UserWarning, match="3 self-loops and 2 duplicate"):
+        shift = build(torch.zeros(2, 3, dtype=torch.long), weight, 1, normalization=None, lambda_max=9.0)
+    z = torch.ones(1, 1, 2, dtype=torch.float64)
+    found, expected = (
+        torch.autograd.grad((matrix @ z).square().sum(), weight, retain_graph=True)[0]
+        for matrix in (shift, shift.to_dense())
+    )
+    assert torch.equal(found, expected)
+
+
 def test_it_agrees_with_propagation_in_pyg():
     edge_index, weight = edges()
     shift, z = build(edge_index, weight, NODES), signal()
