@@ -3,17 +3,15 @@
 from functools import partial
 from typing import Any, Literal
 
-import torch
-from lightning import LightningModule
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torchmetrics.classification import BinaryJaccardIndex
 
 import filters
 from experiments.settings import check_real, check_whole
+from experiments.tasks.binary_segmentation import BinarySegmentation
 from experiments.tasks.blocks import named_block
 from experiments.tasks.penalty import check_penalty, watched
-from experiments.tasks.schedule import cosine, schedule
 from gsp_nonlocal import NonlocalBlock
 
 Batch = tuple[Tensor, Tensor]
@@ -21,7 +19,7 @@ Order = int | Literal["auto"] | None
 _SPLITS = ("train", "val", "test")
 
 
-class Segmentation(LightningModule):
+class Segmentation(BinarySegmentation):
     """Three 3×3 convolutions, one nonlocal block or none, one 3×3 convolution.
 
     The block stands between the third norm and its ReLU, on features of both signs, as in the paper's
@@ -94,28 +92,6 @@ class Segmentation(LightningModule):
     def loss(self, logits: Tensor, masks: Tensor) -> Tensor:
         """Return cross-entropy plus ``1 −`` soft Dice."""
         return binary_cross_entropy_with_logits(logits, masks) + 1 - soft_dice(logits, masks)
-
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of a batch."""
-        return self._step(batch, "train")
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count the pixels of a batch."""
-        self._step(batch, "val")
-
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count the pixels of a batch."""
-        self._step(batch, "test")
-
-    def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Return the predicted ``mask`` and the true ``target``, each ``(B, H, W)`` of 0 and 1."""
-        images, masks = batch
-        return {"mask": (self(images) > 0).byte(), "target": masks.byte()}
-
-    def configure_optimizers(self) -> Any:
-        """Adam, and a cosine from the peak rate to 0 over the training."""
-        optimizer = torch.optim.Adam(self.parameters(), lr=self.hparams["learning_rate"])
-        return schedule(optimizer, self.trainer, cosine)
 
     def _step(self, batch: Batch, split: str) -> Tensor:
         images, masks = batch

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import torch
-from lightning import LightningModule
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.tensor.parallel import parallelize_module
@@ -11,14 +9,14 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torchmetrics.classification import BinaryJaccardIndex
 
 from experiments.settings import check_real, check_whole
-from experiments.tasks.schedule import cosine, schedule
+from experiments.tasks.binary_segmentation import BinarySegmentation
 from gsp_nonlocal import SNL
 from gsp_nonlocal.distributed import NodeParallel
 
 Batch = tuple[Tensor, Tensor]
 
 
-class VideoSegmentation(LightningModule):
+class VideoSegmentation(BinarySegmentation):
     """2-D convolutions on every frame, one SNL across all frames of all processes, one 2-D convolution.
 
     Clips ``(B, 3, F, H, W)`` with the frames of this process, masks ``(B, F, H, W)`` of 0 and 1. Frames meet
@@ -71,28 +69,6 @@ class VideoSegmentation(LightningModule):
     def loss(self, logits: Tensor, masks: Tensor) -> Tensor:
         """Return the weighted cross-entropy."""
         return binary_cross_entropy_with_logits(logits, masks, pos_weight=logits.new_tensor(10.0))
-
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of a batch."""
-        return self._step(batch, "train")
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count the pixels of a batch."""
-        self._step(batch, "val")
-
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count the pixels of a batch."""
-        self._step(batch, "test")
-
-    def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Return the predicted ``mask`` and the true ``target``, each ``(B, F, H, W)`` of 0 and 1."""
-        clips, masks = batch
-        return {"mask": (self(clips) > 0).byte(), "target": masks.byte()}
-
-    def configure_optimizers(self) -> Any:
-        """Adam, and a cosine from the peak rate to 0 over the training."""
-        optimizer = torch.optim.Adam(self.parameters(), lr=self.hparams["learning_rate"])
-        return schedule(optimizer, self.trainer, cosine)
 
     def _step(self, batch: Batch, split: str) -> Tensor:
         clips, masks = batch
