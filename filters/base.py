@@ -98,7 +98,7 @@ class Filter(GraphFilter):
                 f"{type(self).__name__}.terms yields {len(terms)} signals for {len(weight)} weights; "
                 f"give the filter another order, or say super().__init__(…, terms={len(terms)})"
             )
-        mixed = [mix(term, weight[k]) for k, term in enumerate(terms)]
+        mixed = [mix(term, w) for term, w in zip(terms, weight.unbind(), strict=True)]
         return sum(mixed[1:], start=mixed[0])
 
     def reset_parameters(self) -> None:

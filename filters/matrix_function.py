@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from filters.operators.by_hand import HandDifferentiated
 from filters.operators.gains import Gains
 from filters.operators.once import differentiable_once
 from filters.operators.ranks import Ranks
@@ -33,7 +34,7 @@ def probes(z: Tensor, basis: Tensor, ranks: Ranks) -> Tensor:
     return torch.cat([basis.expand(z.shape[0], -1, -1), z - basis @ ranks.sum(basis.mT @ z)], dim=-1)
 
 
-class _Apply(torch.autograd.Function):
+class _Apply(HandDifferentiated):
     r"""``y = f(0) z + U (f(μ) − f(0)) Uᵀ z``, with the derivative in ``S`` by the Daleckii–Krein formula.
 
     ``⟨ȳ, df z⟩ = ⟨P, dS⟩`` with ``P = Σ p qᵀ``; the columns ``q`` are ``[U, z_⊥]``, constants, and ``p`` is

@@ -8,6 +8,8 @@ from typing import Protocol
 
 import torch
 
+from filters.export import is_exporting
+
 
 class _Typed(Protocol):
     @property
@@ -38,6 +40,7 @@ def widened(tensor: torch.Tensor) -> torch.Tensor:
 def without_autocast(value: _Placed) -> AbstractContextManager[object]:
     """The context in which autocast leaves the operations on the device of ``value`` alone."""
     device = value.device.type
-    if not torch.amp.is_autocast_available(device):  # the meta device, which has none
+    is_there = torch.is_autocast_enabled(device) or is_exporting()  # what is exported may run under it
+    if device == "meta" or not is_there:
         return nullcontext()
     return torch.autocast(device_type=device, enabled=False)

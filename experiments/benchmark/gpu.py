@@ -24,7 +24,10 @@ HEAD = """# Benchmarks on a GPU
 in turns within one run.
 
 - `rates` is what the card does at most: a copy, and matrix products by cuBLAS in float32, TF32 and bfloat16.
-- `SNL` and `NL` time a training step. *textbook* has its affinity as a matrix; the *floor* of SNL is seven
+- `SNL` and `NL` time a training step as Python runs it: on small maps that is the time in which kernels are
+  started, not that in which they run. `captured` has the same steps in TF32, each recorded once as a CUDA
+  graph by `torch.cuda.make_graphed_callables`, as a user can (`torch.compile(mode="reduce-overhead")` does
+  so too). *textbook* has its affinity as a matrix; the *floor* of SNL is seven
   1×1 convolutions, that of NL PyTorch's fused attention alone. *share* is that of the operations a second in
   a matrix product of the same precision.
 - `orders` and `families` have filters alone, with their shift, at 65,536 nodes and 128 → 256 channels.

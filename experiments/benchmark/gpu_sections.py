@@ -103,6 +103,34 @@ def _compared(shape: Shape, precision: str, blocks: dict[str, nn.Module], size: 
     return row | {"share of the rate of products": reached / matmul_rate(precision, size, rounds)}
 
 
+def compare_captured(shapes: Iterable[Shape], rounds: int) -> Iterable[Row]:
+    """Training steps of SNL, the textbook's and the floor in TF32, each captured once as a CUDA graph."""
+    for shape in shapes:
+        torch.manual_seed(0)
+        x = torch.randn(shape, device=device()).requires_grad_()
+        sizes = shape[1], shape[1] // 2
+        blocks = {
+            "snl": SNL(sizes[0]),
+            "snl order 3": SNL(sizes[0], order=3),
+            "textbook": TextbookSNL(*sizes),
+            "floor": Floor(*sizes),
+        }
+        with computing_in("TF32"):
+            steps = {name: training_step(_captured(f.to(device()), x), x) for name, f in blocks.items()}
+            times = time_in_turns(steps, rounds)
+        row: Row = {"map": "×".join(map(str, shape))}
+        for kind, values in times.items():
+            row |= summary(kind, values)
+        row["times faster than textbook"] = median_ratio(times["textbook"], times["snl"])
+        yield row | {"times the floor": median_ratio(times["snl"], times["floor"])}
+
+
+def _captured(block: nn.Module, x: Tensor) -> nn.Module:
+    if device() == "cuda":  # in place
+        torch.cuda.make_graphed_callables(block, (x.detach().clone().requires_grad_(),))
+    return block
+
+
 def spectra(exponents: Iterable[int], rounds: int) -> Iterable[Row]:
     """All eigenvalues of SNL's affinity by its factors, over the number of nodes."""
     for exponent in exponents:
@@ -117,11 +145,12 @@ def gpu_sections(rounds: int) -> dict[str, Section]:
     return {
         "rates": Section(rates(size, rounds), 1 + len(PRECISIONS), rounds),
         "SNL": Section(compare_precisions(SHAPES, size, rounds), len(SHAPES) * len(PRECISIONS), rounds),
+        "captured": Section(compare_captured(SHAPES, rounds), len(SHAPES), rounds),
         "NL": Section(compare_attention(NL_SHAPES, size, rounds), len(NL_SHAPES) * len(PRECISIONS), rounds),
         "orders": Section(compare_orders(65_536, 128, 2 * rounds), 4, 2 * rounds),
         "families": Section(compare_families(65_536, 128, 2 * rounds), 9, 2 * rounds),
         "spectra": Section(spectra(range(12, 19), rounds), 7, rounds),
-        "growth": Section(growth(range(12, 23), rounds), 11, rounds),
+        "growth": Section(growth(range(12, 23, 2), rounds), 6, rounds),
     }
 
 

@@ -121,7 +121,9 @@ def shown(value: float | str) -> str:
     """A figure as tables have it."""
     if isinstance(value, str):
         return value
-    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.2f}"
+    if abs(value) >= 100 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.2g}"
 
 
 def _picture(results: Results) -> Figure:

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from filters.operators.by_hand import HandDifferentiated
+
 Backward = Callable[..., Any]
 
 
@@ -40,7 +42,7 @@ def _tuple(results: Any) -> tuple[Any, ...]:
     return results if isinstance(results, tuple) else (results,)
 
 
-class _Refusal(torch.autograd.Function):
+class _Refusal(HandDifferentiated):
     """``result``, as a function of the tensors that it was computed from; it cannot be differentiated."""
 
     generate_vmap_rule = True

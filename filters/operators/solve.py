@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from filters.export import is_exporting
+from filters.operators.by_hand import HandDifferentiated
 from filters.operators.linear import factorised
 from filters.operators.once import differentiable_once
 from filters.operators.signal import Scalar
@@ -99,7 +100,7 @@ def iterate_resolvent(shift: Products, a: Scalar, b: Scalar) -> Operator:
     return solve
 
 
-class _Implicit(torch.autograd.Function):
+class _Implicit(HandDifferentiated):
     """``y`` forward; backward, ``A^{-H} ȳ`` to the residual, whose own graph holds ``z``, ``a``, ``b``,
     ``S``."""
 

@@ -9,11 +9,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from filters.export import apply_function
+from filters.operators.by_hand import HandDifferentiated
 from filters.operators.linear import symmetrised
 from filters.operators.once import differentiable_once
 from filters.operators.ranks import ALL_HERE, Ranks
 from gsp_nonlocal.shifts import DenseShift, Form, LowRankShift, ShiftOperator, choose_form
-from gsp_nonlocal.shifts.degrees import inverse_sqrt_degree, power_below, root_below
+from gsp_nonlocal.shifts.degrees import inverse_sqrt_degree
 from gsp_nonlocal.shifts.form import require_room
 
 
@@ -44,35 +45,28 @@ def relu_dot_shift(
         require_room(embeddings)
         return DenseShift(_dense_affinity(embeddings.relu()), is_symmetric=True, spectral_bound=1.0)
     factor, *_ = apply_function(NormalisedReLU, embeddings, ranks)
-    return LowRankShift(factor, core=swap_halves(factor), is_symmetric=True, spectral_bound=1.0, ranks=ranks)
-
-
-def swap_halves(features: Float[Tensor, "B N R"]) -> Float[Tensor, "R R"]:
-    """``J = ½ [[0, I], [I, 0]]`` of the size, type and device of ``features (B, N, 2r)``."""
-    rank = features.shape[-1]
-    identity = torch.eye(rank, dtype=features.dtype, device=features.device)
-    return 0.5 * identity.roll(rank // 2, dims=0)
+    return LowRankShift(factor, core="halves", is_symmetric=True, spectral_bound=1.0, ranks=ranks)
 
 
 def _dense_affinity(features: Float[Tensor, "B N R"]) -> Float[Tensor, "B N N"]:
-    column, root = _scales(features, ALL_HERE)
-    query, key = (features * column / root.square()).chunk(2, dim=-1)
+    column, row = _scales(features, ALL_HERE)
+    query, key = (features * column / row).chunk(2, dim=-1)
     symmetric = symmetrised(query @ key.mT)
-    scale = root * inverse_sqrt_degree(symmetric @ root.square())
+    scale = row.sqrt() * inverse_sqrt_degree(symmetric @ row)
     return scale * symmetric * scale.mT
 
 
-class NormalisedReLU(torch.autograd.Function):
+class NormalisedReLU(HandDifferentiated):
     r"""``E = D^{-1/2} F``, ``F = g relu(P)``, with ``d = ½ F o`` and ``o = swap(Fᵀ 1)``, halves swapped.
 
-    ``Â`` does not depend on the scale ``g`` of each half, a power of two for every sample. With
+    ``Â`` does not depend on the scale ``g`` of each half, one number for every sample. With
     ``a = d^{-1/2}``, cotangent ``Ē``, ``w = −¼ a rowsum(Ē ∘ E)``, the gradient needs ``E``, ``a``, ``o`` and
     ``g``:
 
     .. math::
         \bar P = [E > 0] \circ g\,(a\,(\bar E + w\,o^\top) + 1\,\mathrm{swap}(E^\top w)^\top).
 
-    Degrees are formed of rows that are scaled by a power of two each, so that nodes of any scale keep theirs.
+    Degrees are formed of rows that are divided by their greatest entry: nodes of any scale keep theirs.
     This takes half the passes over memory, and half the memory, of the same steps left to autograd. Where a
     node is isolated, ``E`` vanishes although ``F`` may not; the gradient is 0 there in truth: all ``F`` that
     such a node could meet are 0. What is summed over nodes, ``Fᵀ 1`` and ``Eᵀ w``, is summed over ranks.
@@ -83,13 +77,15 @@ class NormalisedReLU(torch.autograd.Function):
     @staticmethod
     def forward(embeddings: Tensor, ranks: Ranks) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """``P (B, N, 2r) -> E (B, N, 2r), a (B, N, 1), o (B, 1, 2r), g (B, 1, 2r)``."""
+        # PyTorch 2.11 compiles a gradient of zeros for a result that was changed in place
+        times = torch.mul if torch.compiler.is_compiling() else Tensor.mul_
         features = embeddings.relu()
-        column, root = _scales(features, ranks)
-        weight = root.square()
-        features.mul_(column).mul_(weight.reciprocal())
-        opposite = _swap(ranks.sum(weight.mT @ features))
-        inverse = inverse_sqrt_degree(0.5 * (opposite @ features.mT)).mT
-        return features.mul_(inverse * root), inverse / root, opposite, column
+        column, row = _scales(features, ranks)
+        features = times(times(features, column), row.reciprocal())
+        opposite = _swap(ranks.sum(torch.bmm(row.mT, features)))
+        degree, root = torch.bmm(0.5 * opposite, features.mT).mT, row.sqrt()  # d divided by the row's scale
+        inverse = degree.rsqrt().masked_fill(degree == 0, 0.0)
+        return times(features, inverse * root), inverse / root, opposite, column
 
     @staticmethod
     def setup_context(
@@ -99,33 +95,36 @@ class NormalisedReLU(torch.autograd.Function):
         ctx.save_for_backward(*output)
         ctx.ranks = inputs[1]
         ctx.mark_non_differentiable(*output[1:])
+        ctx.set_materialize_grads(False)  # zeros for those three
 
     @staticmethod
     @differentiable_once('use form="dense" for it')
-    def backward(ctx: Any, grad: Tensor, *ignored: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad: Tensor | None, *ignored: None) -> tuple[Tensor | None, None]:
         """The gradient of the class's docstring."""
+        if grad is None:
+            return None, None
         factor, scale, opposite, column = ctx.saved_tensors
         weighted = -0.25 * scale * (grad * factor).sum(dim=-1, keepdim=True)
         total = torch.addcmul(grad, weighted, opposite).mul_(column).mul_(scale)
-        total.add_(column * _swap(ctx.ranks.sum(weighted.mT @ factor)))
+        total.add_(column * _swap(ctx.ranks.sum(torch.bmm(weighted.mT, factor))))
         return torch.ops.aten.threshold_backward(total, factor, 0.0), None
 
 
 def _scales(
     features: Float[Tensor, "B N R"], ranks: Ranks
 ) -> tuple[Float[Tensor, "B 1 R"], Float[Tensor, "B N 1"]]:
-    """Powers of two, constant: ``g``, one for each half of a sample, and ``c``, one for each node.
+    """Constants: ``g``, one for each half of a sample, and ``c > 0``, one for each node.
 
-    The greatest entry of each half of ``g relu(P)`` is close to 1, and so is that of each row divided by
-    ``c²``, as far as ``g / c²`` is finite.
+    The greatest entry of each half of ``g relu(P)`` is 1, unless all are 0; so is that of each row divided
+    by ``c``.
     """
+    tiny = torch.finfo(features.dtype).tiny
     halves = features.detach().chunk(2, dim=-1)  # reduced one by one: over both at once it is slow by columns
     greatest = torch.cat([half.amax(dim=-1, keepdim=True) for half in halves], dim=-1)
-    scales = power_below(ranks.greatest(greatest.amax(dim=1, keepdim=True))).reciprocal()
-    least = 8 * torch.finfo(features.dtype).tiny * scales.amax(dim=-1, keepdim=True).clamp_min(1.0)
-    rows = (scales * greatest).amax(dim=-1, keepdim=True)
-    root = torch.maximum(root_below(rows), root_below(least))
-    return scales.repeat_interleave(features.shape[-1] // 2, dim=-1), root
+    most = ranks.greatest(greatest.amax(dim=1, keepdim=True))
+    scales = most.clamp_min(tiny).reciprocal().masked_fill(most == 0, 1.0)
+    rows = (scales * greatest).amax(dim=-1, keepdim=True).clamp_min(tiny)
+    return scales.repeat_interleave(features.shape[-1] // 2, dim=-1), rows
 
 
 def _swap(row: Tensor) -> Tensor:

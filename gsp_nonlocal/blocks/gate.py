@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from filters.operators.by_hand import HandDifferentiated
 from filters.precision import widened
 
 
-class GatedResidual(torch.autograd.Function):
+class GatedResidual(HandDifferentiated):
     r"""``y = x + γ u`` for a gate ``γ`` of one number, with ``∂γ = ⟨∂y, u⟩`` as one dot product.
 
     Autograd's own rule writes the product ``∂y ∘ u`` to memory before it sums it.

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from filters.operators.by_hand import HandDifferentiated
 from filters.operators.ranks import ALL_HERE, Ranks
 
 
@@ -57,7 +58,7 @@ def _moments(x: Tensor, ranks: Ranks) -> tuple[Tensor, Tensor, Tensor]:
     return mean, ranks.sum(size * (inner + (own - mean).square())) / count, count
 
 
-class _BatchNorm(torch.autograd.Function):
+class _BatchNorm(HandDifferentiated):
     r"""``y = w x̂ + b``, ``x̂ = (x − m) s``; backward ``x̄ = w s (ȳ − (Σ ȳ + x̂ Σ ȳ x̂) / n)``."""
 
     @staticmethod

@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from filters.operators.by_hand import HandDifferentiated
 from filters.operators.ranks import ALL_HERE, Ranks
 
 _P = ParamSpec("_P")
@@ -174,7 +175,7 @@ def _alone() -> Ranks:
     return ALL_HERE
 
 
-class _Sum(torch.autograd.Function):
+class _Sum(HandDifferentiated):
     """A sum over the processes; backward, the sum of their cotangents."""
 
     @staticmethod

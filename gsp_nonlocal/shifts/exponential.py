@@ -12,6 +12,7 @@ from torch import Tensor
 
 from filters.checks import common_batch, require_alike, require_tensor
 from filters.export import apply_function, is_exporting, is_transformed
+from filters.operators.by_hand import HandDifferentiated
 from filters.operators.mixing import is_channel_first
 from filters.operators.once import differentiable_once
 
@@ -73,7 +74,7 @@ def _is_differentiated(*tensors: Tensor) -> bool:
     return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
 
 
-class _ExponentialProduct(torch.autograd.Function):
+class _ExponentialProduct(HandDifferentiated):
     r"""``y = W z``, ``t = W 1``; backward, with ``D = W ∘ (ȳ zᵀ + t̄ 1ᵀ)``: ``z̄ = Wᵀ ȳ``, ``q̄ = D k``,
     ``k̄ = Dᵀ q``."""
 

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from filters.export import apply_function
+from filters.operators.by_hand import HandDifferentiated
 from filters.operators.mixing import mix_channels
 
 STRIPS, NARROWEST = 4, 64
@@ -29,7 +30,7 @@ def gram(factor: Float[Tensor, "B N R"], dtype: torch.dtype | None = None) -> Fl
     return apply_function(_Gram, factor, dtype or factor.dtype)
 
 
-class _Gram(torch.autograd.Function):
+class _Gram(HandDifferentiated):
     """``G = EᵀE`` by strips of columns against those that are left; ``Ē = E (Ḡ + Ḡᵀ)``, one product.
 
     Left to autograd, each strip takes two products backward and two copies of the size of ``E``.

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from filters.checks import common_batch, require_alike, require_tensor
 from filters.export import apply_function
+from filters.operators.by_hand import HandDifferentiated
 from filters.operators.promises import Promises, promised
 from gsp_nonlocal.shifts.implicit import ImplicitShift
 from gsp_nonlocal.shifts.pooled import Product
@@ -88,7 +89,7 @@ def hinge_product(
     return apply_function(_HingeProduct, row, column, z)
 
 
-class _HingeProduct(torch.autograd.Function):
+class _HingeProduct(HandDifferentiated):
     r"""``y_i = Σ_j relu(u_i + v_j) z_j``; backward ``z̄_j = Σ_i relu(v_j + u_i) ȳ_i``,
     ``ū_i = ⟨ȳ_i, Σ_{j: u_i + v_j > 0} z_j⟩`` and ``v̄_j`` alike: no differences of the sums of forward."""
 

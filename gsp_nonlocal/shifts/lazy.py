@@ -215,8 +215,8 @@ def _two_products(
 ) -> Float[Tensor, "B N D"]:
     """``z A + left c`` with the sum inside the second product."""
     own = mix_channels(z, mixing)
-    batch = own.shape[0]
-    left, c = left.expand(batch, -1, -1), c.expand(batch, -1, -1)
+    if not own.shape[0] == left.shape[0] == c.shape[0]:
+        left, c = (part.expand(own.shape[0], -1, -1) for part in (left, c))
     if is_channel_first(own):
         return torch.baddbmm(own.mT, c.mT, left.mT).mT
     return torch.baddbmm(own, left, c)
@@ -226,6 +226,10 @@ def _is_matrix(scale: Scale) -> TypeGuard[Tensor]:
     return isinstance(scale, Tensor) and scale.dim() == 2
 
 
+def _is_one(scale: Scale) -> bool:
+    return isinstance(scale, float) and scale == 1.0
+
+
 def _is_number_zero(scale: Scale) -> bool:
     return isinstance(scale, int | float | complex) and scale == 0
 
@@ -233,20 +237,21 @@ def _is_number_zero(scale: Scale) -> bool:
 def _scaled(z: Tensor, scale: Scalar) -> Tensor:
     if _is_matrix(scale):
         return on_parts(lambda part: mix_channels(z, part), scale)
-    return z if isinstance(scale, float) and scale == 1.0 else z * scale
+    return z if _is_one(scale) else z * scale
 
 
 def _mixed(factor: Scalar, weight: Tensor) -> Tensor:
     """``A W``, where ``A`` may be a number times the identity."""
     if not isinstance(factor, Tensor) or factor.dim() == 0:
-        return factor * weight
+        return weight if _is_one(factor) else factor * weight
     return on_parts(lambda part: part @ weight, factor)
 
 
 def _times(y: Tensor, scale: Scalar, factor: Scalar) -> Tensor:
     if _is_matrix(scale):
         return factor * on_parts(lambda part: y @ part, scale)
-    return y * (factor * scale)
+    total = factor * scale
+    return y if _is_one(total) else y * total
 
 
 def _add(one: Tensor | None, other: Tensor | None) -> Tensor | None:

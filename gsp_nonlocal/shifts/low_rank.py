@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float, Shaped
@@ -12,7 +12,7 @@ from torch import Tensor
 from filters.checks import common_batch, require_some_node
 from filters.export import is_exporting, is_transformed
 from filters.operators.gains import Gains
-from filters.operators.linear import factorised, matmul_real, on_parts, require_real_floating, symmetrised
+from filters.operators.linear import factorised, matmul_real, require_real_floating, symmetrised
 from filters.operators.promises import Promises, promised
 from filters.operators.ranks import Ranks, require_whole
 from filters.operators.shift import ShiftOperator, require_same_nodes
@@ -41,7 +41,8 @@ class LowRankShift(ShiftOperator):
     Args:
         left: ``(B, N, R)``, real floating-point.
         right: ``(B, N, R)``; by default the tensor ``left`` itself.
-        core: ``(R, R)`` or ``(B, R, R)``; by default the identity.
+        core: ``(R, R)`` or ``(B, R, R)``; by default the identity. ``"halves"`` is ``½ [[0, I], [I, 0]]``,
+            a symmetric one that is never multiplied by: it swaps halves.
         is_symmetric: promise that ``S = Sᵀ``; by default true when both factors are one tensor
             and there is no core.
         is_row_stochastic: promise that entries are ``≥ 0`` and rows sum to 1, or to 0.
@@ -65,7 +66,7 @@ class LowRankShift(ShiftOperator):
         self,
         left: Tensor,
         right: Tensor | None = None,
-        core: Tensor | None = None,
+        core: Tensor | Literal["halves"] | None = None,
         *,
         is_symmetric: bool | None = None,
         is_row_stochastic: bool = False,
@@ -76,7 +77,7 @@ class LowRankShift(ShiftOperator):
         _check_factors(left, right, core)
         self.left, self.right = left, right
         self.ranks = self.ranks if ranks is None else ranks
-        self.core = core if core is None or core.dim() == 3 else core.unsqueeze(0)
+        self._core = core.unsqueeze(0) if isinstance(core, Tensor) and core.dim() == 2 else core
         symmetric = right is left and core is None if is_symmetric is None else is_symmetric
         self.promises = promised(symmetric, is_row_stochastic, spectral_bound)
 
@@ -84,6 +85,14 @@ class LowRankShift(ShiftOperator):
     def rank(self) -> int:
         """``R``, the number of columns of the factors: an upper bound of the rank of ``S``."""
         return self.left.shape[-1]
+
+    @property
+    def core(self) -> Float[Tensor, "#B R R"] | None:
+        """The matrix between the factors; ``None`` for the identity."""
+        if not isinstance(self._core, str):
+            return self._core
+        identity = torch.eye(self.rank, dtype=self.dtype, device=self.device)
+        return _swapped(identity.unsqueeze(0), dim=-1)
 
     @property
     def shape(self) -> torch.Size:
@@ -124,7 +133,7 @@ class LowRankShift(ShiftOperator):
 
     @property
     def T(self) -> LowRankShift:  # noqa: N802
-        core = None if self.core is None else self.core.mT
+        core = self._core.mT if isinstance(self._core, Tensor) else self._core
         promises = self.promises.transposed.keywords()
         return LowRankShift(self.right, self.left, core, ranks=self.ranks, **promises)
 
@@ -176,7 +185,9 @@ class LowRankShift(ShiftOperator):
 
     def times_core(self, left: Shaped[Tensor, "#B M R"]) -> Shaped[Tensor, "_ M R"]:
         """``left · core``, of the left factor or of what stands in its place."""
-        return left if self.core is None else left @ self.core
+        if isinstance(self._core, str):
+            return _swapped(left, dim=-1)
+        return left if self._core is None else left @ self._core
 
     def to_dense(self) -> Tensor:
         require_whole(self.ranks, "the matrix of a graph")
@@ -185,7 +196,7 @@ class LowRankShift(ShiftOperator):
     def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> LowRankShift:
         left = function(self.left)
         right = left if self.right is self.left else function(self.right)
-        core = None if self.core is None else function(self.core)
+        core = function(self._core) if isinstance(self._core, Tensor) else self._core
         return LowRankShift(left, right, core, ranks=self.ranks, **(promises or self.promises).keywords())
 
     def __add__(self, other: ShiftOperator) -> ShiftOperator:
@@ -204,11 +215,17 @@ class LowRankShift(ShiftOperator):
 
     def through_core(self, y: Tensor) -> Tensor:
         """``core · y``."""
-        core = self.core
-        return y if core is None else on_parts(lambda part: core @ part, y)
+        if isinstance(self._core, str):
+            return _swapped(y, dim=-2)
+        return y if self._core is None else matmul_real(self._core, y)
 
     def __repr__(self) -> str:
         return f"LowRankShift(shape={tuple(self.shape)}, rank={self.rank}, dtype={self.dtype})"
+
+
+def _swapped(half_by_half: Tensor, dim: int) -> Tensor:
+    """``J · y``, or ``y · J`` along the last dimension, for ``J = ½ [[0, I], [I, 0]]``."""
+    return 0.5 * half_by_half.roll(half_by_half.shape[dim] // 2, dims=dim)
 
 
 def _is_recorded() -> bool:
@@ -216,10 +233,12 @@ def _is_recorded() -> bool:
     return torch.compiler.is_compiling() or is_exporting() or is_transformed()
 
 
-def _check_factors(left: Tensor, right: Tensor, core: Tensor | None) -> None:
+def _check_factors(left: Tensor, right: Tensor, core: Tensor | str | None) -> None:
     for name, factor in {"left": left, "right": right}.items():
         require_real_floating(factor, f"the {name} factor of a shift")
-    if core is not None:
+    if isinstance(core, str):
+        _require_halves(core, left.shape[-1])
+    elif core is not None:
         require_real_floating(core, "the core of a shift")
     if left.dim() != 3 or left.shape != right.shape:
         raise ValueError(
@@ -228,10 +247,18 @@ def _check_factors(left: Tensor, right: Tensor, core: Tensor | None) -> None:
         )
     require_some_node(left.shape[:-1])
     batch, _, rank = left.shape
-    if core is not None and tuple(core.shape) not in [(rank, rank), (1, rank, rank), (batch, rank, rank)]:
+    sizes = [(rank, rank), (1, rank, rank), (batch, rank, rank)]
+    if isinstance(core, Tensor) and tuple(core.shape) not in sizes:
         raise ValueError(
             f"core has shape (R, R) or (B, R, R) with B = {batch}, R = {rank}, got {tuple(core.shape)}"
         )
+
+
+def _require_halves(core: str, rank: int) -> None:
+    if core != "halves":
+        raise ValueError(f'core is a tensor, None or "halves", got {core!r}')
+    if rank % 2:
+        raise ValueError(f'core="halves" needs factors of an even number of columns, got {rank}')
 
 
 def orthonormalised(factor: Float[Tensor, "B N R"], ranks: Ranks) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from filters.operators.by_hand import HandDifferentiated
 from filters.operators.gains import Gains
 from filters.operators.linear import symmetrised
 from filters.operators.once import differentiable_once
@@ -65,7 +66,7 @@ def reduced(
         return Reduced(metric, core, mu, inverse.mT @ vectors)
 
 
-class _Function(torch.autograd.Function):
+class _Function(HandDifferentiated):
     r"""``c = W Δ Wᵀ x`` for ``x = Eᵀ z``, with the derivative of ``y = f(0) z + E c`` by Daleckii–Krein.
 
     With ``x̂ = Wᵀ x``, ``ĝ = Wᵀ c̄`` and the divided differences ``Γ`` of ``f``,

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from filters.operators.by_hand import HandDifferentiated
 from filters.operators.linear import on_parts, require_real_floating
 from filters.operators.once import differentiable_once
 from filters.operators.promises import Promises, promised
@@ -196,7 +197,7 @@ def _check_pattern(rows: Tensor, columns: Tensor, values: Tensor) -> None:
         )
 
 
-class _Product(torch.autograd.Function):
+class _Product(HandDifferentiated):
     """``y = S z`` for ``z (N, K)``; backward with ``Sᵀ`` and, for the values, ``⟨ȳ_i, z_j⟩``."""
 
     @staticmethod

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from filters.checks import common_batch
+from filters.operators.by_hand import HandDifferentiated
 from filters.operators.once import differentiable_once
 from filters.operators.ranks import Ranks
 from gsp_nonlocal.shifts.exponential import exponential_gradients, exponential_product
@@ -44,7 +45,7 @@ def product_over(
     return _SplitProduct.apply(ranks, query, key, z, row, column, ceiling)
 
 
-class _SplitProduct(torch.autograd.Function):
+class _SplitProduct(HandDifferentiated):
     """The sums of all turns; backward, each turn's gradients of keys and values go back to where they are."""
 
     @staticmethod

@@ -13,7 +13,7 @@ from torch.func import functional_call
 
 from gsp_nonlocal.affinity import Affinity
 from gsp_nonlocal.blocks import NonlocalBlock
-from gsp_nonlocal.testing.law import Measured, changed, drawn, gradients, obey, relative
+from gsp_nonlocal.testing.law import Measured, changed, device_of, drawn, gradients, obey, relative
 from gsp_nonlocal.testing.shift_laws import promises_kept
 
 _SINGLE = 1e-4
@@ -37,7 +37,7 @@ def check_affinity(
     arranged: bool = False,
     seed: int = 0,
 ) -> None:
-    """Hold an affinity to its laws, in float64.
+    """Hold an affinity to its laws, in float64, on its device.
 
     Args:
         affinity: called ``affinity(nodes, spatial)``; it is copied, and stays as it is.
@@ -54,7 +54,7 @@ def check_affinity(
         >>> from gsp_nonlocal import ReLUDot
         >>> check_affinity(ReLUDot(4, 2), 4)
     """
-    nodes = drawn(2, prod(spatial), channels, seed=seed)
+    nodes = drawn(2, prod(spatial), channels, seed=seed, device=device_of(affinity))
     case = _Case(copy.deepcopy(affinity).double().eval(), nodes, tuple(spatial), arranged)
     obey(affinity, AFFINITY_LAWS, case)
 
@@ -113,7 +113,7 @@ def _apart(case: _Case) -> Iterator[Measured]:
 
 def _differentiable(case: _Case) -> Iterator[Measured]:
     """Gradients of an affinity in features and parameters are those of its values."""
-    z = drawn(1, case.nodes.shape[1], 2, seed=3)
+    z = drawn(1, case.nodes.shape[1], 2, seed=3, device=case.nodes.device)
 
     def run(state: dict[str, Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
         shift = functional_call(case.affinity, state, (x, case.spatial))

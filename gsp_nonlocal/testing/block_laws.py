@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gsp_nonlocal.blocks import NonlocalBlock
-from gsp_nonlocal.testing.law import Measured, changed, drawn, obey, relative
+from gsp_nonlocal.testing.law import Measured, changed, device_of, drawn, obey, relative
 from gsp_nonlocal.testing.shift_laws import promises_kept
 
 _SINGLE = 1e-4
@@ -36,7 +36,7 @@ def check_block(
     arranged: bool = False,
     seed: int = 0,
 ) -> None:
-    """Hold a nonlocal block to its laws, in float64.
+    """Hold a nonlocal block to its laws, in float64, on its device.
 
     Args:
         block: any; it is copied, and stays as it is.
@@ -52,7 +52,7 @@ def check_block(
         >>> from gsp_nonlocal import SNL
         >>> check_block(SNL(4))
     """
-    maps = [drawn(2, block.channels, *size, seed=seed) for size in spatial]
+    maps = [drawn(2, block.channels, *size, seed=seed, device=device_of(block)) for size in spatial]
     obey(block, BLOCK_LAWS, _Case(with_gates(copy.deepcopy(block).double().eval(), 0.7), maps, arranged))
 
 
@@ -87,7 +87,8 @@ def _closed(case: _Case) -> Iterator[Measured]:
 def _learning(case: _Case) -> Iterator[Measured]:
     """Gradients reach every parameter of a block within three steps from its closed gates."""
     for x in case.maps:
-        block, target = with_gates(copy.deepcopy(case.block).train(), 0.0), drawn(*x.shape, seed=5)
+        block = with_gates(copy.deepcopy(case.block).train(), 0.0)
+        target = drawn(*x.shape, seed=5, device=x.device)
         optimiser = torch.optim.SGD(block.parameters(), lr=0.1)
         alive: set[str] = set()
         for _ in range(3):

@@ -51,9 +51,15 @@ def violation(part: object, law: Law, *case: object) -> str:
     return ""
 
 
-def drawn(*shape: int, seed: int = 0) -> Tensor:
-    """Standard normal numbers in float64, the same at each call."""
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+def drawn(*shape: int, seed: int = 0, device: torch.device | None = None) -> Tensor:
+    """Standard normal numbers in float64, the same at each call and on each device."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64).to(device)
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Where the parameters of a module are; the processor, if it has none."""
+    return next((p.device for p in module.parameters()), torch.device("cpu"))
 
 
 def relative(value: Tensor, reference: Tensor) -> float:
@@ -74,5 +80,5 @@ def gradients(module: nn.Module, run: Callable[..., Tensor | Sequence[Tensor]], 
     def function(*values: Tensor) -> Tensor | Sequence[Tensor]:
         return run(dict(zip(names, values[len(given) :], strict=True)), *values[: len(given)])
 
-    gradcheck(function, inputs, fast_mode=True)  # raises, with the numbers
+    gradcheck(function, inputs, fast_mode=True, nondet_tol=1e-10)  # raises, with the numbers
     return Measured("number of wrong gradients", 0)

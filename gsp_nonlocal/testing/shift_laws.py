@@ -19,7 +19,7 @@ _SYSTEMS = ((1.0, 0.5), (2.0, -0.9), (1j, 0.3 + 0.2j), (1.5 - 1j, 0.7))
 
 
 def check_shift(shift: ShiftOperator) -> None:
-    """Hold a shift to its laws, in float64.
+    """Hold a shift to its laws, in float64, on its device.
 
     Args:
         shift: of up to some hundred nodes: it is compared with its matrix.
@@ -69,7 +69,7 @@ def _radius(dense: Tensor) -> float:
 
 
 def _signal(shift: ShiftOperator, channels: int = 4, seed: int = 7) -> Tensor:
-    return drawn(max(2, shift.shape[0]), shift.shape[-1], channels, seed=seed)
+    return drawn(max(2, shift.shape[0]), shift.shape[-1], channels, seed=seed, device=shift.device)
 
 
 def _applied(shift: ShiftOperator) -> Iterator[Measured]:
@@ -98,7 +98,7 @@ def _solved(shift: ShiftOperator) -> Iterator[Measured]:
 
 def _lazy(shift: ShiftOperator) -> Iterator[Measured]:
     """The signals of a shift have the arithmetic of tensors."""
-    z, weight, size = _signal(shift), drawn(4, 3), max(1.0, _radius(shift.to_dense()))
+    z, weight, size = _signal(shift), drawn(4, 3, device=shift.device), max(1.0, _radius(shift.to_dense()))
 
     def program(s: Signal) -> tuple[Signal, Signal]:
         y = shift(s)

@@ -19,7 +19,13 @@ from experiments.benchmark.block_sections import (
 from experiments.benchmark.comparing import became_slower
 from experiments.benchmark.gpu import document
 from experiments.benchmark.gpu import main as gpu
-from experiments.benchmark.gpu_sections import compare_attention, compare_precisions, rates, spectra
+from experiments.benchmark.gpu_sections import (
+    compare_attention,
+    compare_captured,
+    compare_precisions,
+    rates,
+    spectra,
+)
 from experiments.benchmark.measure import in_process, measured, summary
 from experiments.benchmark.output import Earlier, read_sections, write_results
 from experiments.benchmark.sections import KEEPS, Section, build, compare_allocators, growth
@@ -151,10 +157,11 @@ def test_the_sections_of_a_gpu_run_on_any_device():
     found = {
         "rates": list(rates(32, rounds=1)),
         "SNL": list(compare_precisions([shape], 32, rounds=1)),
+        "captured": list(compare_captured([shape], rounds=1)),
         "NL": list(compare_attention([shape], 32, rounds=1)),
         "spectra": list(spectra([9], rounds=1)),
     }
-    assert [len(rows) for rows in found.values()] == [4, 3, 3, 1]
+    assert [len(rows) for rows in found.values()] == [4, 3, 1, 3, 1]
     page = document(found, {"SNL": "Medians of 1"}, "a card")
     assert "on one a card" in page
     assert "card: a card" in page

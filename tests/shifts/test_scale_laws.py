@@ -1,5 +1,6 @@
 """Normalised by degrees, a graph does not depend on the scale of its weights: values, gradients, promises."""
 
+import math
 from functools import partial
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from filters import Chebyshev, Heat
 from gsp_nonlocal.affinity import RBF, Concatenation, ReLUDot, relu_dot_shift
 from gsp_nonlocal.shifts import SparseShift
+from gsp_nonlocal.shifts.degrees import power_below, root_below
 from tests.cases.signals import edges, relative, signal
 
 SCALES = [1e-36, 1e-30, 1e-20, 1e-12, 1e-6, 1.0, 1e12, 1e20, 1e30]
@@ -288,3 +290,13 @@ def test_weights_of_distances_stay_below_1_where_rounding_is_greater(scale, norm
         assert float((one @ ones).detach().max()) <= NODES + 1e-4
         gradient = torch.autograd.grad((one @ ones).sum() + dense.sum(), x, retain_graph=True)[0]
         assert gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+def test_powers_of_two_are_those_of_the_logarithm(dtype):
+    kind = torch.finfo(dtype)
+    x = torch.logspace(math.log2(kind.tiny), math.log2(kind.max), 401, 2, dtype=torch.float64)[:-1].to(dtype)
+    exponents = torch.frexp(x.double()).exponent - 1
+    assert torch.equal(power_below(x).double(), torch.exp2(exponents.double()))
+    assert torch.equal(root_below(x).double(), torch.exp2((exponents.double() / 2).floor()))
+    assert root_below(x.new_zeros(1)) == power_below(x.new_zeros(1)) == 1

@@ -97,6 +97,12 @@ def test_the_chosen_form_has_the_fewer_multiply_adds(channels, nodes):
         (lambda: LowRankShift(torch.ones(5, 3)), ValueError, "common shape"),
         (lambda: LowRankShift(torch.ones(1, 5, 3), core=torch.eye(2)), ValueError, "R = 3"),
         (lambda: LowRankShift(torch.ones(2, 5, 3), core=torch.ones(3, 3, 3)), ValueError, "B = 2, R = 3"),
+        (lambda: LowRankShift(torch.ones(1, 5, 4), core="half"), ValueError, '"halves", got .half'),
+        (
+            lambda: LowRankShift(torch.ones(1, 5, 3), core="halves"),
+            ValueError,
+            "even number",
+        ),
         (lambda: LowRankShift(torch.ones(1, 5, 3).long()), TypeError, "left factor.*int64"),
         (lambda: LowRankShift(torch.ones(1, 5, 3)).solve(torch.ones(1, 5, 2), 0, 1), ValueError, "inverse"),
         (lambda: choose_form("sparse", 5, 3), ValueError, "auto, dense, low_rank"),
@@ -147,3 +153,13 @@ def test_detached_factors_carry_no_gradient():
     shift = relu_dot_shift(edges, "low_rank")
     assert (shift @ signal()).requires_grad
     assert not (shift.detach() @ signal()).requires_grad
+
+
+def test_a_core_of_halves_is_its_matrix():
+    factor = features()
+    shift = LowRankShift(factor / 6, core="halves", is_symmetric=True)
+    check_shift(shift)
+    r = factor.shape[-1] // 2
+    matrix = 0.5 * torch.eye(2 * r, dtype=factor.dtype).roll(r, 0)
+    assert torch.equal(shift.core, matrix[None])
+    assert relative(shift.to_dense(), LowRankShift(factor / 6, core=matrix).to_dense()) < 1e-15
