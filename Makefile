@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 DEMO   ?=
 
 .PHONY: help setup demo test test-threads fuzz soak test-scatter test-sampling test-peers test-mmseg doctest lint format type check \
-        benchmark benchmark-gpu study families compare paper spectral-study probe-zoo clean
+        benchmark benchmark-gpu study families nodes compare paper spectral-study probe-zoo clean
 help:           ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
@@ -107,6 +107,9 @@ study: $(READY) ## cued scenes: every model, three seeds on which nothing was tu
 
 families: $(READY) ## cued scenes: every filter family, three seeds (half an hour)
 	$(RUN) -m experiments.families --seeds 3 4 5
+
+nodes: $(READY) ## node classification from few labels: every family and PyG's convolutions, ten seeds (ten minutes)
+	$(RUN) -m experiments.nodes
 
 compare: $(READY) ## cued scenes and digits: every known block, three seeds (an hour and a half)
 	$(RUN) -m experiments.compare --seeds 3 4 5

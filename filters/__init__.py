@@ -16,14 +16,18 @@ filter                                terms                             response
 ``SpectralFunction(g)``               fixed                             ``g(λ)``
 ``Heat``, ``Tikhonov``,               fixed                             ``exp(−τλ)``, ``1/(1 + αλ)``,
 ``IdealLowPass``, ``MexicanHat``                                        ``1{λ ≤ c}``, ``e s λ exp(−sλ)``
+``Rectangular``,                      fixed                             ``1{a ≤ λ ≤ b}``, a smooth band,
+``ExponentialWindow``, ``Wave``                                         ``cos(t arccos(1 − s²λ/4))``
 ``Identity()``                        ``z``                             ``1``
 ``f + g``, ``f @ g``, ``a * f``       parallel, cascade, scaling        sum, product, multiple
 ====================================  ================================  ===================================
 
-Filters are called ``f(z, shift)`` with ``z (B, N, in)`` and any :class:`ShiftOperator` or plain tensor
-``(B, N, N)``. A new filter is a subclass of :class:`Filter` that writes ``terms`` (or ``evaluate``), a line
-here, and a row of the table in ``tests/cases/filters.py``. A package outside offers its filters by name
-through entry points of the group ``gsp_nonlocal.filters``. This package imports torch and nothing else.
+Banks of fixed responses from which a signal comes back are :class:`WaveletFrame`; :mod:`filters.frames` has
+those of the literature by name. Filters are called ``f(z, shift)`` with ``z (B, N, in)`` and any
+:class:`ShiftOperator` or plain tensor ``(B, N, N)``. A new filter is a subclass of :class:`Filter` that
+writes ``terms`` (or ``evaluate``), a line here, and a row of the table in ``tests/cases/filters.py``. A
+package outside offers its filters by name through entry points of the group ``gsp_nonlocal.filters``. This
+package imports torch and nothing else.
 """
 
 from filters.arma import ARMA
@@ -34,7 +38,15 @@ from filters.chebyshev import Chebyshev, ChebyshevInterpolation
 from filters.composition import GraphFilter, Identity
 from filters.elementary import Aggregation, Diffusion
 from filters.jacobi import Jacobi, Legendre
-from filters.kernels import Heat, IdealLowPass, MexicanHat, Tikhonov
+from filters.kernels import (
+    ExponentialWindow,
+    Heat,
+    IdealLowPass,
+    MexicanHat,
+    Rectangular,
+    Tikhonov,
+    Wave,
+)
 from filters.monomial import Monomial
 from filters.operators.plain import DenseShift, DiagonalShift, as_shift
 from filters.operators.shift import ShiftOperator
@@ -69,6 +81,7 @@ __all__ = [
     "DenseShift",
     "DiagonalShift",
     "Diffusion",
+    "ExponentialWindow",
     "Filter",
     "GraphFilter",
     "Heat",
@@ -79,11 +92,13 @@ __all__ = [
     "MexicanHat",
     "Monomial",
     "Rational",
+    "Rectangular",
     "Registry",
     "ShiftOperator",
     "Signal",
     "SpectralFunction",
     "Tikhonov",
+    "Wave",
     "WaveletFrame",
     "as_shift",
     "itersine",

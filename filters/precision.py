@@ -40,7 +40,8 @@ def widened(tensor: torch.Tensor) -> torch.Tensor:
 def without_autocast(value: _Placed) -> AbstractContextManager[object]:
     """The context in which autocast leaves the operations on the device of ``value`` alone."""
     device = value.device.type
-    is_there = torch.is_autocast_enabled(device) or is_exporting()  # what is exported may run under it
-    if device == "meta" or not is_there:
+    if device == "meta":  # has none
+        return nullcontext()
+    if not torch.is_autocast_enabled(device) and not is_exporting():  # what is exported may run under it
         return nullcontext()
     return torch.autocast(device_type=device, enabled=False)

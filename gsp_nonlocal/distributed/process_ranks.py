@@ -180,7 +180,9 @@ class _Sum(HandDifferentiated):
 
     @staticmethod
     def forward(part: Tensor, ranks: ProcessRanks) -> Tensor:
-        return ranks.reduced(part, dist.ReduceOp.SUM)
+        total = ranks.reduced(part, dist.ReduceOp.SUM)
+        # PyTorch 2.11 compiles a gradient of zeros for a result that was changed in place
+        return total.clone() if torch.compiler.is_compiling() else total
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, ProcessRanks], output: Tensor) -> None:

@@ -19,6 +19,7 @@ from filters import (
     Chebyshev,
     ChebyshevInterpolation,
     Diffusion,
+    ExponentialWindow,
     Filter,
     GraphFilter,
     Heat,
@@ -29,8 +30,10 @@ from filters import (
     MexicanHat,
     Monomial,
     Rational,
+    Rectangular,
     SpectralFunction,
     Tikhonov,
+    Wave,
 )
 from tests.cases.own import Clenshaw, Horner, Squared
 from tests.cases.signals import IN, OUT
@@ -105,6 +108,12 @@ def orthogonal(
     return lambda lam: [torch.as_tensor(function(k, *numbers, (1 - lam).numpy())) for k in range(order + 1)]
 
 
+def smooth_step(x: Tensor) -> Tensor:
+    """``e(x) / (e(x) + e(1 − x))`` with ``e(x) = exp(−2 / x)``, 0 up to ``x = 0``."""
+    up, down = (torch.where(t > 0, torch.exp(-2 / t), torch.zeros_like(t)) for t in (x, 1 - x))
+    return up / (up + down)
+
+
 ORDERS = (1, 2, 5)
 Terms = Callable[[int], Callable[[Tensor], list[Tensor]]]
 FAMILIES: dict[str, tuple[type[Filter], Terms]] = {
@@ -144,6 +153,12 @@ FIXED: dict[str, tuple[SpectralFunction, Callable[[Tensor], Tensor]]] = {
     "heat": (Heat(0.7), lambda lam: torch.exp(-0.7 * lam)),
     "tikhonov": (Tikhonov(2.0), lambda lam: 1 / (1 + 2.0 * lam)),
     "low-pass": (IdealLowPass(0.95), lambda lam: (lam <= 0.95).to(lam)),
+    "rectangular": (Rectangular(0.4, 0.95), lambda lam: ((lam >= 0.4) & (lam <= 0.95)).to(lam)),
+    "exponential window": (
+        ExponentialWindow(0.3, 1.1, slope=2.0, order=150),
+        lambda lam: smooth_step(0.5 - 0.5 * (lam - 1.1)) * smooth_step(0.5 + 0.5 * (lam - 0.3)),
+    ),
+    "wave": (Wave(3.0, 1.5), lambda lam: torch.cos(3 * torch.arccos(1 - 1.5**2 * lam / 4))),
     "mexican hat": (MexicanHat(3.0), lambda lam: math.e * 3 * lam * torch.exp(-3 * lam)),
     "function": (SpectralFunction(lambda lam: torch.cos(3 * lam)), lambda lam: torch.cos(3 * lam)),
 }

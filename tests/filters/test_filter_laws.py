@@ -28,7 +28,7 @@ def make(name: str):
 def accepts(name, graph):
     """Whether the filter takes this graph, and exactly: no polynomial comes close to a jump."""
     needs_symmetry = FILTERS[name].make().requires_symmetric
-    approximated = name == "low-pass" and not graph.startswith(CLOSED)
+    approximated = name in ("low-pass", "rectangular") and not graph.startswith(CLOSED)
     return (SHIFTS[graph]().is_symmetric or not needs_symmetry) and not approximated
 
 
@@ -37,9 +37,9 @@ PAIRS = [
     (name, graph)
     for i, name in enumerate(FILTERS)
     for j, graph in enumerate(SHIFTS)
-    if ((i + j) % 2 == 0 or graph in WHOLE) and accepts(name, graph)
+    if ((i + j) % 3 == 0 or graph in WHOLE) and accepts(name, graph)
 ]
-"""Every filter on every other shift, in turns: the orders of one family meet all of them."""
+"""Every filter on every third shift, in turns: the three orders of one family meet all of them."""
 
 
 @pytest.mark.parametrize(("name", "graph"), PAIRS)
