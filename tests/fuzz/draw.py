@@ -25,6 +25,7 @@ from tests.fuzz.expressions import (
     choices,
     families,
     fixed,
+    settings,
 )
 from tests.fuzz.filter_case import LAYOUTS, FilterCase
 from tests.fuzz.filter_case import family as family_of
@@ -69,7 +70,7 @@ def fixed_response(draw: DrawFn) -> str:
     return (
         "SpectralFunction(torch.cos)"
         if name == "SpectralFunction"
-        else call(name, draw(st.sampled_from(POSITIVE)))
+        else call(name, *settings(name, draw(st.sampled_from(POSITIVE))))
     )
 
 

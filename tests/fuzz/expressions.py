@@ -56,10 +56,15 @@ def families() -> dict[str, type[filters.Filter]]:
 
 @cache
 def fixed() -> list[str]:
-    """Every named fixed response of the package."""
+    """Every named fixed response of the package; of the two with jumps the one with one number."""
     found = [getattr(filters, name) for name in filters.__all__]
     kinds = [kind for kind in found if isinstance(kind, type) and issubclass(kind, SpectralFunction)]
-    return sorted(kind.__name__ for kind in kinds if kind is not SpectralFunction)
+    return sorted(kind.__name__ for kind in kinds if kind not in (SpectralFunction, filters.Rectangular))
+
+
+def settings(name: str, value: float) -> tuple[float | None, ...]:
+    """Arguments of a fixed response, about one number."""
+    return {"ExponentialWindow": (None, value), "Wave": (min(value, 4.0), 0.8)}.get(name, (value,))
 
 
 def choices(function: Any, table: dict[str, list[Any]]) -> dict[str, list[Any]]:

@@ -239,7 +239,7 @@ def family(expression: str) -> str:
 
 
 FAMILIES = {
-    "fixed": ("Heat", "Tikhonov", "LowPass", "Hat", "SpectralFunction"),
+    "fixed": ("Heat", "Tikhonov", "LowPass", "Hat", "Window", "Wave", "SpectralFunction"),
     "iterated": ("iterations",),
     "rational": ("Cayley", "ARMA", "Rational"),
 }
