@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -11,11 +11,24 @@ from torch import Tensor
 
 from filters.checks import require_integer, require_positive
 from filters.spectral_function import SpectralFunction
-from filters.wavelets import WaveletFrame
+from filters.two_bands import held, papadakis, regular, simoncelli
+from filters.wavelets import Gain, WaveletFrame, frame_of
+
+__all__ = [
+    "abspline",
+    "gabor",
+    "half_cosine",
+    "held",
+    "mexican_hats",
+    "meyer",
+    "papadakis",
+    "regular",
+    "simoncelli",
+    "simple_tight",
+]
 
 _TOP = 2.0
 """The greatest frequency of a normalised graph, to which frames of other packages are scaled."""
-_Gain = Callable[[Tensor], Tensor]
 
 
 def half_cosine(bands: int = 6, order: int = 60) -> WaveletFrame:
@@ -41,103 +54,7 @@ def half_cosine(bands: int = 6, order: int = 60) -> WaveletFrame:
     bands = require_integer("bands", bands, 3)
     width = 3 * _TOP / (bands - 2)
     starts = [width / 3 * (j - 2) for j in range(bands)]
-    return _frame("half cosine", [partial(_hann, start=start, width=width) for start in starts], order)
-
-
-def held(a: float = 2 / 3, order: int = 60) -> WaveletFrame:
-    r"""The tight frame of ``sin φ`` and ``cos φ`` with ``φ = 2π(−1 + 24u − 144u² + 256u³)``, ``u = λ / 8a``.
-
-    Between ``a`` and ``2a``; below, the first response is 1 and the second 0; above, the other way round.
-
-    Args:
-        a: end of the flat part of the low-pass, in ``(0, 2)``.
-        order: degree of the approximation where a shift has no exact form.
-
-    Raises:
-        ValueError: if ``a`` is not positive.
-
-    References:
-        Held, Storath, Massopust, Forster (2010), *Steerable wavelet frames based on the Riesz transform*.
-        As PyGSP's ``Held``.
-
-    Example:
-        >>> [round(bound, 9) for bound in held().frame_bounds()]
-        [1.0, 1.0]
-    """
-    a = require_positive("a", a)
-    return _two_bands("Held", partial(_held_angle, a=a), order)
-
-
-def papadakis(a: float = 0.75, order: int = 60) -> WaveletFrame:
-    r"""The tight frame of ``√(½(1 − sin φ))`` and ``√(½(1 + sin φ))`` with ``φ = 3πλ / 2a``.
-
-    Between ``a`` and ``5a/3``; below, the first response is 1 and the second 0; above, the other way round.
-
-    Args:
-        a: end of the flat part of the low-pass, in ``(0, 2)``.
-        order: degree of the approximation where a shift has no exact form.
-
-    Raises:
-        ValueError: if ``a`` is not positive.
-
-    References:
-        Romero, Alexander, Baid, Jain, Papadakis (2009), *The geometry and the analytic properties of
-        isotropic multiresolution analysis*. As PyGSP's ``Papadakis``.
-
-    Example:
-        >>> [round(bound, 9) for bound in papadakis().frame_bounds()]
-        [1.0, 1.0]
-    """
-    a = require_positive("a", a)
-    return _two_bands("Papadakis", partial(_papadakis_angle, a=a), order)
-
-
-def simoncelli(a: float = 2 / 3, order: int = 60) -> WaveletFrame:
-    r"""The tight frame of ``cos φ`` and ``sin φ`` with ``φ = ½π log₂(λ / a)``.
-
-    Between ``a`` and ``2a``; below, the first response is 1 and the second 0; above, the other way round.
-
-    Args:
-        a: end of the flat part of the low-pass, in ``(0, 2)``.
-        order: degree of the approximation where a shift has no exact form.
-
-    Raises:
-        ValueError: if ``a`` is not positive.
-
-    References:
-        Portilla, Simoncelli (2000), *A parametric texture model based on joint statistics of complex wavelet
-        coefficients*. As PyGSP's ``Simoncelli``.
-
-    Example:
-        >>> [round(bound, 9) for bound in simoncelli().frame_bounds()]
-        [1.0, 1.0]
-    """
-    a = require_positive("a", a)
-    return _two_bands("Simoncelli", partial(_simoncelli_angle, a=a), order)
-
-
-def regular(degree: int = 2, order: int = 60) -> WaveletFrame:
-    r"""The tight frame of ``sin φ`` and ``cos φ`` with ``φ = ¼π(1 + s_d)``, ``s_d = sin(½π s_{d−1})``.
-
-    From ``s_0 = λ − 1`` on: the higher the degree ``d``, the flatter both ends.
-
-    Args:
-        degree: ``d ≥ 0``.
-        order: degree of the approximation where a shift has no exact form.
-
-    Raises:
-        ValueError: if ``degree`` is negative.
-
-    References:
-        Shuman, Faraji, Vandergheynst (2016), *A multiscale pyramid transform for graph signals*. Deviation:
-        PyGSP's ``Regular`` computes degree ``d − 1`` where it is asked for ``d ≥ 2``.
-
-    Example:
-        >>> [round(bound, 9) for bound in regular().frame_bounds()]
-        [1.0, 1.0]
-    """
-    degree = require_integer("degree", degree, 0)
-    return _two_bands("regular", partial(_regular_angle, degree=degree), order, low=False)
+    return frame_of("half cosine", [partial(_hann, start=start, width=width) for start in starts], order)
 
 
 def meyer(bands: int = 6, order: int = 60) -> WaveletFrame:
@@ -165,7 +82,7 @@ def meyer(bands: int = 6, order: int = 60) -> WaveletFrame:
     bands = require_integer("bands", bands, 2)
     scales = [4 / (3 * _TOP) * 2.0**k for k in range(bands - 2, -1, -1)]
     waves = [partial(_meyer_wavelet, scale=scale) for scale in scales]
-    return _frame("Meyer", [partial(_meyer_low, scale=scales[0]), *waves], order)
+    return frame_of("Meyer", [partial(_meyer_low, scale=scales[0]), *waves], order)
 
 
 def simple_tight(bands: int = 6, order: int = 60) -> WaveletFrame:
@@ -192,7 +109,7 @@ def simple_tight(bands: int = 6, order: int = 60) -> WaveletFrame:
     bands = require_integer("bands", bands, 2)
     scales = [1 / (2 * _TOP) * 2.0**k for k in range(bands - 2, -1, -1)]
     waves = [partial(_simple_wavelet, scale=scale) for scale in scales]
-    return _frame("simple tight", [partial(_simple_low, scale=scales[0]), *waves], order)
+    return frame_of("simple tight", [partial(_simple_low, scale=scales[0]), *waves], order)
 
 
 def abspline(bands: int = 6, low_pass: float = 20.0, order: int = 60) -> WaveletFrame:
@@ -222,7 +139,7 @@ def abspline(bands: int = 6, low_pass: float = 20.0, order: int = 60) -> Wavelet
     least, scales = _scales(bands, low_pass)
     waves = [partial(_spline, scale=scale) for scale in scales]
     low = partial(_quartic, height=1 + 2 / math.sqrt(27), width=0.6 * least)
-    return _frame("abspline", [low, *waves], order)
+    return frame_of("abspline", [low, *waves], order)
 
 
 def mexican_hats(bands: int = 6, low_pass: float = 20.0, order: int = 60) -> WaveletFrame:
@@ -249,7 +166,7 @@ def mexican_hats(bands: int = 6, low_pass: float = 20.0, order: int = 60) -> Wav
     """
     least, scales = _scales(bands, low_pass)
     waves = [partial(_hat, scale=scale) for scale in scales]
-    return _frame("mexican hat", [partial(_quartic, height=1.2 / math.e, width=0.4 * least), *waves], order)
+    return frame_of("mexican hat", [partial(_quartic, height=1.2 / math.e, width=0.4 * least), *waves], order)
 
 
 def gabor(response: SpectralFunction, frequencies: Sequence[float], order: int = 60) -> WaveletFrame:
@@ -275,47 +192,8 @@ def gabor(response: SpectralFunction, frequencies: Sequence[float], order: int =
     """
     if not isinstance(response, SpectralFunction):
         raise TypeError(f"response is a SpectralFunction, got {type(response).__name__}")
-    translates: list[_Gain] = [partial(_translated, response=response, by=float(lam)) for lam in frequencies]
-    return _frame("Gabor", translates, order)
-
-
-def _frame(name: str, responses: Sequence[_Gain], order: int) -> WaveletFrame:
-    names = (f"{name} band {j + 1} of {len(responses)}" for j in range(len(responses)))
-    return WaveletFrame([SpectralFunction(g, order, name) for g, name in zip(responses, names, strict=True)])
-
-
-def _two_bands(name: str, angle: _Gain, order: int, low: bool = True) -> WaveletFrame:
-    """``cos φ`` and ``sin φ``, of an angle ``φ`` from 0 to ``½π``; ``sin φ`` first if not ``low``."""
-    responses: list[_Gain] = [partial(_cosine, angle=angle), partial(_sine, angle=angle)]
-    return _frame(name, responses if low else responses[::-1], order)
-
-
-def _cosine(lam: Tensor, angle: _Gain) -> Tensor:
-    return torch.cos(angle(lam))
-
-
-def _sine(lam: Tensor, angle: _Gain) -> Tensor:
-    return torch.sin(angle(lam))
-
-
-def _held_angle(lam: Tensor, a: float) -> Tensor:
-    u = lam.clamp(a, 2 * a) / (8 * a)
-    return 0.5 * math.pi - 2 * math.pi * (-1 + u * (24 + u * (-144 + 256 * u)))
-
-
-def _papadakis_angle(lam: Tensor, a: float) -> Tensor:
-    return 0.5 * (1.5 * math.pi / a * lam.clamp(a, 5 * a / 3) - 1.5 * math.pi)
-
-
-def _simoncelli_angle(lam: Tensor, a: float) -> Tensor:
-    return 0.5 * math.pi * torch.log2(lam.clamp(a, 2 * a) / a)
-
-
-def _regular_angle(lam: Tensor, degree: int) -> Tensor:
-    s = lam - _TOP / 2
-    for _ in range(degree):
-        s = torch.sin(0.5 * math.pi * s)
-    return 0.25 * math.pi * (1 + s)
+    translates: list[Gain] = [partial(_translated, response=response, by=float(lam)) for lam in frequencies]
+    return frame_of("Gabor", translates, order)
 
 
 def _hann(lam: Tensor, start: float, width: float) -> Tensor:

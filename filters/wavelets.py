@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import cast
 
 import torch
@@ -13,6 +14,7 @@ from filters.operators.shift import ShiftOperator
 from filters.spectral_function import SpectralFunction
 
 _GRID = 4096
+Gain = Callable[[Tensor], Tensor]
 
 
 class WaveletFrame(nn.Module):
@@ -85,6 +87,12 @@ class WaveletFrame(nn.Module):
         return torch.stack([band.gain(lam) ** 2 for band in bands]).sum(0)
 
 
+def frame_of(name: str, responses: Sequence[Gain], order: int) -> WaveletFrame:
+    """The frame of these responses, its bands named and numbered."""
+    names = (f"{name} band {j + 1} of {len(responses)}" for j in range(len(responses)))
+    return WaveletFrame([SpectralFunction(g, order, name) for g, name in zip(responses, names, strict=True)])
+
+
 def itersine(bands: int = 6, order: int = 60) -> WaveletFrame:
     r"""The tight frame of ``g_j(λ) = sin(½ π cos²(π x_j)) · 1{|x_j| ≤ ½}``, ``x_j = (λ − λ_j) / (2 Δ)``.
 
@@ -107,17 +115,12 @@ def itersine(bands: int = 6, order: int = 60) -> WaveletFrame:
         [1.0, 1.0]
     """
     bands = require_integer("bands", bands, 2)
-    return WaveletFrame([_Itersine(index, bands, order) for index in range(bands)])
+    width = 4 / (bands - 1)
+    centres = [index * width / 2 for index in range(bands)]
+    return frame_of("itersine", [partial(_itersine, centre=centre, width=width) for centre in centres], order)
 
 
-class _Itersine(SpectralFunction):
-    def __init__(self, index: int, bands: int, order: int) -> None:
-        super().__init__(order=order, name=f"itersine band {index + 1} of {bands}")
-        self.width = 4 / (bands - 1)
-        self.centre = index * self.width / 2
-        self._interpolate()
-
-    def gain(self, lam: Tensor) -> Tensor:
-        x = (lam - self.centre) / self.width
-        inside = torch.sin(0.5 * torch.pi * torch.cos(torch.pi * x).square())
-        return torch.where(x.abs() <= 0.5, inside, torch.zeros_like(inside))
+def _itersine(lam: Tensor, centre: float, width: float) -> Tensor:
+    x = (lam - centre) / width
+    inside = torch.sin(0.5 * torch.pi * torch.cos(torch.pi * x).square())
+    return torch.where(x.abs() <= 0.5, inside, torch.zeros_like(inside))
