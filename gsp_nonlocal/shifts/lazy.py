@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeGuard
+from typing import Protocol, TypeGuard, TypeVar, cast
 
 import torch
 from jaxtyping import Float
@@ -43,18 +43,24 @@ class Factors(Protocol):
         """``core · y``."""
         ...
 
+    def mapped(self, function: Callable[[Tensor], Tensor], /) -> Factors:
+        """The same of changed tensors."""
+        ...
+
 
 class Base:
     """The one dense tensor ``z (B, N, C)`` behind a family of lazy signals, with ``Y`` and the Gram matrix.
 
     It lives for one call of a filter, and so does what it keeps: the next call builds its own autograd graph.
+    ``owner`` is the shift that its signals are of, where ``shift`` is that one in float64.
     """
 
-    def __init__(self, shift: Factors, z: Tensor) -> None:
-        self.shift, self.z = shift, z
+    def __init__(self, shift: Factors, z: Tensor, owner: Factors | None = None) -> None:
+        self.shift, self.z, self.owner = shift, z, owner or shift
         self._met: Tensor | None = None
         self._projected: Tensor | None = None
         self._gram: Tensor | None = None
+        self._double: Base | None = None
 
     @property
     def met(self) -> Tensor:
@@ -77,9 +83,22 @@ class Base:
             self._gram = self.shift.gram
         return self._gram
 
+    @property
+    def double(self) -> Base:
+        """The same in float64, made at first use and kept."""
+        if self.z.dtype == torch.float64:
+            return self
+        if self._double is None:
+            self._double = Base(self.shift.mapped(Tensor.double), self.z.double(), self.owner)
+        return self._double
+
+    def is_double_of(self, other: Base) -> bool:
+        """Whether this is what ``other.double`` has made."""
+        return other._double is self
+
     def replaced(self, z: Tensor) -> Base:
         """The base of another tensor on the same shift, with the same Gram matrix."""
-        other = Base(self.shift, z)
+        other = Base(self.shift, z, self.owner)
         other._gram = self._gram
         return other
 
@@ -88,11 +107,12 @@ class LowRankSignal(TensorMultiple):
     r"""The node signal ``z A + left c`` on a :class:`LowRankShift`, kept as ``A`` and ``c``.
 
     It has the arithmetic that a filter uses: ``+ − *``, ``shift(·)``, ``shift.solve``, ``.mix(W)`` for a
-    mixing matrix ``W``, and ``.real``, ``.imag``. :meth:`to_dense` gives the tensor ``(B, N, C)``.
+    mixing matrix ``W``, and ``.real``, ``.imag``. :meth:`to_dense` gives the tensor ``(B, N, C)``, in the
+    data type of the shift; a signal may be kept in float64 until then (:attr:`double`).
     """
 
     def __init__(self, base: Base, scale: Scale, coefficients: Tensor | None, channels: int) -> None:
-        self.base, self.shift = base, base.shift
+        self.base, self.shift = base, base.owner
         self.scale = None if _is_number_zero(scale) else scale
         self.coefficients = coefficients
         self.channels = channels
@@ -102,9 +122,18 @@ class LowRankSignal(TensorMultiple):
         """Data type of the dense tensor behind the signal."""
         return self.base.z.dtype
 
+    @property
+    def double(self) -> LowRankSignal:
+        """The same signal in float64."""
+        scale, c = of_type(torch.float64, self.scale), of_type(torch.float64, self.coefficients)
+        return LowRankSignal(self.base.double, scale, c, self.channels)
+
     def to_dense(self) -> Tensor:
         """``z A + left c`` as a tensor ``(B, N, C)``, in the memory layout of ``z``."""
-        z, left, c = self.base.z, self.shift.left, self.coefficients
+        return of_type(self.shift.left.dtype, self._dense())
+
+    def _dense(self) -> Tensor:
+        z, left, c = self.base.z, self.base.shift.left, self.coefficients
         if c is None:
             return z.new_zeros(*z.shape[:2], self.channels) if self.scale is None else _scaled(z, self.scale)
         if self.scale is None:
@@ -157,6 +186,10 @@ class LowRankSignal(TensorMultiple):
 
     def __add__(self, other: LowRankSignal) -> LowRankSignal:
         self._require(other.shift)
+        if self.base.is_double_of(other.base):
+            return self + other.double
+        if other.base.is_double_of(self.base):
+            return self.double + other
         if other.base is not self.base:
             total = self.to_dense() + other.to_dense()
             return LowRankSignal(self.base.replaced(total), 1.0, None, self.channels)
@@ -188,9 +221,8 @@ class LowRankSignal(TensorMultiple):
 
     def mix(self, weight: Tensor) -> LowRankSignal:
         """``(z A + left c) W``."""
-        scale, c = (
-            None if part is None else _mixed(part, weight) for part in (self.scale, self.coefficients)
-        )
+        weight, parts = of_type(self.dtype, weight), (self.scale, self.coefficients)
+        scale, c = (None if part is None else _mixed(part, weight) for part in parts)
         return LowRankSignal(self.base, scale, c, weight.shape[-1])
 
     def _own(self, factor: Scalar = 1.0) -> Tensor | None:
@@ -220,6 +252,16 @@ def _two_products(
     if is_channel_first(own):
         return torch.baddbmm(own.mT, c.mT, left.mT).mT
     return torch.baddbmm(own, left, c)
+
+
+V = TypeVar("V")
+
+
+def of_type(dtype: torch.dtype, value: V) -> V:
+    """A tensor in this precision, real or complex as it is; numbers and ``None`` have none."""
+    if not isinstance(value, Tensor):
+        return value
+    return cast(V, value.to(dtype.to_complex() if value.is_complex() else dtype))
 
 
 def _is_matrix(scale: Scale) -> TypeGuard[Tensor]:

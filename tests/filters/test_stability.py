@@ -6,6 +6,7 @@ import torch
 import filters
 from filters import ARMA, Bernstein, Cayley, Chebyshev, ChebyshevInterpolation, Legendre, Monomial, Rational
 from gsp_nonlocal.affinity import relu_dot_shift
+from gsp_nonlocal.shifts import LowRankShift
 from tests.cases.shifts import SHIFTS
 from tests.cases.signals import IN, NODES, OUT, features, relative, signal
 
@@ -54,6 +55,35 @@ def test_values_are_bounded_by_the_response_and_gradients_finite(name, graph, dt
     assert y.norm() <= gain * z.norm() * (1 + 1e-3)
     y.square().sum().backward()
     assert all(torch.isfinite(p.grad).all() for p in (z, *f.parameters()))
+
+
+RESOLVENTS = {
+    "cayley": lambda: Cayley(1, 1, order=2, zoom=20.0),
+    "arma": lambda: ARMA(1, 1, order=2),
+    "rational": lambda: Rational(1, 1, order=1, poles=2),
+    "cascade": lambda: Chebyshev(1, 1, order=1) @ Cayley(1, 1, order=1),
+}
+
+
+@pytest.mark.parametrize("name", RESOLVENTS)
+@pytest.mark.parametrize("reach", [1, 10, 100, 1e4])
+def test_resolvents_of_nodes_of_very_different_size(name, reach):
+    """``left c`` cancels ``z`` where ``|μ|`` is large: in float32 as exact as a dense solve."""
+    torch.manual_seed(3)
+    f, z = RESOLVENTS[name](), torch.randn(2, 6, 1)
+    sizes = torch.logspace(-4, 0, 6).view(1, 6, 1)
+    factors = [torch.cat([torch.ones(2, 6, 1), reach * sizes * torch.randn(2, 6, 2)], -1) for _ in range(2)]
+    weight = torch.randn(2, 6, 1)
+
+    def outcome(dtype):
+        f.to(dtype)
+        leaves = [x.to(dtype).requires_grad_() for x in factors]
+        y = f(z.to(dtype), LowRankShift(*leaves))
+        grads = torch.autograd.grad((y * weight.to(dtype)).sum(), leaves)
+        return [y.double(), *((g * x).double() for g, x in zip(grads, leaves, strict=True))]
+
+    for found, truth in zip(outcome(torch.float32), outcome(torch.float64), strict=True):
+        assert (found - truth).norm() < 2e-4 * (1 + truth.norm())
 
 
 @pytest.mark.parametrize("name", filters.registry.names())
