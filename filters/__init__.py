@@ -8,6 +8,9 @@ filter                                terms                             response
 ``Monomial``                          ``S^k z``                         ``Σ μ^k W_k``
 ``Bernstein``                         ``T_k(S) z``                      ``Σ b_k(λ) W_k``
 ``Jacobi``, ``Legendre``              ``P_k(S) z``                      ``Σ P_k(μ) W_k``
+``Favard(in, out, order)``            ``P_k(S) z``, learned recurrence  ``Σ P_k(μ) W_k``
+``Factored(in, out, order)``          ``Π (I − L Φ_k) z``               ``Π (1 − λ Φ_k) W``
+``Horner``, ``Clenshaw``              weights between the products      ``Σ β_k μ^k W``, ``Σ β_k U_k(μ) W``
 ``Cayley(in, out, order, zoom)``      ``z, Re C^j z, Im C^j z``         of ``C = (hλ − i)/(hλ + i)``
 ``ARMA(in, out, order)``              ``(I − ψ_k S)⁻¹ z``               ``Σ W_k / (1 − ψ_k μ)``
 ``Rational(in, out, order, poles)``   ``Q(L)⁻¹ T_k(S) z``               ``Σ T_k(μ) W_k / Q(λ)``
@@ -23,7 +26,8 @@ filter                                terms                             response
 ====================================  ================================  ===================================
 
 Banks of fixed responses from which a signal comes back are :class:`WaveletFrame`; :mod:`filters.frames` has
-those of the literature by name. Filters are called ``f(z, shift)`` with ``z (B, N, in)`` and any
+those of the literature by name, :mod:`filters.banks` filters of graph networks, and :mod:`filters.starts`
+weights at which a polynomial begins. Filters are called ``f(z, shift)`` with ``z (B, N, in)`` and any
 :class:`ShiftOperator` or plain tensor ``(B, N, N)``. A new filter is a subclass of :class:`Filter` that
 writes ``terms`` (or ``evaluate``), a line here, and a row of the table in ``tests/cases/filters.py``. A
 package outside offers its filters by name through entry points of the group ``gsp_nonlocal.filters``. This
@@ -37,6 +41,9 @@ from filters.cayley import Cayley
 from filters.chebyshev import Chebyshev, ChebyshevInterpolation
 from filters.composition import GraphFilter, Identity
 from filters.elementary import Aggregation, Diffusion
+from filters.factored import Factored
+from filters.favard import Favard
+from filters.interleaved import Clenshaw, Horner
 from filters.jacobi import Jacobi, Legendre
 from filters.kernels import (
     ExponentialWindow,
@@ -64,7 +71,11 @@ registry.register("bernstein", Bernstein)
 registry.register("cayley", Cayley)
 registry.register("chebyshev", Chebyshev)
 registry.register("chebyshev_interpolation", ChebyshevInterpolation)
+registry.register("clenshaw", Clenshaw)
 registry.register("diffusion", Diffusion)
+registry.register("factored", Factored)
+registry.register("favard", Favard)
+registry.register("horner", Horner)
 registry.register("jacobi", Jacobi)
 registry.register("legendre", Legendre)
 registry.register("monomial", Monomial)
@@ -77,14 +88,18 @@ __all__ = [
     "Cayley",
     "Chebyshev",
     "ChebyshevInterpolation",
+    "Clenshaw",
     "ConvergenceError",
     "DenseShift",
     "DiagonalShift",
     "Diffusion",
     "ExponentialWindow",
+    "Factored",
+    "Favard",
     "Filter",
     "GraphFilter",
     "Heat",
+    "Horner",
     "IdealLowPass",
     "Identity",
     "Jacobi",

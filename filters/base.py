@@ -113,7 +113,7 @@ class Filter(GraphFilter):
 
     def _parameter(self, start: Tensor) -> nn.Parameter:
         """A parameter like the weights that begins at ``start``."""
-        return nn.Parameter(start.to(self.weight))
+        return nn.Parameter(start.to(self.weight).contiguous())
 
     def mixing(self, weight: Tensor) -> Tensor:
         """The matrices ``W_k`` that belong to the parameters ``weight``, both ``(terms, in, out)``."""

@@ -23,7 +23,7 @@ REPOSITORY = "https://github.com/gsp-nonlocal/gsp-nonlocal"
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^```.*?^```", flags=re.DOTALL | re.MULTILINE)
 PAGES = ["docs/parts.md", "docs/training.md", "docs/analysis.md", "docs/insertion.md", "docs/recipes.md"]
-PAGES += ["docs/from_pygsp.md"]
+PAGES += ["docs/from_pygsp.md", "docs/from_pyg_spectral.md"]
 PAGES += [name for name in TEXTS if name.startswith("docs/extend/")]
 
 

@@ -103,10 +103,15 @@ class TaylorRBF(FactorAffinity):
 
     def _features(self, t: Float[Tensor, "B N R"]) -> Tensor:
         """``√((2γ)^p / p!) t^{⊗p} √β`` for ``p = 0 … P``, side by side."""
+        t = (2 * self.gamma) ** 0.5 * t
+        if self.unit_norm:
+            return self._series(t) * exp(-self.gamma)
+        root = (-0.5 * t.square().sum(dim=-1, keepdim=True)).exp()
+        return self._series(t.where(root > 0, 0.0)) * root  # where √β is 0, powers may be infinite
+
+    def _series(self, t: Float[Tensor, "B N R"]) -> Tensor:
+        """``t^{⊗p} / √p!`` for ``p = 0 … P``, side by side."""
         powers = [torch.ones_like(t[..., :1])]
         for _ in range(self.order):
             powers.append((powers[-1].unsqueeze(-1) * t.unsqueeze(-2)).flatten(-2))
-        series = [((2 * self.gamma) ** p / factorial(p)) ** 0.5 * power for p, power in enumerate(powers)]
-        if self.unit_norm:
-            return torch.cat(series, dim=-1) * exp(-self.gamma)
-        return torch.cat(series, dim=-1) * (-self.gamma * t.square().sum(dim=-1, keepdim=True)).exp()
+        return torch.cat([power / factorial(p) ** 0.5 for p, power in enumerate(powers)], dim=-1)

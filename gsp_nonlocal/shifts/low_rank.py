@@ -172,7 +172,7 @@ class LowRankShift(ShiftOperator):
 
         Numbers that will be others (compiled, exported, under ``vmap``), or are none, decide nothing.
         """
-        if small.dtype == torch.float64 or small.is_meta or _is_recorded():
+        if small.dtype == torch.float64 or small.is_meta or _is_recorded() or not small.numel():
             return False
         with torch.no_grad():
             ratio = small.abs().amax() * torch.as_tensor(b / a).abs()

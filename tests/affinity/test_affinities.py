@@ -159,6 +159,18 @@ def test_the_taylor_series_approaches_the_exact_kernel():
     assert errors[-1] < 1e-4
 
 
+@pytest.mark.parametrize("scale", [1e3, 1e12, 1e19, 1e25])
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_the_taylor_series_of_huge_nodes_is_zero(order, scale):
+    """``β`` vanishes where powers of the nodes would leave float32."""
+    affinity = TaylorRBF(CHANNELS, INNER, order=order, gamma=0.5)
+    x = (scale * nodes().float()).requires_grad_()
+    dense = affinity(x).to_dense()
+    dense.sum().backward()
+    assert not dense.any()
+    assert all(p.grad.isfinite().all() for p in (x, *affinity.parameters()))
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("name", AFFINITIES)
 def test_half_precision_is_finite(name, dtype):

@@ -18,11 +18,15 @@ from filters import (
     Cayley,
     Chebyshev,
     ChebyshevInterpolation,
+    Clenshaw,
     Diffusion,
     ExponentialWindow,
+    Factored,
+    Favard,
     Filter,
     GraphFilter,
     Heat,
+    Horner,
     IdealLowPass,
     Identity,
     Jacobi,
@@ -35,7 +39,7 @@ from filters import (
     Tikhonov,
     Wave,
 )
-from tests.cases.own import Clenshaw, Horner, Squared
+from tests.cases import own
 from tests.cases.signals import IN, OUT
 
 
@@ -101,6 +105,41 @@ def powers_of_mu(order: int) -> Callable[[Tensor], list[Tensor]]:
     return lambda lam: [(1 - lam) ** k for k in range(order + 1)]
 
 
+def second_kind(order: int) -> Callable[[Tensor], list[Tensor]]:
+    """``U_k(1 − λ)``."""
+    return orthogonal(special.eval_chebyu, order)
+
+
+def favard_3(lam: Tensor) -> list[Tensor]:
+    """The polynomials of the recurrence ``a = (0.9, 0.2, 0.6)``, ``b = (−0.3, 0.4, 0.1)``, written out."""
+    x = 1 - lam
+    first = (x + 0.3) / 0.9
+    second = ((x - 0.4) * first - 0.9) / 0.2
+    return [torch.ones_like(x), first, second, ((x - 0.1) * second - 0.2 * first) / 0.6]
+
+
+def trained_favard() -> Favard:
+    """Of the recurrence of :func:`favard_3`."""
+    f = Favard(IN, OUT, order=3).double()
+    with torch.no_grad():
+        f.raw_scales.copy_((torch.tensor([0.9, 0.2, 0.6], dtype=torch.float64) - 0.01).expm1().log())
+        f.centres.copy_(torch.tensor([-0.3, 0.4, 0.1], dtype=torch.float64))
+    return f
+
+
+def factored_terms(order: int) -> Callable[[Tensor], list[Tensor]]:
+    """``Π_k (1 − φ_k λ)`` at the start."""
+    return lambda lam: [math.prod(1 - (k + 0.5) / (2 * order) * lam for k in range(order))]
+
+
+def trained(f: Filter) -> Filter:
+    """A filter whose parameters are all different."""
+    with torch.no_grad():
+        for parameter in f.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return f
+
+
 def orthogonal(
     function: Callable[..., object], order: int, *numbers: float
 ) -> Callable[[Tensor], list[Tensor]]:
@@ -144,9 +183,17 @@ VARIANTS: dict[str, FilterCase] = {
     ),
     "cayley-0": FilterCase(lambda: Cayley(IN, OUT, order=0), lambda lam: [torch.ones_like(lam)]),
     "arma-2, 6 iterations": FilterCase(lambda: ARMA(IN, OUT, order=2, iterations=6), arma_terms(2, 6)),
-    "squared": FilterCase(lambda: Squared(IN, OUT), lambda lam: [torch.ones_like(lam), (1 - lam) ** 2]),
-    "horner-3": FilterCase(lambda: Horner(IN, OUT, order=3), powers_of_mu(3)),
-    "clenshaw-4": FilterCase(lambda: Clenshaw(IN, OUT, order=4), chebyshev_terms(4)),
+    "squared": FilterCase(lambda: own.Squared(IN, OUT), lambda lam: [torch.ones_like(lam), (1 - lam) ** 2]),
+    "horner-3, own": FilterCase(lambda: own.Horner(IN, OUT, order=3), powers_of_mu(3)),
+    "clenshaw-4, own": FilterCase(lambda: own.Clenshaw(IN, OUT, order=4), chebyshev_terms(4)),
+    "favard-0": FilterCase(lambda: Favard(IN, OUT, order=0), chebyshev_terms(0)),
+    "favard-4": FilterCase(lambda: Favard(IN, OUT, order=4), second_kind(4)),
+    "favard-3, after training": FilterCase(trained_favard, favard_3),
+    "factored-3": FilterCase(lambda: Factored(IN, OUT, order=3), factored_terms(3)),
+    "horner-3": FilterCase(lambda: Horner(IN, OUT, order=3), lambda lam: [sum(powers_of_mu(3)(lam)) / 4]),
+    "horner-2, after training": FilterCase(lambda: trained(Horner(IN, OUT, order=2)), None),
+    "clenshaw-4": FilterCase(lambda: Clenshaw(IN, OUT, order=4), lambda lam: [sum(second_kind(4)(lam)) / 5]),
+    "clenshaw-3, after training": FilterCase(lambda: trained(Clenshaw(IN, OUT, order=3)), None),
     "rational-2, three poles": FilterCase(lambda: Rational(IN, OUT, order=2, poles=3), rational_terms(2, 3)),
 }
 FIXED: dict[str, tuple[SpectralFunction, Callable[[Tensor], Tensor]]] = {

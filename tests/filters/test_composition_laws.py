@@ -6,9 +6,9 @@ from itertools import product
 import pytest
 import torch
 
-from filters import DenseShift
+from filters import DenseShift, registry
 from tests.cases.filters import FAMILIES, FIXED
-from tests.cases.own import Clenshaw, Horner, Learned
+from tests.cases.own import Horner, Learned
 from tests.cases.shifts import CLOSED, SHIFTS
 from tests.cases.signals import IN, OUT, relative, signal
 
@@ -19,7 +19,8 @@ MIDDLE = 3
 MAKERS = {
     **{name: partial(family, order=2) for name, (family, _) in FAMILIES.items()},
     "arma, iterated": lambda i, o: FAMILIES["arma"][0](i, o, order=2, iterations=2),
-    **{kind.__name__.lower(): partial(kind, order=2) for kind in (Learned, Horner, Clenshaw)},
+    **{name: partial(registry.get(name), order=2) for name in ("favard", "factored", "horner", "clenshaw")},
+    **{f"own {kind.__name__.lower()}": partial(kind, order=2) for kind in (Learned, Horner)},
 }
 FIXED_AFTER = {name: f for name, (f, _) in FIXED.items() if name in ("heat", "function")}
 

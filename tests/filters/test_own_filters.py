@@ -242,9 +242,8 @@ def test_what_cannot_be_a_filter_is_named(call, error, message):
 
 
 def test_every_registered_family_has_a_row():
-    assert {kind for kind, _ in FAMILIES.values()} == {
-        filters.registry.get(name) for name in filters.registry.names()
-    }
+    named = {filters.registry.get(name) for name in filters.registry.names()}
+    assert named <= {type(case.make()) for case in FILTERS.values()}
 
 
 def test_heat_under_another_default_device_is_heat():

@@ -240,7 +240,7 @@ def _finite_in_truth(p: Problem) -> bool:
     double.x = p.x.double()
     grads = _gradient(double, copy.deepcopy(p.exact), False)
     limit = 1e-3 * torch.finfo(p.dtype).max
-    return all(bool(g.isfinite().all()) and float(g.abs().max()) < limit for g in grads)
+    return all(bool((g.abs() < limit).all()) for g in grads)
 
 
 def _gradient(p: Problem, block: NonlocalBlock, look: bool) -> list[Tensor]:

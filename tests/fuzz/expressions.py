@@ -25,6 +25,7 @@ FILTER_OPTIONS: dict[str, list[Any]] = {
     "a": [1.0, -0.5, 0.0, 2.5],
     "b": [1.0, -0.5, 0.0, 2.5],
     "restart": [0.1, 1.0],
+    "strength": [0.5, 2.0],
     "nonnegative": [False, True],
 }
 """Values by the name of a parameter; parameters of other names keep their defaults."""

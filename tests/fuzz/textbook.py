@@ -52,7 +52,9 @@ def _mixed(f: Filter, s: Tensor, z: Tensor) -> Filtered:
     name, weight = type(f).__name__, f.weight.detach()
     if getattr(f, "nonnegative", False):
         weight = weight.clamp_min(0)
-    if name in POLYNOMIALS:
+    if name in SCHEMES:
+        terms, sizes = ([one] for one in SCHEMES[name](f, s, z))
+    elif name in POLYNOMIALS:
         terms, sizes = _polynomials(basis_of(f), s, z)
     else:
         terms = RATIONALS[name](f, s, z) if name in RATIONALS else _spectral(f, s, z)
@@ -90,6 +92,43 @@ def _gains_of(basis: Powers, s: Tensor) -> list[Tensor]:
     return found
 
 
+def _norm(s: Tensor) -> Tensor:
+    """A bound of ``‖S‖``, at least 1, ``(B,)``."""
+    absolute = s.abs()
+    return (absolute.sum(-1).amax(-1) * absolute.sum(-2).amax(-1)).sqrt().clamp_min(1)
+
+
+def _factored(f: Any, s: Tensor, z: Tensor) -> Filtered:
+    y, found = z.expand(max(len(s), len(z)), -1, -1), size(z)
+    for slopes in f.slopes.detach():
+        y, found = y - (y - s @ y) * slopes, found * (1 + slopes.abs().max() * (1 + _norm(s)))
+    return y, found
+
+
+def _interleaved(f: Any, s: Tensor, z: Tensor) -> Filtered:
+    """Horner's scheme, and Clenshaw's: twice the product, less the step before."""
+    times, less = (2, 1) if type(f).__name__ == "Clenshaw" else (1, 0)
+    first, *residual = f.residual.detach()
+    z = z.expand(max(len(s), len(z)), -1, -1)
+    y, before = first * z, torch.zeros_like(z)
+    found, last = first.abs() * size(z), torch.zeros_like(size(z))
+    for k, (beta, inner) in enumerate(zip(residual, f.inner.detach(), strict=True), start=1):
+        share = min(1.0, math.log(1 + f.strength / k))
+        step = (1 - share) * torch.eye(len(inner), dtype=inner.dtype) + share * inner
+        y, before = (times * (s @ y) - less * before + beta * z) @ step, y
+        grown = times * _norm(s) * found + less * last + beta.abs() * size(z)
+        found, last = grown * step.norm(), found
+    return y, found
+
+
+SCHEMES: dict[str, Callable[[Any, Tensor, Tensor], Filtered]] = {
+    "Factored": _factored,
+    "Horner": _interleaved,
+    "Clenshaw": _interleaved,
+}
+"""What stands before the one ``W``, and the size of what is summed up."""
+
+
 def cancellation(f: Any, s: Tensor, z: Tensor) -> Tensor:
     """``Σ_j |c_j| ‖S^j z‖``: what the powers above cancel, for the rounding of the textbook itself."""
     if isinstance(f, Sum):
@@ -122,6 +161,17 @@ def _lagrange(f: Any) -> Powers:
     return found
 
 
+def _favard(f: Any) -> Powers:
+    scales, centres = (one.detach().tolist() for one in (f.scales, f.centres))
+    found, last = [Polynomial([1.0])], Polynomial([0.0])
+    for k, (a, b) in enumerate(zip(scales, centres, strict=True)):
+        before = scales[k - 1] if k else 0.0
+        following = (Polynomial([-b, 1.0]) * found[-1] - before * last) / a
+        last = found[-1]
+        found.append(following)
+    return found
+
+
 def _basis(kind: Any) -> Callable[[Any], Powers]:
     return lambda f: [kind.basis(k).convert(kind=Polynomial) for k in range(f.order + 1)]
 
@@ -130,6 +180,7 @@ POLYNOMIALS: dict[str, Callable[[Any], Powers]] = {
     "Chebyshev": _basis(Chebyshev),
     "Legendre": _basis(Legendre),
     "Monomial": _basis(Polynomial),
+    "Favard": _favard,
     "Jacobi": lambda f: [Polynomial(np.asarray(jacobi(k, f.a, f.b).coef)[::-1]) for k in range(f.order + 1)],
     "Bernstein": _bernstein,
     "ChebyshevInterpolation": _lagrange,
@@ -144,6 +195,8 @@ _known: dict[tuple[object, ...], Powers] = {}
 
 def basis_of(f: Any) -> Powers:
     """The polynomials of a family with these numbers, kept."""
+    if type(f).__name__ == "Favard":
+        return _favard(f)
     key = (type(f).__name__, f.order, getattr(f, "a", None), getattr(f, "b", None))
     if key not in _known:
         _known[key] = POLYNOMIALS[type(f).__name__](f)
