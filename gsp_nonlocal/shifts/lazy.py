@@ -261,7 +261,9 @@ def of_type(dtype: torch.dtype, value: V) -> V:
     """A tensor in this precision, real or complex as it is; numbers and ``None`` have none."""
     if not isinstance(value, Tensor):
         return value
-    return cast(V, value.to(dtype.to_complex() if value.is_complex() else dtype))
+    if value.is_complex():  # dtype.to_complex() breaks compiled graphs
+        dtype = torch.complex128 if dtype == torch.float64 else torch.complex64
+    return cast(V, value.to(dtype))
 
 
 def _is_matrix(scale: Scale) -> TypeGuard[Tensor]:

@@ -26,7 +26,7 @@ from tests.cases.own import Horner, Learned
 
 FILTERS = {
     "composed": lambda i, o: Chebyshev(i, o, 2) @ Chebyshev(i, i) + 2.0 * Diffusion(i, o),
-    **{kind.__name__.lower(): kind for kind in (Learned, Horner)},
+    **{f"own {kind.__name__.lower()}": kind for kind in (Learned, Horner)},
     "fixed": lambda i, o: Chebyshev(i, o) @ Heat(0.5),
     **{name: filters.registry.get(name) for name in filters.registry.names()},
 }
