@@ -34,14 +34,14 @@ def _where_shapes_are_stated(decorator: Callable[..., Any]) -> Callable[..., Any
 
 
 def _but_in_export(defined: Any, wrap: Callable[[Any], Any]) -> Any:
-    """The checked function, and itself while it is exported or traced: sizes are no numbers there."""
+    """The checked function, and itself while a compiler records it: sizes are no numbers there."""
     checked = wrap(defined)
     if not isinstance(defined, FunctionType):
         return checked
 
     @functools.wraps(defined)
     def chosen(*args: Any, **keywords: Any) -> Any:
-        recorded = torch.compiler.is_exporting() or torch.jit.is_tracing()
+        recorded = torch.compiler.is_compiling() or torch.jit.is_tracing()
         return (defined if recorded else checked)(*args, **keywords)
 
     return chosen

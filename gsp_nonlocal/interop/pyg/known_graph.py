@@ -7,7 +7,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from filters.export import is_exporting
 from filters.operators.promises import Promises
+from filters.operators.shift import ShiftOperator
+from gsp_nonlocal.interop.pyg.recorded_graph import listed, recorded
+from gsp_nonlocal.shifts.edge_list import EdgeListShift
 from gsp_nonlocal.shifts.edges import LaplacianNormalization
 from gsp_nonlocal.shifts.laplacian import laplacian_shift
 from gsp_nonlocal.shifts.sparse import SparseShift
@@ -47,32 +51,41 @@ class KnownGraph:
         """The next graph is the first one."""
         self._given: _Given | None = None
         self._wiring: Wiring | None = None
-        self._weight: tuple[Tensor | None, Bound] | None = None
+        self._weight: tuple[Tensor, Bound] | None = None
         self._shift: SparseShift | None = None
+        self._listed: EdgeListShift | None = None
 
     def shift(
         self,
         edge_index: Tensor,
-        weight: Tensor | None,
+        weight: Tensor,
         batch: Tensor | None,
         num_nodes: int,
         bound: Bound,
         mask: Tensor | None = None,
-    ) -> SparseShift:
+    ) -> ShiftOperator:
         """``S`` of a graph; ``mask (E,)`` times the entries of its edges.
+
+        Of code that is compiled or exported it is a formula: nothing is kept and nothing is checked.
 
         Raises:
             TypeError, ValueError: as ``SparseShift.from_edge_index``; if a fixed graph has other nodes or
                 edges.
         """
+        if torch.compiler.is_compiling() or is_exporting():
+            if self._listed is not None and mask is None and not _is_learned(weight):
+                return self._listed
+            found = recorded(edge_index, weight, batch, num_nodes, self.normalization, bound)
+            return found if mask is None else found.weighed(mask)
         wiring = self._wired(edge_index, batch, num_nodes)
         if mask is not None or _is_learned(weight):
             return self._made(wiring, weight, bound, mask)
         if self._shift is None or not (self.is_fixed or self._is_weighed_again(weight, bound)):
             with torch.inference_mode(False), torch.no_grad():  # it may be used in training later
-                kept = None if weight is None else weight.detach().clone()
+                kept = weight.detach().clone()
                 self._shift = self._made(wiring, kept, bound, None)
                 self._weight = kept, _copy(bound)
+                self._listed = listed(self._shift) if self.is_fixed else None
         return self._shift
 
     def _wired(self, edge_index: Tensor, batch: Tensor | None, num_nodes: int) -> Wiring:
@@ -90,11 +103,11 @@ class KnownGraph:
         self._given, self._wiring = _Given(*copies, num_nodes), wiring
         return wiring
 
-    def _is_weighed_again(self, weight: Tensor | None, bound: Bound) -> bool:
+    def _is_weighed_again(self, weight: Tensor, bound: Bound) -> bool:
         assert self._weight is not None
         return _same(weight, self._weight[0]) and _same(bound, self._weight[1])
 
-    def _made(self, wiring: Wiring, weight: Tensor | None, bound: Bound, mask: Tensor | None) -> SparseShift:
+    def _made(self, wiring: Wiring, weight: Tensor, bound: Bound, mask: Tensor | None) -> SparseShift:
         edges = wiring.edges(weight)
         entries = laplacian_shift(edges, self.normalization, bound, wiring.is_undirected(edges.weight))
         value, promises = entries.value, entries.promises
@@ -104,8 +117,8 @@ class KnownGraph:
         return SparseShift.from_pattern(*wiring.pattern(entries), value, promises)
 
 
-def _is_learned(weight: Tensor | None) -> bool:
-    return weight is not None and weight.requires_grad and torch.is_grad_enabled()
+def _is_learned(weight: Tensor) -> bool:
+    return weight.requires_grad and torch.is_grad_enabled()
 
 
 def _same(one: Bound, other: Bound) -> bool:

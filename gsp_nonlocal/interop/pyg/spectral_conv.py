@@ -27,6 +27,11 @@ class SpectralConv(MessagePassing):
     A graph that comes again, by all its numbers, is not checked and normalised again; with learned weights,
     what depends on the edges alone is kept.
 
+    Under ``torch.compile(fullgraph=True)`` and ``torch.export``, for graphs of any size, the edges are not
+    checked: let a new kind of data pass once before. Fixed responses need a symmetric shift, which compiled
+    code cannot find out: they take ``cached=True`` and one call before, and so does ``normalization=None``
+    without ``lambda_max``.
+
     Args:
         filter: a graph filter.
         normalization: ``"sym"``, ``"rw"`` or ``None``, as in :class:`SparseShift`.
