@@ -37,11 +37,15 @@ def widened(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.to(wide_dtype(tensor))
 
 
+def is_autocast(value: _Placed) -> bool:
+    """Whether autocast is on where ``value`` is; the meta device has none."""
+    device = value.device.type
+    return device != "meta" and torch.is_autocast_enabled(device)
+
+
 def without_autocast(value: _Placed) -> AbstractContextManager[object]:
     """The context in which autocast leaves the operations on the device of ``value`` alone."""
-    device = value.device.type
-    if device == "meta":  # has none
+    recorded = is_exporting() and value.device.type != "meta"  # what is exported may run under it
+    if not is_autocast(value) and not recorded:
         return nullcontext()
-    if not torch.is_autocast_enabled(device) and not is_exporting():  # what is exported may run under it
-        return nullcontext()
-    return torch.autocast(device_type=device, enabled=False)
+    return torch.autocast(device_type=value.device.type, enabled=False)

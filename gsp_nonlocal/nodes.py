@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from filters.checks import require_flag, require_integer
 from filters.operators.linear import require_real_floating
 from filters.operators.mixing import mix_channels
+from filters.precision import is_autocast
 from gsp_nonlocal.creation import Device, options
 
 
@@ -214,5 +215,5 @@ def _require_same_kind(nodes: Tensor, weight: Tensor) -> None:
     """Raise unless both are on one device, and of one data type where autocast does not choose it."""
     if nodes.device != weight.device:
         raise ValueError(f"features are on {nodes.device} and weights on {weight.device}; use .to(device)")
-    if nodes.dtype != weight.dtype and not torch.is_autocast_enabled(nodes.device.type):
+    if nodes.dtype != weight.dtype and not is_autocast(nodes):
         raise TypeError(f"features are {nodes.dtype} and weights {weight.dtype}; convert one with .to(dtype)")

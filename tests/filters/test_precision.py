@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from filters.precision import wide_dtype, widened, without_autocast
+from gsp_nonlocal.nodes import PointwiseProjection
 
 ROOT = Path(__file__).parents[2]
 HALF = (torch.float16, torch.bfloat16)
@@ -28,6 +29,12 @@ def test_autocast_is_off_where_it_is_asked_to_be():
             assert (a @ a).dtype == torch.float32
     with without_autocast(a.to("meta")):  # a device that has none
         assert (a @ a).dtype == torch.float32
+
+
+def test_types_that_differ_are_named_on_the_meta_device_too():
+    layer = PointwiseProjection(3, 2, device="meta")
+    with pytest.raises(TypeError, match=r"features are torch\.float64 and weights torch\.float32"):
+        layer(torch.ones(1, 4, 3, dtype=torch.float64, device="meta"))
 
 
 @pytest.mark.parametrize("package", ["filters", "gsp_nonlocal"])
