@@ -16,8 +16,8 @@ name                                   is
 ``graph_pyramid(z, shift, levels)``    a signal on coarser and coarser graphs; ``synthesise`` is the way back
 =====================================  ======================================================================
 
-The Laplacian is that of the library's convention, ``L = I − S`` with frequencies ``λ ∈ [0, 2]``. A combinatorial
-one ``D − A`` is ``λ_max L / 2``: a weight ``α`` on its energy is ``α λ_max / 2`` here.
+The Laplacian is that of the library's convention, ``L = I − S`` with frequencies ``λ ∈ [0, 2]``. A
+combinatorial one, ``D − A``, is ``λ_max L / 2``: a weight ``α`` on its energy is ``α λ_max / 2`` here.
 """
 
 from gsp_nonlocal.signals.band_limited import reconstruct, sample

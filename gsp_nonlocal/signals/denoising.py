@@ -61,8 +61,8 @@ def denoise(
         ConvergenceError: if an iteration does not converge.
 
     References:
-        Shuman et al. (2013), *The Emerging Field of Signal Processing on Graphs*, for the first two; Chambolle,
-        Pock (2011), *A First-Order Primal-Dual Algorithm for Convex Problems*, for the third.
+        Shuman et al. (2013), *The Emerging Field of Signal Processing on Graphs*, for the first two;
+        Chambolle, Pock (2011), *A First-Order Primal-Dual Algorithm for Convex Problems*, for the third.
 
     Example:
         >>> pair = torch.tensor([[0.0, 1.0], [1.0, 0.0]])

@@ -72,7 +72,8 @@ def grad(z: Tensor, graph: SparseGraph, normalization: LaplacianNormalization = 
 
     ``∇ᵀ∇ = L``: of the combinatorial Laplacian ``D − A``; with ``normalization="sym"``, where
     ``(∇z)_e = √w_ij (z_j/√d_j − z_i/√d_i)``, of ``I − D^{-1/2} A D^{-1/2}`` (but 0, not 1, at a node without
-    edges). Edges are in ascending order of ``(i, j)``, each once; loops have no difference, duplicates add up.
+    edges). Edges are in ascending order of ``(i, j)``, each once; loops have no difference, duplicates add
+    up.
 
     Args:
         z: signal ``(B, N, C)``, real.
@@ -104,9 +105,9 @@ def grad(z: Tensor, graph: SparseGraph, normalization: LaplacianNormalization = 
 
 
 def div(e: Tensor, graph: SparseGraph, normalization: LaplacianNormalization = None) -> Tensor:
-    r"""``(∇ᵀ e)_i = Σ_{j<i} √w_ij e_ji − Σ_{j>i} √w_ij e_ij``, the adjoint of :func:`grad`: ``⟨∇z, e⟩ = ⟨z, ∇ᵀe⟩``.
+    r"""``(∇ᵀ e)_i = Σ_{j<i} √w_ij e_ji − Σ_{j>i} √w_ij e_ij``, the adjoint of :func:`grad`.
 
-    ``div(grad(z)) = L z``. (Some take the divergence with the other sign.)
+    ``⟨∇z, e⟩ = ⟨z, ∇ᵀe⟩``, and ``div(grad(z)) = L z``. (Some take the divergence with the other sign.)
 
     Args:
         e: a number an edge, ``(B, E, C)``, real, in the order of :func:`grad`.
@@ -170,7 +171,9 @@ def weighted_edges(graph: SparseGraph) -> WeightedEdges:
 def _of_data(graph: Any) -> tuple[Tensor, Tensor | None, int]:
     edge_index = getattr(graph, "edge_index", None)
     if edge_index is None:
-        raise TypeError(f"graph is PyG's Data with an edge_index, or a sparse shift, got {type(graph).__name__}")
+        raise TypeError(
+            f"graph is PyG's Data with an edge_index, or a sparse shift, got {type(graph).__name__}"
+        )
     weight = getattr(graph, "edge_weight", None)
     if weight is None and getattr(graph, "edge_attr", None) is not None:
         raise ValueError(
@@ -190,8 +193,8 @@ def _of_shift(shift: ShiftOperator) -> tuple[Tensor, Tensor, int]:
     sums = values.new_zeros(nodes).index_add(0, target, values)
     if not torch.allclose(sums, torch.ones_like(sums), atol=nodes**0.5 * 8 * torch.finfo(values.dtype).eps):
         raise ValueError(
-            f"rows of this shift sum to {float(sums.min()):.3g} to {float(sums.max()):.3g}, not to 1: L = I − S "
-            "is no combinatorial Laplacian, and its degrees are not known; pass PyG's Data and "
+            f"rows of this shift sum to {float(sums.min()):.3g} to {float(sums.max()):.3g}, not to 1: "
+            "L = I − S is no combinatorial Laplacian, and its degrees are not known; pass PyG's Data and "
             "normalization='sym', or SparseShift.from_edge_index(…, normalization=None)"
         )
     kept = source != target

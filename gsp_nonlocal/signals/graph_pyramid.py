@@ -114,7 +114,7 @@ def _largest_eigenvector_nodes(shift: ShiftOperator) -> Tensor:
     nodes = (vector * leading.sign() >= 0).nonzero().flatten()
     if not 2 <= len(nodes) < len(vector):
         raise ValueError(
-            f"a graph of {len(vector)} nodes would be reduced to {len(nodes)}, and at least 2 are to be left; "
+            f"a graph of {len(vector)} nodes would be reduced to {len(nodes)}, and at least 2 are left; "
             "ask for fewer levels"
         )
     return nodes

@@ -16,9 +16,7 @@ from gsp_nonlocal.signals.known import (
 )
 
 
-def interpolate(
-    values: Tensor, mask: Tensor, shift: ShiftOperator | Tensor, alpha: float = 0.0
-) -> Tensor:
+def interpolate(values: Tensor, mask: Tensor, shift: ShiftOperator | Tensor, alpha: float = 0.0) -> Tensor:
     r"""``y = argmin_y ‖M (y − z)‖² + α yᵀ L y``: the smooth signal with the values ``z`` where ``M`` is 1.
 
     ``(M + α L) y = M z``; with ``α = 0`` its limit, the harmonic signal: ``y = z`` where known, ``L y = 0``

@@ -119,8 +119,8 @@ def solved(system: ShiftOperator, right: Tensor) -> Tensor:
     grown = float((found[..., -1:].detach().norm(dim=1) / probe.norm(dim=1)).amax())
     if not grown < GROWTH:
         raise ValueError(
-            f"the values at the known nodes do not determine the others (L grows them by {grown:.0e}): a part "
-            "of the graph has no path to a known node; name a node of each part"
+            f"the values at the known nodes do not determine the others (L grows them by {grown:.0e}): a "
+            "part of the graph has no path to a known node; name a node of each part"
         )
     return found[..., :-1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -136,7 +137,9 @@ def _reduced_edges(shift: ShiftOperator, kept: Tensor, rest: Tensor) -> SparseSh
     edges = stored_edges(shift)
     assert edges is not None
     (source, target), values = edges
-    laplacian = sparse_identity(shift.shape[-1], format="csr") - _matrix(target, source, values, shift.shape[-1])
+    laplacian = sparse_identity(shift.shape[-1], format="csr") - _matrix(
+        target, source, values, shift.shape[-1]
+    )
     found = sparse_identity(len(kept), format="csr") - schur_complement(laplacian, kept, rest)
     found.sort_indices()
     return SparseShift(
@@ -169,7 +172,7 @@ def schur_complement(laplacian: csr_matrix, kept: Tensor, rest: Tensor) -> csr_m
     return found
 
 
-def _reduced_data(graph: SparseGraph, keep: Tensor | Sequence[int]) -> SparseGraph:
+def _reduced_data(graph: Any, keep: Tensor | Sequence[int]) -> Any:
     edges = weighted_edges(graph)
     nodes = len(edges.degree)
     kept, rest = kept_nodes(keep, nodes)

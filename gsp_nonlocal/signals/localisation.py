@@ -94,8 +94,8 @@ def spectrogram(z: Tensor, shift: ShiftOperator | Tensor, bands: WaveletFrame | 
 def atom_energies(shift: ShiftOperator | Tensor, bands: WaveletFrame | int = 100) -> Tensor:
     r"""``E_ij = ‖g_j(L) δ_i‖² = Σ_k g_j(λ_k)² U_ik²``: how much of band ``j`` there is about node ``i``.
 
-    Exact, from the eigenvectors; of a low-rank shift ``N R (R + J)`` operations, and the frequency of all that
-    its factors do not span is 1.
+    Exact, from the eigenvectors; of a low-rank shift ``N R (R + J)`` operations; what its factors
+    do not span has the frequency 1.
 
     Args:
         shift: a symmetric shift, or a plain tensor; up to 4096 nodes where it has no factors.

@@ -1,4 +1,4 @@
-"""Total variation on a graph, made less: a primal-dual iteration, and the exact solution that it points to."""
+"""Less total variation on a graph: a primal-dual iteration, and the exact solution that it points to."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ def least_variation(z: Tensor, gradient: Differences, strength: float, tolerance
     r"""``y = argmin ½ ‖y − z‖² + γ ‖∇y‖₁`` for each column of ``z (B, N, C)``, in float64.
 
     The dual is ``max_{|p| ≤ γ} ⟨∇z, p⟩ − ½ ‖∇ᵀp‖²``, with ``y = z − ∇ᵀp``; the gap
-    ``γ ‖∇y‖₁ − ⟨p, ∇y⟩`` bounds ``½ ‖y − y*‖²``. Where the iteration ends, edges of ``|p| = γ`` cut the graph
-    into pieces on which ``y`` is the (weighted) mean of ``z − γ ∇ᵀ sign p``: if that has no greater objective,
-    it is the solution, to rounding. It carries the gradient: pieces and signs are locally constant.
+    ``γ ‖∇y‖₁ − ⟨p, ∇y⟩`` bounds ``½ ‖y − y*‖²``. Where the iteration ends, edges of ``|p| = γ`` cut the
+    graph into pieces on which ``y`` is the (weighted) mean of ``z − γ ∇ᵀ sign p``. If its objective is not
+    greater, it is what is returned: the solution itself, once all pieces are found. It carries the gradient,
+    since pieces and signs are locally constant.
 
     Raises:
         ConvergenceError: if the gap does not fall to the tolerance.
