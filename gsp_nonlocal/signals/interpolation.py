@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 from gsp_nonlocal.shifts import ShiftOperator, scaled
+from gsp_nonlocal.shifts.structure import stored_edges
+from gsp_nonlocal.signals.conjugate_gradients import definite_solution
 from gsp_nonlocal.signals.known import (
     known_nodes,
     known_values,
@@ -27,8 +29,8 @@ def interpolate(values: Tensor, mask: Tensor, shift: ShiftOperator | Tensor, alp
         y = M z / (1 + α) + W^{1/2} (I − W^{1/2} S W^{1/2})^{-1} W^{1/2} S M z / (1 + α).
 
     ``W^{1/2} S W^{1/2}`` is a shift of the kind of ``S``: of low-rank ones the solution is exact in time
-    ``N R²``, of dense ones too. Others iterate to a relative residual of 1e-12
-    (:func:`filters.operators.solve.iterate_resolvent`). All in float64.
+    ``N R²``, of dense ones in ``N³``. Others iterate to a relative residual of 1e-12, sparse ones by
+    conjugate gradients, preconditioned by the diagonal. All in float64.
 
     Args:
         values: ``z (B, N, C)``, real; what stands outside the mask is not read and may be NaN.
@@ -71,5 +73,15 @@ def _filled(start: Tensor, known: Tensor, shift: ShiftOperator, alpha: float) ->
     """The solution from ``M z / (1 + α)``."""
     root = torch.ones_like(start[:, :, :1]).masked_fill(known, alpha / (1 + alpha)).sqrt()
     root = root if len(known) > 1 else root[:1]
-    system = scaled(shift, root, root, is_symmetric=True)
-    return start + root * solved(system, root * (shift @ start))
+    system, right = scaled(shift, root, root, is_symmetric=True), root * (shift @ start)
+    edges = stored_edges(shift)
+    if edges is None:
+        return start + root * solved(system, right)
+    return start + root * definite_solution(system, 1 - root.square() * _loops(*edges, len(root[0])), right)
+
+
+def _loops(edge_index: Tensor, values: Tensor, nodes: int) -> Tensor:
+    """``S_ii (N, 1)`` of a sparse shift."""
+    source, target = edge_index
+    own = source == target
+    return values.new_zeros(nodes, 1).index_add(0, target[own], values.detach()[own].unsqueeze(-1))
