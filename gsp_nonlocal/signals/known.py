@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.sparse import coo_matrix
+from scipy.sparse import coo_matrix, csr_matrix, identity
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
@@ -15,6 +15,9 @@ from filters.operators.ranks import require_whole
 from gsp_nonlocal.shifts import ShiftOperator, as_shift
 from gsp_nonlocal.shifts.structure import recognise_symmetry, stored_edges
 from gsp_nonlocal.spectral.matrices import require_finite
+
+GROWTH = 1e12
+"""Of a system's solution: beyond, in float64, it keeps fewer than four digits."""
 
 
 def undirected(shift: ShiftOperator | Tensor) -> ShiftOperator:
@@ -84,19 +87,29 @@ def known_values(values: Tensor, known: Tensor) -> Tensor:
 
 
 def require_reached(shift: ShiftOperator, known: Tensor) -> None:
-    """Raise a ``ValueError`` where a component of a sparse graph has no known node; others are not looked at.
+    """Raise a ``ValueError`` where a component of a sparse graph has no known node; others are not looked at."""
+    if stored_edges(shift) is not None:
+        require_known_parts(sparse_laplacian(shift), known)
+
+
+def sparse_laplacian(shift: ShiftOperator) -> csr_matrix:
+    """``I − S`` of a shift that keeps its edges, in float64."""
+    edges = stored_edges(shift)
+    assert edges is not None
+    source, target = edges[0].cpu().numpy()
+    values, nodes = edges[1].detach().double().cpu().numpy(), shift.shape[-1]
+    return (
+        identity(nodes, format="csr") - coo_matrix((values, (target, source)), shape=(nodes, nodes)).tocsr()
+    )
+
+
+def require_known_parts(laplacian: csr_matrix, known: Tensor) -> None:
+    """Raise a ``ValueError`` where a component has none of the nodes ``known (1 or B, N, 1)``.
 
     A node alone is let through where ``L`` is not 0 on it, as of a normalised Laplacian.
     """
-    edges = stored_edges(shift)
-    if edges is None:
-        return
-    (source, target), values = edges[0].cpu().numpy(), edges[1].detach().cpu().double().numpy()
-    nodes = shift.shape[-1]
-    matrix = coo_matrix((values, (source, target)), shape=(nodes, nodes)).tocsr()
-    matrix.eliminate_zeros()
-    count, part = connected_components(matrix, directed=False)
-    alone = (np.bincount(part)[part] == 1) & (np.abs(1 - matrix.diagonal()) > 1e-6)
+    count, part = connected_components(laplacian, directed=False)
+    alone = (np.bincount(part)[part] == 1) & (np.abs(laplacian.diagonal()) > 1e-12)
     for row in known[..., 0].cpu().numpy():
         found = np.zeros(count, dtype=bool)
         found[part[row | alone]] = True
@@ -123,7 +136,3 @@ def solved(system: ShiftOperator, right: Tensor) -> Tensor:
             "part of the graph has no path to a known node; name a node of each part"
         )
     return found[..., :-1]
-
-
-GROWTH = 1e12
-"""Beyond, a solution in float64 keeps fewer than four digits."""

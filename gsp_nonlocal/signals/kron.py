@@ -7,19 +7,28 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.sparse import coo_matrix, csr_matrix, diags, hstack
-from scipy.sparse import eye as sparse_identity
+from scipy.sparse import coo_matrix, csr_matrix, diags, hstack, identity
 from scipy.sparse.linalg import splu
 from torch import Tensor
 
 from filters.checks import require_integer
-from filters.operators.linear import symmetrised
+from filters.operators.linear import factorised, symmetrised
 from gsp_nonlocal.shifts import DenseShift, LowRankShift, ShiftOperator, SparseShift
 from gsp_nonlocal.shifts.structure import factored, stored_edges
-from gsp_nonlocal.signals.differences import SparseGraph, weighted_edges
-from gsp_nonlocal.signals.known import GROWTH, require_reached, undirected
+from gsp_nonlocal.signals.differences import SparseGraph, WeightedEdges, weighted_edges
+from gsp_nonlocal.signals.known import (
+    GROWTH,
+    require_known_parts,
+    require_reached,
+    sparse_laplacian,
+    undirected,
+)
 from gsp_nonlocal.spectral.matrices import dense_matrix
 
+_SINGULAR = (
+    "L_uu of the nodes that are left out is singular: a part of the graph has no node that is kept; keep one "
+    "of each"
+)
 _AT_ONCE = 1024  # columns of a sparse system that are solved together
 
 
@@ -94,11 +103,11 @@ def _mask(kept: Tensor, nodes: int) -> Tensor:
 
 def _reduced_factors(shift: LowRankShift, kept: Tensor, rest: Tensor) -> LowRankShift:
     """``F_k (I − C G_uᵀ F_u)⁻¹ C G_kᵀ``."""
-    identity = torch.eye(shift.rank, dtype=shift.dtype, device=shift.device)
-    core = identity[None] if shift.core is None else shift.core
-    system = identity - core @ shift.right[:, rest].mT @ shift.left[:, rest]
+    eye = torch.eye(shift.rank, dtype=shift.dtype, device=shift.device)
+    core = eye[None] if shift.core is None else shift.core
+    system = eye - core @ shift.right[:, rest].mT @ shift.left[:, rest]
     _require_regular(torch.linalg.svdvals(system.detach()))
-    inner = torch.linalg.solve(system, core.expand(len(system), -1, -1))
+    inner = factorised(system)(core)
     left, right = shift.left[:, kept], shift.right[:, kept]
     same = shift.right is shift.left
     return LowRankShift(
@@ -115,16 +124,13 @@ def _reduced_matrix(shift: ShiftOperator, kept: Tensor, rest: Tensor) -> DenseSh
     whole, across = matrix[:, kept][..., kept], matrix[:, rest][..., kept]
     system = torch.eye(len(rest), dtype=matrix.dtype, device=matrix.device) - matrix[:, rest][..., rest]
     _require_regular(torch.linalg.eigvalsh(system.detach()).abs())
-    found = whole + across.mT @ torch.linalg.solve(system, across)
+    found = whole + across.mT @ factorised(system)(across)
     return DenseShift(symmetrised(found), is_symmetric=True, spectral_bound=_bound(shift))
 
 
 def _require_regular(sizes: Tensor) -> None:
     if not bool((sizes.amin(-1) * GROWTH > sizes.amax(-1)).all()):
-        raise ValueError(
-            "L_uu of the nodes that are left out is singular: a part of the graph has no node that is kept; "
-            "keep one of each"
-        )
+        raise ValueError(_SINGULAR)
 
 
 def _bound(shift: ShiftOperator) -> float | None:
@@ -134,13 +140,7 @@ def _bound(shift: ShiftOperator) -> float | None:
 
 
 def _reduced_edges(shift: ShiftOperator, kept: Tensor, rest: Tensor) -> SparseShift:
-    edges = stored_edges(shift)
-    assert edges is not None
-    (source, target), values = edges
-    laplacian = sparse_identity(shift.shape[-1], format="csr") - _matrix(
-        target, source, values, shift.shape[-1]
-    )
-    found = sparse_identity(len(kept), format="csr") - schur_complement(laplacian, kept, rest)
+    found = identity(len(kept), format="csr") - schur_complement(sparse_laplacian(shift), kept, rest)
     found.sort_indices()
     return SparseShift(
         torch.from_numpy(found.indptr.astype(np.int64)),
@@ -151,9 +151,14 @@ def _reduced_edges(shift: ShiftOperator, kept: Tensor, rest: Tensor) -> SparseSh
     )
 
 
-def _matrix(row: Tensor, column: Tensor, values: Tensor, nodes: int) -> csr_matrix:
-    numbers = values.detach().double().cpu().numpy()
-    return coo_matrix((numbers, (row.cpu().numpy(), column.cpu().numpy())), shape=(nodes, nodes)).tocsr()
+def _combinatorial(edges: WeightedEdges) -> csr_matrix:
+    """``D − A``, in float64; loops play no part."""
+    nodes = len(edges.degree)
+    first, second = edges.first.cpu().numpy(), edges.second.cpu().numpy()
+    weight = edges.weight.detach().double().cpu().numpy()
+    upper = coo_matrix((weight, (first, second)), shape=(nodes, nodes)).tocsr()
+    adjacency = upper + upper.T
+    return diags(np.asarray(adjacency.sum(axis=1)).ravel()).tocsr() - adjacency
 
 
 def schur_complement(laplacian: csr_matrix, kept: Tensor, rest: Tensor) -> csr_matrix:
@@ -162,8 +167,8 @@ def schur_complement(laplacian: csr_matrix, kept: Tensor, rest: Tensor) -> csr_m
     inside, across = laplacian[u][:, u].tocsc(), laplacian[u][:, k].tocsc()
     try:
         solve = splu(inside).solve
-    except RuntimeError:
-        _require_regular(torch.zeros(1, 1))
+    except RuntimeError as error:
+        raise ValueError(_SINGULAR) from error
     parts = [across[:, begin : begin + _AT_ONCE] for begin in range(0, len(k), _AT_ONCE)]
     inner = hstack([csr_matrix(solve(part.toarray())) for part in parts], format="csr")
     found = laplacian[k][:, k] - across.T.tocsr() @ inner
@@ -176,11 +181,8 @@ def _reduced_data(graph: Any, keep: Tensor | Sequence[int]) -> Any:
     edges = weighted_edges(graph)
     nodes = len(edges.degree)
     kept, rest = kept_nodes(keep, nodes)
-    both = torch.cat([edges.first, edges.second]), torch.cat([edges.second, edges.first])
-    adjacency = _matrix(*both, edges.weight.repeat(2), nodes)
-    shift = SparseShift.from_edge_index(torch.stack(both), edges.weight.detach().repeat(2), nodes, None)
-    require_reached(shift, _mask(kept, nodes))
-    laplacian = diags(np.asarray(adjacency.sum(axis=1)).ravel()).tocsr() - adjacency
+    laplacian = _combinatorial(edges)
+    require_known_parts(laplacian, _mask(kept, nodes))
     found = schur_complement(laplacian, kept, rest).tocoo()
     joined = (found.row != found.col) & (found.data < 0)
     reduced = graph.subgraph(kept)

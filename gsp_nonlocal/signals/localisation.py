@@ -45,7 +45,7 @@ def localise(filter: SpectralFunction, node: int | Sequence[int], shift: ShiftOp
     if not isinstance(filter, SpectralFunction):
         raise TypeError(f"filter is a SpectralFunction such as Heat(5.0), got {type(filter).__name__}")
     shift = undirected(shift)
-    chosen = [node] if isinstance(node, int) else list(node)
+    chosen = list(node) if isinstance(node, Sequence) else [node]
     size = shift.shape[-1]
     places = [require_integer("node", one, 0, "nodes count from 0") for one in chosen]
     if not places or max(places) >= size:
