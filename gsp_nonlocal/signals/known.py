@@ -87,7 +87,8 @@ def known_values(values: Tensor, known: Tensor) -> Tensor:
 
 
 def require_reached(shift: ShiftOperator, known: Tensor) -> None:
-    """Raise a ``ValueError`` where a component of a sparse graph has no known node; others are not looked at."""
+    """Raise a ``ValueError`` where a component of a sparse graph has no known node; of others nothing is
+    asked."""
     if stored_edges(shift) is not None:
         require_known_parts(sparse_laplacian(shift), known)
 
