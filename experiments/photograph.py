@@ -197,7 +197,9 @@ def psnr(found: Image, image: Image) -> float:
 def ssim(found: Image, image: Image) -> float:
     """Structural similarity (Wang et al. 2004), of colours in ``[0, 1]``."""
     one, other = (part.clamp(0, 1).permute(2, 0, 1)[None] for part in (found.to(image.dtype), image))
-    return float(structural_similarity_index_measure(one, other, data_range=1.0))
+    score = structural_similarity_index_measure(one, other, data_range=1.0)
+    assert isinstance(score, Tensor)  # no image of it was asked for
+    return float(score)
 
 
 class Trial(NamedTuple):
