@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 DEMO   ?=
 
 .PHONY: help setup demo test test-threads fuzz soak test-scatter test-sampling test-peers test-mmseg doctest lint format type check \
-        benchmark benchmark-gpu study families nodes compare paper spectral-study probe-zoo clean
+        benchmark benchmark-gpu study families nodes photograph compare paper spectral-study probe-zoo clean
 help:           ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
@@ -111,6 +111,15 @@ families: $(READY) ## cued scenes: every filter family, three seeds (half an hou
 
 nodes: $(READY) ## node classification from few labels: every family and PyG's convolutions, ten seeds (ten minutes)
 	$(RUN) -m experiments.nodes
+
+# scikit-image stands in a folder of its own: only the comparison with its nonlocal means needs it.
+PHOTOGRAPH := $(VENV)/photograph
+$(PHOTOGRAPH)/.ready: $(READY)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --target $(PHOTOGRAPH) scikit-image lazy_loader imageio tifffile
+	@touch $@
+
+photograph: $(PHOTOGRAPH)/.ready ## a photograph cleaned and filled in on its own graph, beside nonlocal means (four minutes)
+	PYTHONPATH=$(PHOTOGRAPH) OMP_NUM_THREADS=1 $(RUN) -m experiments.photograph
 
 compare: $(READY) ## cued scenes and digits: every known block, three seeds (an hour and a half)
 	$(RUN) -m experiments.compare --seeds 3 4 5

@@ -13,6 +13,7 @@ _EXTRAS = {
     "transformers": "hf",
     "torchcodec": "video",
     "huggingface_hub": "hub",
+    "skimage": "photograph",
 }
 """The extra of ``pyproject.toml`` that brings each package."""
 
