@@ -23,6 +23,7 @@ LAYERS = [  # each may import those before it, and itself
     ["gsp_nonlocal"],  # the file itself: names of the layers before
     ["gsp_nonlocal.reading", "gsp_nonlocal.weights"],
     ["gsp_nonlocal.spectral"],
+    ["gsp_nonlocal.graphs"],
     ["gsp_nonlocal.interop"],
     ["gsp_nonlocal.probe"],
     ["gsp_nonlocal.testing"],
