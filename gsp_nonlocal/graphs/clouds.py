@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch_geometric.data import Data
 
 from filters.checks import Device, require_integer, require_number
@@ -41,7 +40,7 @@ def sensor(
         torch.Size([64, 2])
     """
     where, n, seed = options(device, dtype), require_integer("n", n, 2, "sensors"), require_seed(seed)
-    return nearest_neighbours(_tensor(np.random.default_rng(seed).random((n, 2)), where), k)
+    return _joined(np.random.default_rng(seed).random((n, 2)), k, where)
 
 
 def swiss_roll(
@@ -87,11 +86,13 @@ def swiss_roll(
     with naming_extra():
         from sklearn.datasets import make_swiss_roll
     points, along = make_swiss_roll(n, noise=noise, random_state=seed)
-    graph = nearest_neighbours(_tensor(points, where), k)
-    graph.y = _tensor(along, where)
+    graph = _joined(points, k, where)
+    graph.y = torch.from_numpy(along).to(graph.edge_weight)
     return graph
 
 
-def _tensor(values: np.ndarray, where: Options) -> Tensor:
-    """The numbers on a device and in a type, by default PyTorch's own."""
-    return torch.tensor(values, device=where["device"], dtype=where["dtype"] or torch.get_default_dtype())
+def _joined(points: np.ndarray, k: int, where: Options) -> Data:
+    """The graph of the points in their type: found on the processor, so that it is the same everywhere."""
+    dtype = where["dtype"] or torch.get_default_dtype()
+    graph = nearest_neighbours(torch.from_numpy(points).to(dtype), k)
+    return graph.to(where["device"] or torch.get_default_device())

@@ -115,6 +115,8 @@ def checked_points(points: Tensor | np.ndarray) -> Tensor:
         raise TypeError(f"points must be real floating-point, got {points.dtype}; convert with .float()")
     if points.dim() != 2 or 0 in points.shape:
         raise ValueError(f"points have shape (N, D), N and D at least 1, got {tuple(points.shape)}")
+    if points.is_meta:
+        raise ValueError("points are on the meta device, which holds no numbers; use a real device")
     wrong = int((~points.isfinite()).any(dim=1).sum())
     if wrong:
         raise ValueError(f"{wrong} of {len(points)} points are NaN or infinite; remove them")

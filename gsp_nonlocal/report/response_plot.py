@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import torch
 from matplotlib.axes import Axes
@@ -66,7 +66,9 @@ def plot_response(
         )
     axes.set(xlabel="graph frequency λ", ylabel="gain", xlim=(-0.03, 2.03))
     axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
-    beside = {"loc": "center left", "bbox_to_anchor": (1, 0.5)} if isinstance(filter, WaveletFrame) else {}
+    beside: dict[str, Any] = (
+        {"loc": "center left", "bbox_to_anchor": (1, 0.5)} if isinstance(filter, WaveletFrame) else {}
+    )
     axes.legend(frameon=False, **beside)
     return axes
 
