@@ -74,7 +74,7 @@ def plot_spectrum(
 def _draw(axes: Axes, distinct: Multiplicities, name: str, what: str, color: str | None) -> None:
     """Stems: dots on top, which carry the numbers, and lines down to 0."""
     total, different = int(distinct.times.sum()), len(distinct.times)
-    said = f"{total} {what}, {different} frequencies"
+    said = f"{total} {what}, {different} {'frequency' if different == 1 else 'frequencies'}"
     label = f"{name}: {said}" if name else said
     (dots,) = axes.plot(*distinct, "o", ms=3, color=color, label=label)
     axes.vlines(distinct.frequency, 0, distinct.times, color=dots.get_color(), linewidth=1)
