@@ -48,7 +48,8 @@ def ring(n: int, k: int = 1, *, device: Device = None, dtype: torch.dtype | None
 def path(n: int, *, device: Device = None, dtype: torch.dtype | None = None) -> Data:
     r"""``w_{i,i+1} = 1``: nodes in a row.
 
-    Laplacians have ``λ_m = 1 − cos(π m / (n − 1))`` (normalised) and ``2 − 2 cos(π m / n)``, ``m < n``.
+    The normalised Laplacian has ``λ_m = 1 − cos(π m / (n − 1))``, for ``n ≥ 2``, and ``D − A`` has
+    ``2 − 2 cos(π m / n)``, ``m < n``.
 
     Args:
         n: nodes.
@@ -96,7 +97,7 @@ def grid(
         ValueError: for another number of sizes; if one is below 1, or below 3 and periodic.
 
     References:
-        Fiedler (1973), *Algebraic connectivity of graphs*, 3.4. As PyGSP's ``Grid2d``, without diagonals.
+        Fiedler (1973), *Algebraic connectivity of graphs*. As PyGSP's ``Grid2d``, without diagonals.
 
     Example:
         >>> grid(2, 3).edge_index[:, :5]
@@ -134,7 +135,7 @@ def torus(n: int, m: int, *, device: Device = None, dtype: torch.dtype | None = 
         ValueError: if ``n`` or ``m`` is below 3.
 
     References:
-        Fiedler (1973), *Algebraic connectivity of graphs*, 3.4. As PyGSP's ``Torus``.
+        Fiedler (1973), *Algebraic connectivity of graphs*. As PyGSP's ``Torus``.
 
     Example:
         >>> torus(8, 5).pos.shape

@@ -149,7 +149,7 @@ def community(
 
     References:
         Condon, Karp (2001), *Algorithms for graph partitioning on the planted partition model*. Deviation:
-        PyGSP's ``Community`` joins nodes within a distance, draws sizes, and has ``q = 1 / n`` too.
+        PyGSP's ``Community`` draws the sizes, and joins nodes of a community that are near.
 
     Example:
         >>> community(7, 3).y

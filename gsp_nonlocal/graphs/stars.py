@@ -14,7 +14,7 @@ from gsp_nonlocal.graphs.undirected import on_circle, unweighted
 def complete(n: int, *, device: Device = None, dtype: torch.dtype | None = None) -> Data:
     r"""``w_ij = 1`` for all ``i ≠ j``.
 
-    The normalised Laplacian has the eigenvalues 0, and ``n / (n − 1)`` ``n − 1`` times.
+    The normalised Laplacian has the eigenvalues 0 and, ``n − 1`` times, ``n / (n − 1)``, for ``n ≥ 2``.
 
     Args:
         n: nodes; there are ``n (n − 1)`` edges. A nonlocal affinity keeps such a graph as factors instead.
@@ -41,8 +41,8 @@ def complete(n: int, *, device: Device = None, dtype: torch.dtype | None = None)
 def comet(n: int, degree: int, *, device: Device = None, dtype: torch.dtype | None = None) -> Data:
     r"""``w_{0,i} = 1`` for ``i = 1, …, d``, and ``w_{i,i+1} = 1`` from ``i = d``: a star with a tail.
 
-    Eigenvectors of its greatest frequencies are localised at the centre. ``comet(n, n - 1)`` is a star, whose
-    normalised Laplacian has the eigenvalues 0, 1 (``n − 2`` times) and 2.
+    For ``d ≥ 3`` the eigenvector of the greatest eigenvalue of ``D − A`` is localised at the centre. With
+    ``d = n − 1`` it is a star, whose normalised Laplacian has the eigenvalues 0, 1 (``n − 2`` times) and 2.
 
     Args:
         n: nodes; the centre has number 0.

@@ -9,15 +9,14 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 from torch_geometric.data import Data
-from torch_geometric.utils import remove_self_loops, to_undirected
+from torch_geometric.utils import to_undirected
 
 from gsp_nonlocal.creation import Options
 
 
 def both_directions(pairs: Int[Tensor, "2 M"], num_nodes: int) -> Int[Tensor, "2 E"]:
-    """The pairs as edges in both directions, each once, sorted by source; no self-loops."""
-    edges, _ = remove_self_loops(pairs)
-    found: Tensor = to_undirected(edges, num_nodes=num_nodes)
+    """The pairs of different nodes as edges in both directions, each once, sorted by source."""
+    found: Tensor = to_undirected(pairs, num_nodes=num_nodes)
     return found
 
 
@@ -31,7 +30,7 @@ def unweighted(
     """The graph of these pairs ``(2, M)`` with weights 1.
 
     Args:
-        pairs: nodes of each edge, in any order and direction.
+        pairs: two different nodes of each edge, in any order and direction.
         num_nodes: ``N``.
         where: the device of all tensors, and the type of weights and positions.
         pos: positions ``(N, D)``, if there are some.

@@ -197,7 +197,7 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
 }
 """Programs, and the values that are put in."""
 
-LAZY = ("Analysis", "analyze", "plot_graph", "plot_response", "plot_spectrum", "write_analyses")
+LAZY = ("Analysis", "analyze", "plot_response", "write_analyses")
 """Names that draw in matplotlib."""
 
 
