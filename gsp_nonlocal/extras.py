@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _EXTRAS = {
+    "sklearn": "graphs",
     "matplotlib": "report",
     "jinja2": "report",
     "PIL": "report",

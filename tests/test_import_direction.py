@@ -24,6 +24,7 @@ LAYERS = [  # each may import those before it, and itself
     ["gsp_nonlocal.reading", "gsp_nonlocal.weights"],
     ["gsp_nonlocal.spectral"],
     ["gsp_nonlocal.signals"],
+    ["gsp_nonlocal.graphs"],
     ["gsp_nonlocal.interop"],
     ["gsp_nonlocal.probe"],
     ["gsp_nonlocal.testing"],
