@@ -29,7 +29,8 @@ def accepts(name, graph):
     """Whether the filter takes this graph, and exactly: no polynomial comes close to a jump."""
     needs_symmetry = FILTERS[name].make().requires_symmetric
     approximated = name in ("low-pass", "rectangular") and not graph.startswith(CLOSED)
-    return (SHIFTS[graph]().is_symmetric or not needs_symmetry) and not approximated
+    undefined = name == "wave" and graph in ("sum of low-rank", "sum of kinds")  # arccos of more than 1
+    return (SHIFTS[graph]().is_symmetric or not needs_symmetry) and not approximated and not undefined
 
 
 WHOLE = ("low-rank", "dense")
