@@ -109,6 +109,15 @@ def test_a_cached_graph_serves_fixed_responses():
     assert relative(torch.compile(conv, fullgraph=True, backend="eager")(x, places, weight), expected) < 1e-12
 
 
+@pytest.mark.parametrize("cut", [lambda x, places: (x, places[:, :-2]), lambda x, places: (x[:-1], places)])
+def test_a_cached_graph_of_another_size_is_refused_when_compiled_too(cut):
+    conv, places, x = SpectralConv(Chebyshev(3, 4), cached=True).double(), graph()[0], signal()
+    conv(x, places)
+    compiled = torch.compile(conv, fullgraph=True, backend="eager")
+    with pytest.raises(Exception, match="keeps its first graph"):
+        compiled(*cut(x, places))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

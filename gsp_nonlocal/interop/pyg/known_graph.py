@@ -66,13 +66,16 @@ class KnownGraph:
     ) -> ShiftOperator:
         """``S`` of a graph; ``mask (E,)`` times the entries of its edges.
 
-        Of code that is compiled or exported it is a formula: nothing is kept and nothing is checked.
+        Of code that is compiled or exported it is a formula: nothing is kept, and of a fixed graph the sizes
+        alone are checked.
 
         Raises:
             TypeError, ValueError: as ``SparseShift.from_edge_index``; if a fixed graph has other nodes or
                 edges.
         """
         if torch.compiler.is_compiling() or is_exporting():
+            if self._given is not None and self.is_fixed:
+                _require_fixed(self._given, edge_index, num_nodes)  # sizes alone: no number is looked at
             if self._listed is not None and mask is None and not _is_learned(weight):
                 return self._listed
             found = recorded(edge_index, weight, batch, num_nodes, self.normalization, bound)
