@@ -94,27 +94,28 @@ def iterate_resolvent(shift: Products, a: Scalar, b: Scalar) -> Operator:
             return y.to(dtype)
         residual = right_side - (a * y + b * exact(y))
         if residual.requires_grad:
-            y = _Implicit.apply(residual, y, _adjoint(exact, a, b), tolerance)
+            adjoint = _adjoint(exact, a, b)
+            y = Implicit.apply(residual, y, lambda grad: bicgstab(adjoint, grad, tolerance))
         return y.to(dtype)
 
     return solve
 
 
-class _Implicit(HandDifferentiated):
-    """``y`` forward; backward, ``A^{-H} ȳ`` to the residual, whose own graph holds ``z``, ``a``, ``b``,
-    ``S``."""
+class Implicit(HandDifferentiated):
+    """``y`` forward; backward, ``A^{-H} ȳ`` to the residual ``z − A y``, whose own graph holds ``z`` and
+    ``A``. ``solve`` is ``v ↦ A^{-H} v``."""
 
     @staticmethod
-    def forward(ctx: Any, residual: Tensor, y: Tensor, adjoint: Operator, tolerance: float) -> Tensor:
-        ctx.adjoint, ctx.tolerance = adjoint, tolerance
+    def forward(ctx: Any, residual: Tensor, y: Tensor, solve: Operator) -> Tensor:
+        ctx.solve = solve
         return y.clone()
 
     @staticmethod
     @differentiable_once("use shift.to_dense() for it")
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         if not torch.isfinite(grad).all():  # an overflow that a gradient scaler is to see
-            return torch.full_like(grad, torch.nan), None, None, None
-        return bicgstab(ctx.adjoint, grad, ctx.tolerance), None, None, None
+            return torch.full_like(grad, torch.nan), None, None
+        return ctx.solve(grad), None, None
 
 
 def _adjoint(shift: Products, a: Scalar, b: Scalar) -> Operator:
@@ -132,18 +133,18 @@ def bicgstab(operator: Operator, z: Tensor, tolerance: float) -> Tensor:
     """``A⁻¹ z`` for every column of ``z (B, N, C)`` on its own; see :func:`iterate_resolvent`."""
     if not torch.isfinite(z).all():
         raise ValueError("the right side of a resolvent has NaN or infinite entries; look for them upstream")
-    goal = tolerance * _norm(z)
+    goal = tolerance * column_norm(z)
     state = _begun(torch.zeros_like(z), z)
     small = z.shape[1] <= DIRECT_NODES
     steps = min(MAX_ITERATIONS, z.shape[1] + 200) if small else MAX_ITERATIONS
     for step in range(steps):
-        size = _norm(state.r)
+        size = column_norm(state.r)
         if not bool(size.isfinite().all()):
             break
         if bool((size <= goal).all()):
             # the recurrence drifts: trust the residual itself
             state = _begun(state.y, z - operator(state.y))
-            if bool((_norm(state.r) <= 2 * goal).all()):
+            if bool((column_norm(state.r) <= 2 * goal).all()):
                 return state.y
         v = operator(state.p)
         if step == 0:
@@ -163,10 +164,10 @@ def bicgstab(operator: Operator, z: Tensor, tolerance: float) -> Tensor:
 
 def unrolled(operator: Operator, z: Tensor, tolerance: float) -> Tensor:
     """:data:`EXPORTED_STEPS` steps of the same iteration, without a look at what comes out."""
-    goal = tolerance * _norm(z)
+    goal = tolerance * column_norm(z)
     state = _begun(torch.zeros_like(z), z)
     for _ in range(EXPORTED_STEPS):
-        state = _advanced(operator, state, operator(state.p), _norm(state.r) > 0.1 * goal)
+        state = _advanced(operator, state, operator(state.p), column_norm(state.r) > 0.1 * goal)
     return state.y
 
 
@@ -181,24 +182,24 @@ class _State(NamedTuple):
 
 
 def _begun(y: Tensor, r: Tensor) -> _State:
-    return _State(y, r, r, r, _dot(r, r))
+    return _State(y, r, r, r, column_dot(r, r))
 
 
 def _advanced(operator: Operator, state: _State, v: Tensor, open_: Tensor) -> _State:
     """The next state; ``v = A p``, and a column that is not ``open_`` stays as it is."""
     y, r, shadow, p, rho = state
-    alpha = _ratio(rho, _dot(shadow, v)) * open_
+    alpha = column_ratio(rho, column_dot(shadow, v)) * open_
     s = r - alpha * v
     t = operator(s)
-    omega = _ratio(_dot(t, s), _dot(t, t)) * open_
+    omega = column_ratio(column_dot(t, s), column_dot(t, t)) * open_
     y = y + alpha * p + omega * s
     r = s - omega * t
-    rho_next = _dot(shadow, r)
-    beta = _ratio(rho_next, rho) * _ratio(alpha, omega)
-    anew = ~open_ | (rho_next.abs() < _BREAKDOWN * _norm(shadow) * _norm(r))
+    rho_next = column_dot(shadow, r)
+    beta = column_ratio(rho_next, rho) * column_ratio(alpha, omega)
+    anew = ~open_ | (rho_next.abs() < _BREAKDOWN * column_norm(shadow) * column_norm(r))
     p = torch.where(anew, r, r + beta * (p - omega * v))
     shadow = torch.where(anew, r, shadow)
-    return _State(y, r, shadow, p, torch.where(anew, _dot(r, r), rho_next))
+    return _State(y, r, shadow, p, torch.where(anew, column_dot(r, r), rho_next))
 
 
 def _direct(operator: Operator, z: Tensor) -> Tensor:
@@ -209,7 +210,7 @@ def _direct(operator: Operator, z: Tensor) -> Tensor:
 
 def _worst(operator: Operator, y: Tensor, z: Tensor) -> float:
     """The greatest relative residual of a column."""
-    return float((_norm(z - operator(y)) / _norm(z).clamp_min(1e-300)).max())
+    return float((column_norm(z - operator(y)) / column_norm(z).clamp_min(1e-300)).max())
 
 
 def _require_finite(product: Tensor) -> None:
@@ -223,15 +224,17 @@ def _require_finite(product: Tensor) -> None:
         )
 
 
-def _dot(one: Tensor, other: Tensor) -> Tensor:
+def column_dot(one: Tensor, other: Tensor) -> Tensor:
+    """``⟨a, b⟩`` of every column, ``(B, 1, C)``."""
     return (one.conj() * other).sum(dim=1, keepdim=True)
 
 
-def _norm(z: Tensor) -> Tensor:
+def column_norm(z: Tensor) -> Tensor:
+    """``‖z‖`` of every column, ``(B, 1, C)``."""
     return torch.linalg.vector_norm(z, dim=1, keepdim=True)
 
 
-def _ratio(above: Tensor, below: Tensor) -> Tensor:
+def column_ratio(above: Tensor, below: Tensor) -> Tensor:
     """``above / below``, and 0 where ``below`` is 0: a column that is done stays as it is."""
     done = below == 0
     return torch.where(done, 0, above) / torch.where(done, 1, below)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from filters.operators.by_hand import HandDifferentiated
-from filters.operators.once import differentiable_once
-from filters.operators.solve import ConvergenceError
+from filters.operators.solve import ConvergenceError, Implicit, column_dot, column_norm, column_ratio
 from gsp_nonlocal.shifts import ShiftOperator
 
 RESIDUAL = 1e-12
@@ -48,37 +45,23 @@ def definite_solution(system: ShiftOperator, diagonal: Tensor, b: Tensor) -> Ten
     with torch.no_grad():
         x = solve(b)
     residual = b - (x - system(x))
-    return _Implicit.apply(residual, x, solve) if residual.requires_grad else x
-
-
-class _Implicit(HandDifferentiated):
-    """``x`` forward; backward ``A⁻¹ x̄`` to the residual, whose own graph holds ``b`` and ``S``."""
-
-    @staticmethod
-    def forward(ctx: Any, residual: Tensor, x: Tensor, solve: Solve) -> Tensor:
-        ctx.solve = solve
-        return x.clone()
-
-    @staticmethod
-    @differentiable_once("use a dense shift for it")
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        return ctx.solve(grad), None, None
+    return Implicit.apply(residual, x, solve) if residual.requires_grad else x
 
 
 def _iterated(operator: Solve, scale: Tensor, b: Tensor) -> Tensor:
-    goal = RESIDUAL * torch.linalg.vector_norm(b, dim=1, keepdim=True)
+    goal = RESIDUAL * column_norm(b)
     x, r = torch.zeros_like(b), b
-    p, rho = scale * r, _dot(r, scale * r)
+    p, rho = scale * r, column_dot(r, scale * r)
     for step in range(_MOST_STEPS):
-        if step % _LOOK == 0 and bool((torch.linalg.vector_norm(r, dim=1, keepdim=True) <= goal).all()):
+        if step % _LOOK == 0 and bool((column_norm(r) <= goal).all()):
             break
         product = operator(p)
-        length = _ratio(rho, _dot(p, product))
+        length = column_ratio(rho, column_dot(p, product))
         x, r = x + length * p, r - length * product
         eased = scale * r
-        rho, before = _dot(r, eased), rho
-        p = eased + _ratio(rho, before) * p
-    left = torch.linalg.vector_norm(b - operator(x), dim=1, keepdim=True)
+        rho, before = column_dot(r, eased), rho
+        p = eased + column_ratio(rho, before) * p
+    left = column_norm(b - operator(x))
     if not bool((left <= _DRIFT * goal).all()):
         worst = float((left / goal.clamp_min(1e-300)).max()) * RESIDUAL
         raise ConvergenceError(
@@ -87,13 +70,3 @@ def _iterated(operator: Solve, scale: Tensor, b: Tensor) -> Tensor:
             "nodes, raise alpha, or pass a dense shift"
         )
     return x
-
-
-def _dot(one: Tensor, other: Tensor) -> Tensor:
-    return (one * other).sum(dim=1, keepdim=True)
-
-
-def _ratio(above: Tensor, below: Tensor) -> Tensor:
-    """``above / below``, and 0 where ``below`` is 0: a column that is done stays as it is."""
-    done = below == 0
-    return torch.where(done, 0.0, above) / torch.where(done, 1.0, below)

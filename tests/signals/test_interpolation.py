@@ -83,6 +83,16 @@ def test_gradients(alpha):
     assert gradcheck(lambda z, f: interpolate(z, mask(), LowRankShift(f), alpha), (z, factor))
 
 
+def test_an_infinite_gradient_comes_out_as_nan_at_once():
+    """A gradient scaler looks for it; no iteration would end."""
+    path = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
+    shift = SparseShift.from_edge_index(path, normalization=None).to(torch.float64)
+    z = torch.ones(1, 3, 1, dtype=torch.float64, requires_grad=True)
+    y = interpolate(z, torch.tensor([True, False, True]), shift, alpha=0.5)
+    y.backward(torch.full_like(y, torch.inf))
+    assert z.grad.isnan().any()
+
+
 def test_gradients_through_an_iteration():
     graph, z = ring(), signal(channels=1, batch=1).requires_grad_()
 
