@@ -93,7 +93,7 @@ def coefficients(scheme: str, order: int, p: float | None = None) -> list[float]
 
     References:
         Liao et al. (2024), *Benchmarking Spectral Graph Neural Networks* (pyg_spectral); Gasteiger et al.
-        (2019) for PageRank (``appr``) and heat (``hk``).
+        (2019), *Diffusion Improves Graph Learning*, for PageRank (``appr``) and heat (``hk``).
 
     Example:
         >>> coefficients("appr", 3, 0.5)

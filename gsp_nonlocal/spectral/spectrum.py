@@ -142,7 +142,7 @@ def spectrum(
         ConvergenceError: if the Krylov iteration does not converge.
 
     References:
-        Golub, Van Loan (2013), *Matrix Computations*, 8.1, 10.1 and 10.6; Stewart (2001), *A Krylov–Schur
+        Golub, Van Loan (2013), *Matrix Computations*, 8.1, 10.1 and 10.5; Stewart (2001), *A Krylov–Schur
         algorithm for large eigenproblems*.
 
     Example:
