@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 DEMO   ?=
 
 .PHONY: help setup demo test test-threads fuzz soak test-scatter test-sampling test-peers test-mmseg doctest lint format type check \
-        benchmark benchmark-gpu study families nodes photograph compare paper spectral-study probe-zoo clean
+        docs docs-check benchmark benchmark-gpu study families nodes photograph compare paper spectral-study probe-zoo clean
 help:           ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
@@ -75,6 +75,20 @@ test-peers: $(PEERS)/.ready ## tests against mmcv's own blocks, in onnxruntime a
 test-mmseg: $(PEERS)/.ready ## a training, every config and the heads in the real mmsegmentation, installed beside the environment
 	PYTHONPATH=$(PEERS) $(RUN) -W ignore -c "import mmseg"
 	PYTHONPATH=$(PEERS) OMP_NUM_THREADS=1 $(RUN) -m pytest -q tests/interop/test_mmseg.py
+
+# Its tools come into the same environment: the site imports the library and runs its examples.
+DOCS := $(VENV)/.docs
+$(DOCS): $(READY)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
+	@touch $@
+
+docs: $(DOCS)   ## the documentation site into docs/_build/html; a warning is an error (minutes)
+	OMP_NUM_THREADS=1 MPLBACKEND=Agg $(RUN) -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+docs-check: docs ## links, names, examples and pages of the site in a headless Chromium; the examples in docstrings
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n 2 docs/checks
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n 2 filters gsp_nonlocal
 
 doctest: $(READY) ## the examples in docstrings alone
 	$(RUN) -m pytest -q filters gsp_nonlocal
@@ -148,4 +162,4 @@ probe-zoo: $(ZOO)/.ready ## every attention of models of timm, transformers, tor
 	PYTHONPATH=$(ZOO) OMP_NUM_THREADS=1 $(RUN) -m experiments.probe_zoo
 
 clean:          ## remove runs and caches
-	rm -rf runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache docs/_build docs/auto_gallery docs/reference docs/references.rst

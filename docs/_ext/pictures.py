@@ -141,7 +141,7 @@ def show(app: Sphinx, what: str, name: str, part: Any, options: Any, lines: list
 def _costs(part: Any) -> list[str]:
     if part in _pairwise() and not issubclass(part, Affinity):
         rows = [line.split("  ", 1) for line in str(part(64).describe()).splitlines()]
-        return [".. list-table:: As a graph filter, of 64 channels", "", *(f"   * - {a}\n     - {b.strip()}" for a, b in rows), ""]
+        return [".. list-table:: As a graph filter, of 64 channels", "", *(f"   * - {a}\n     - ``{b.strip()}``" for a, b in rows), ""]
     if issubclass(part, Affinity):
         return [f"Time grows with ``{part.time}``, memory with ``{part.memory}``.", ""]
     return []

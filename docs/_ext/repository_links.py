@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 ADDRESS = "https://github.com/gsp-nonlocal/gsp-nonlocal/blob/main"
 AT_THE_TOP = {"contributing": ROOT / "CONTRIBUTING.md", "changes": ROOT / "CHANGELOG.md"}
-LINK = re.compile(r"(?P<text>\[[^\]]*\]\()(?P<path>[^)\s#:]+)(?P<anchor>#[^)\s]*)?\)")
+LINK = re.compile(r"(?P<text>!?\[[^\]]*\]\()(?P<path>[^)\s#:]+)(?P<anchor>#[^)\s]*)?\)")
 
 
 def rewrite(app: Sphinx, name: str, source: list[str]) -> None:
@@ -30,6 +30,8 @@ def _replaced(found: re.Match[str], file: Path, page: Path) -> str:
         raise ExtensionError(f"{file.name} links to {found['path']}, which does not exist")
     page_of = {top: DOCS / f"{name}.md" for name, top in AT_THE_TOP.items()}
     target = page_of.get(target, target)
+    if found["text"].startswith("!"):  # a picture is copied into the site, wherever it is
+        return found.group()
     if target.is_relative_to(DOCS):
         return f"{found['text']}{_relative(target, page.parent)}{found['anchor'] or ''})"
     return f"{found['text']}{ADDRESS}/{target.relative_to(ROOT).as_posix()}{found['anchor'] or ''})"
