@@ -35,8 +35,8 @@ print(inserted_blocks(cnn))
 
 # %%
 # The nodes of the graph are the 40 × 60 positions of the map. Row :math:`i` of the shift :math:`S` holds the
-# weights with which position :math:`i` collects from all positions. :func:`gsp_nonlocal.spectral.attention_map`
-# computes it from the factors of :math:`S`, without the matrix.
+# weights with which position :math:`i` collects from all positions.
+# :func:`gsp_nonlocal.spectral.attention_map` computes it from the factors of :math:`S`, without the matrix.
 
 node, grid = (26, 30), (40, 60)
 with SpectralProbe(cnn) as probe, torch.no_grad():
@@ -88,5 +88,5 @@ for ax in axes.flat:
 # What to read next
 # -----------------
 #
-# :doc:`/insertion` says how blocks are put into any network, and what is refused. :class:`gsp_nonlocal.SNL` is
-# the block.
+# :doc:`/insertion` says how blocks are put into any network, and what is refused. :class:`gsp_nonlocal.SNL`
+# is the block.

@@ -44,8 +44,8 @@ for name, block in blocks.items():
     print(f"{name:5} {block.describe().shift}")
 
 # %%
-# :class:`gsp_nonlocal.probe.SpectralProbe` keeps the shift that each block's filter was given, here that of the
-# first application. One row of it is computed, for the position in the middle of the flower. The nodes of
+# :class:`gsp_nonlocal.probe.SpectralProbe` keeps the shift that each block's filter was given, here that of
+# the first application. One row of it is computed, for the position in the middle of the flower. The nodes of
 # ``cgnl`` are the channels of all positions; its row is shown on the channel of its own node.
 
 node, grid = (20, 30), (40, 60)
@@ -58,11 +58,12 @@ for name, block in blocks.items():
     print(f"{name:5} {type(probe.shifts['']).__name__:16} sum of the row {row.sum():10.3f}")
 
 # %%
-# Each map has its own colour scale. The numbers above it are the least and the greatest weight, divided by the
-# mean of the map: 1 is an even weight. All weights of the blocks are random, so the maps show what kind of
-# graph each block makes, not what it learns. ``nl`` and ``ns`` have the same graph and differ in the filter.
-# ``cc`` sees a row and a column, ``anl`` the means over the cells of a pyramid, whose borders overlap. The graph
-# of ``gc`` has the same row for every position. The series of ``cgnl`` is almost constant for untrained features.
+# Each map has its own colour scale. The numbers above it are the least and the greatest weight, divided by
+# the mean of the map: 1 is an even weight. All weights of the blocks are random, so the maps show what kind
+# of graph each block makes, not what it learns. ``nl`` and ``ns`` have the same graph and differ in the
+# filter. ``cc`` sees a row and a column, ``anl`` the means over the cells of a pyramid, whose borders
+# overlap. The graph of ``gc`` has the same row for every position. The series of ``cgnl`` is almost constant
+# for untrained features.
 
 figure, axes = plt.subplots(3, 3, figsize=(7.5, 6.2), layout="constrained")
 for ax, (name, row) in zip(axes.flat, rows.items(), strict=True):
@@ -77,5 +78,5 @@ figure.suptitle("what the marked position collects from")
 # What to read next
 # -----------------
 #
-# :doc:`/parts` has the table of all blocks, affinities and filters. :class:`gsp_nonlocal.NonlocalBlock` takes any
-# affinity and any filter.
+# :doc:`/parts` has the table of all blocks, affinities and filters. :class:`gsp_nonlocal.NonlocalBlock` takes
+# any affinity and any filter.

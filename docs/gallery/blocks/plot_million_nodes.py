@@ -16,8 +16,8 @@ from gsp_nonlocal import SNL
 from gsp_nonlocal.spectral import spectrum
 
 # %%
-# One position is one node, and all pairs of nodes have an edge. As a matrix of float32 the graph would take
-# 4 TiB. The block keeps its exact factors: two embeddings of 8 channels for each node.
+# One position is one node, and all pairs of nodes have an edge. As a matrix of float32 the graph would take 4
+# TiB. The block keeps its exact factors: two embeddings of 8 channels for each node.
 
 torch.manual_seed(0)
 side = 1024
@@ -29,15 +29,16 @@ print(f"{nodes:,} nodes, {nodes**2 * 4 / 2**40:.0f} TiB as a matrix")
 print(f"{shift}, {shift.left.numel() * 4 / 2**20:.0f} MiB as factors")
 
 # %%
-# All eigenvalues follow from the factors: the ones below, and 0 as often as is missing to the number of nodes.
+# All eigenvalues follow from the factors: the ones below, and 0 as often as is missing to the number of
+# nodes.
 
 found = spectrum(shift)
 print(f"eigenvalues: {found.eigenvalues.numel():,}, of which exactly 0 by rank: {found.exact_zeros:,}")
 print("the others:", [round(mu, 4) for mu in found.paired[0].tolist()])
 
 # %%
-# A forward and a backward pass. The greatest memory of the process so far is an upper bound of what they take:
-# it includes PyTorch, and whatever else ran in this process.
+# A forward and a backward pass. The greatest memory of the process so far is an upper bound of what they
+# take: it includes PyTorch, and whatever else ran in this process.
 
 
 def seconds(block, x):

@@ -22,8 +22,8 @@ from gsp_nonlocal import SNL
 
 # %%
 # The program of each process. It gets some rows of the map, and a block that
-# :class:`gsp_nonlocal.distributed.NodeParallel` divides. What meets all nodes, such as the degrees of the graph,
-# is summed over the processes; the size of these sums does not depend on the number of nodes.
+# :class:`gsp_nonlocal.distributed.NodeParallel` divides. What meets all nodes, such as the degrees of the
+# graph, is summed over the processes; the size of these sums does not depend on the number of nodes.
 
 program = """
 import sys
@@ -67,8 +67,8 @@ with tempfile.TemporaryDirectory() as folder:
     parts = [torch.load(Path(folder, f"part{rank}.pt")) for rank in range(2)]
 
 # %%
-# One process, the whole map. Values and gradients of the input agree to the rounding of float32. The batch norm
-# inside the block takes its statistics over all nodes too.
+# One process, the whole map. Values and gradients of the input agree to the rounding of float32. The batch
+# norm inside the block takes its statistics over all nodes too.
 
 x.requires_grad_()
 whole = block(x)

@@ -66,17 +66,16 @@ after = look()
 
 for name, (accuracy, mu, response) in (("before", before), ("after", after)):
     gain = response.mean_gain
-    print(
-        f"{name:6} accuracy {accuracy:.2f}, second eigenvalue {mu[:, 1].mean():.2f}, least {mu[:, -1].mean():.2f}"
-    )
+    print(f"{name:6} accuracy {accuracy:.2f}")
+    print(f"       second eigenvalue {mu[:, 1].mean():.2f}, least {mu[:, -1].mean():.2f}")
     print(f"       {response.kind}, gain at λ = 0: {gain[0]:.2f}, at λ = 1: {gain[50]:.2f}")
 print(f"gate: {block.units[0].gate.item():.2f}")
 
 # %%
-# The greatest eigenvalue of each graph is 1, before and after: the shift is normalised, and its weights are not
-# negative. Training moves other eigenvalues away from 0, to both sides. The filter gains most at
-# :math:`\lambda = 0`, the frequency of the signal :math:`D^{1/2} 1`. At :math:`\lambda = 1` lie the 48 or more
-# eigenvalues that are 0; what it does there, it does to every signal in the null space of the shift.
+# The greatest eigenvalue of each graph is 1, before and after: the shift is normalised, and its weights are
+# not negative. Training moves other eigenvalues away from 0, to both sides. The filter gains most at
+# :math:`\lambda = 0`, the frequency of the signal :math:`D^{1/2} 1`. At :math:`\lambda = 1` lie the 48 or
+# more eigenvalues that are 0; what it does there, it does to every signal in the null space of the shift.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(7.5, 3.6), layout="constrained")
 for name, (_, mu, response), color in (("before", before, "tab:blue"), ("after", after, "tab:orange")):
