@@ -2,9 +2,9 @@ r"""
 Bases of the polynomial filters
 ===============================
 
-The polynomial families span the same responses, in different bases. A basis decides how large the weights are,
-and how much of a response rounding loses. Here are the bases over the graph frequency, and what they make of
-one fit in float32.
+The polynomial families span the same responses, in different bases. A basis decides how large the weights
+are, and how much of a response rounding loses. Here are the bases over the graph frequency, and what they
+make of one fit in float32.
 """
 
 import matplotlib.pyplot as plt

@@ -111,4 +111,5 @@ except AssertionError as error:
 # What to read next
 # -----------------
 #
-# :doc:`/parts` has a filter of one's own in a block; :class:`filters.Filter` says what else a family may write.
+# :doc:`/parts` has a filter of one's own beside those of the library; :class:`filters.Filter` says what
+# else a family may write.

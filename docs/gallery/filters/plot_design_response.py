@@ -82,5 +82,5 @@ _ = ax.legend()
 # What to read next
 # -----------------
 #
-# :doc:`/parts` lists all families with their formulas; the docstring of :class:`filters.Rational` says why its
-# poles keep it stable.
+# :doc:`/parts` lists all families with their formulas. :class:`filters.Rational` says why its poles keep it
+# stable.

@@ -6,6 +6,7 @@ A frame is a bank of responses :math:`g_j(\lambda)` from which a signal comes ba
 a constant, the frame is tight: the energies of the bands sum to that of the signal, times the constant.
 """
 
+# sphinx_gallery_thumbnail_number = 2
 import matplotlib.pyplot as plt
 import torch
 
@@ -17,8 +18,8 @@ from gsp_nonlocal.report import plot_response
 # Frames by name
 # --------------
 #
-# The black line is the sum of squares :math:`\sum_j g_j(\lambda)^2`; its least and greatest value are the frame
-# bounds.
+# The black line is the sum of squares :math:`\sum_j g_j(\lambda)^2`; its least and greatest value are the
+# frame bounds.
 
 banks = {
     "meyer": frames.meyer(5),
@@ -40,8 +41,8 @@ _ = fig.supylabel(r"gain $g_j(\lambda)$")
 # A signal in bands
 # -----------------
 #
-# The signal is smooth, with a jump along a circle. The low band has the smooth part. The other bands are large
-# where the jump is. On a dense shift the bands are exact; on a sparse one they are polynomials, off by
+# The signal is smooth, with a jump along a circle. The low band has the smooth part. The other bands are
+# large where the jump is. On a dense shift the bands are exact; on a sparse one they are polynomials, off by
 # ``band.error``.
 
 data = graphs.sensor(1000, k=6, seed=1, dtype=torch.float64)
@@ -78,5 +79,5 @@ print(f"greatest error of the reconstruction: {(again - z).abs().max():.1e}")
 # What to read next
 # -----------------
 #
-# :mod:`filters.frames` has all frames with their formulas; :class:`filters.WaveletFrame` makes one of any
+# ``filters.frames`` has all frames with their formulas; :class:`filters.WaveletFrame` makes one of any
 # responses. :doc:`/from_pygsp` gives their names in PyGSP.
