@@ -66,8 +66,8 @@ _ = ax.legend()
 # One response in float32
 # -----------------------
 #
-# At order 10 all families have the same error, that of the best polynomial. At order 24 Bernstein and the
-# powers need large weights that cancel, and lose a part of the response.
+# At order 10 all families have the same error, that of the least-squares polynomial. At order 24 Bernstein
+# and the powers need large weights that cancel, and lose a part of the response.
 
 
 def wanted(lam):

@@ -35,8 +35,8 @@ print(data)
 # Heat over time
 # --------------
 #
-# The three crossings are those nearest to Minneapolis, Bemidji and Marshall. The sum of the heat stays 3. The
-# colours are logarithmic, and the same in all pictures.
+# One crossing is in the densest part of the network and two are in the country. The sum of the heat stays
+# 3. The colours are logarithmic, and the same in all pictures.
 
 places = torch.tensor([[-93.27, 44.98], [-94.88, 47.47], [-95.79, 44.45]], dtype=torch.float64)
 sources = torch.cdist(places, data.pos).argmin(dim=1)
