@@ -45,7 +45,7 @@ _ = fig.supylabel(r"gain $g_j(\lambda)$")
 # large where the jump is. On a dense shift the bands are exact; on a sparse one they are polynomials, off by
 # ``band.error``.
 
-data = graphs.sensor(800, k=6, seed=1, dtype=torch.float64)
+data = graphs.sensor(600, k=6, seed=1, dtype=torch.float64)
 shift = graphs.shift(data, normalization=None).to_dense()
 inside = (data.pos - 0.5).norm(dim=1) < 0.3
 z = (data.pos[:, 0] + inside.double()).view(1, -1, 1)
@@ -53,12 +53,12 @@ z = (data.pos[:, 0] + inside.double()).view(1, -1, 1)
 frame = frames.meyer(5)
 bands = frame(z, shift)  # (1, N, 5, 1)
 fig, axes = plt.subplots(2, 3, figsize=(7, 4.6), layout="constrained")
-axes[0, 0].scatter(*data.pos.T, c=z[0, :, 0], s=6, cmap="viridis")
+axes[0, 0].scatter(*data.pos.T, c=z[0, :, 0], s=8, cmap="viridis")
 axes[0, 0].set_title("signal")
 for j, ax in enumerate(axes.flat[1:]):
     band = bands[0, :, j, 0]
     most = band.abs().max()
-    ax.scatter(*data.pos.T, c=band, s=6, cmap="RdBu_r", vmin=-most, vmax=most)
+    ax.scatter(*data.pos.T, c=band, s=8, cmap="RdBu_r", vmin=-most, vmax=most)
     ax.set_title(f"band {j + 1}: up to {most:.2f}")
 for ax in axes.flat:
     ax.set(aspect="equal", xticks=[], yticks=[])
