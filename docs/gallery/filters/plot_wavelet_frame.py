@@ -41,7 +41,7 @@ _ = fig.supylabel(r"gain $g_j(\lambda)$")
 # A signal in bands
 # -----------------
 #
-# The signal is smooth, with a jump along a circle. The low band has the smooth part. The other bands are
+# The signal is smooth, with a jump along a circle. The low band has the smooth part. The higher bands are
 # large where the jump is. On a dense shift the bands are exact; on a sparse one they are polynomials, off by
 # ``band.error``.
 
