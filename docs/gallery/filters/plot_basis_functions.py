@@ -2,9 +2,9 @@ r"""
 Bases of the polynomial filters
 ===============================
 
-The polynomial families span the same responses, in different bases. A basis decides how large the weights are,
-and how much of a response rounding loses. Here are the bases over the graph frequency, and what they make of
-one fit in float32.
+The polynomial families span the same responses, in different bases. A basis decides how large the weights
+are, and how much of a response rounding loses. Here are the bases over the graph frequency, and what they
+make of one fit in float32.
 """
 
 import matplotlib.pyplot as plt
@@ -66,8 +66,8 @@ _ = ax.legend()
 # One response in float32
 # -----------------------
 #
-# At order 10 all families have the same error, that of the best polynomial. At order 24 Bernstein and the
-# powers need large weights that cancel, and lose a part of the response.
+# At order 10 all families have the same error, that of the least-squares polynomial. At order 24 Bernstein
+# and the powers need large weights that cancel, and lose a part of the response.
 
 
 def wanted(lam):

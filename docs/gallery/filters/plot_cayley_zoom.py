@@ -7,6 +7,7 @@ The zoom :math:`h` says which frequencies get room there: a large one spreads th
 communities of a graph are.
 """
 
+# sphinx_gallery_thumbnail_number = 2
 import matplotlib.pyplot as plt
 import torch
 
@@ -15,8 +16,8 @@ from gsp_nonlocal import graphs
 from gsp_nonlocal.spectral import fit_response, spectrum
 
 # %%
-# A graph with five communities has four low frequencies beside :math:`\lambda = 0`, close to each other and
-# far from all others.
+# This graph with five communities has four low frequencies beside :math:`\lambda = 0`, close to each other
+# and far from all others.
 
 data = graphs.community(200, 5, inside=0.5, between=0.01, seed=0)
 frequencies = spectrum(graphs.shift(data)).frequencies[0].float()

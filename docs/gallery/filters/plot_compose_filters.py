@@ -102,6 +102,7 @@ class Wrong(filters.Filter):
         yield shift(z) + 1.0
 
 
+torch.manual_seed(0)
 try:
     check_filter(Wrong(3, 2, order=1), graphs.shift(graphs.ring(12)))
 except AssertionError as error:
@@ -111,4 +112,5 @@ except AssertionError as error:
 # What to read next
 # -----------------
 #
-# :doc:`/parts` has a filter of one's own in a block; :class:`filters.Filter` says what else a family may write.
+# :doc:`/parts` has a filter of one's own beside those of the library; :class:`filters.Filter` says what
+# else a family may write.

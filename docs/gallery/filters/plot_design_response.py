@@ -57,8 +57,8 @@ _ = fig.supylabel(r"gain $H(\lambda)$")
 # Error over the number of parameters
 # -----------------------------------
 #
-# Every term of Chebyshev and every power of Cayley adds to what can be fitted, and so does a higher degree of
-# the numerator of the rational filter.
+# For this band the rational filter needs the fewest parameters for an error, and ARMA the most. A smoother
+# response may rank them otherwise.
 
 sweeps = {
     "Chebyshev": (3, 7, 11, 15, 19, 23, 27, 31),
@@ -82,5 +82,5 @@ _ = ax.legend()
 # What to read next
 # -----------------
 #
-# :doc:`/parts` lists all families with their formulas; the docstring of :class:`filters.Rational` says why its
-# poles keep it stable.
+# :doc:`/parts` lists all families with their formulas. :class:`filters.Rational` says why its poles keep it
+# stable.

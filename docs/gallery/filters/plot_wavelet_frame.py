@@ -6,6 +6,7 @@ A frame is a bank of responses :math:`g_j(\lambda)` from which a signal comes ba
 a constant, the frame is tight: the energies of the bands sum to that of the signal, times the constant.
 """
 
+# sphinx_gallery_thumbnail_number = 2
 import matplotlib.pyplot as plt
 import torch
 
@@ -17,8 +18,8 @@ from gsp_nonlocal.report import plot_response
 # Frames by name
 # --------------
 #
-# The black line is the sum of squares :math:`\sum_j g_j(\lambda)^2`; its least and greatest value are the frame
-# bounds.
+# The black line is the sum of squares :math:`\sum_j g_j(\lambda)^2`; its least and greatest value are the
+# frame bounds.
 
 banks = {
     "meyer": frames.meyer(5),
@@ -40,11 +41,11 @@ _ = fig.supylabel(r"gain $g_j(\lambda)$")
 # A signal in bands
 # -----------------
 #
-# The signal is smooth, with a jump along a circle. The low band has the smooth part. The other bands are large
-# where the jump is. On a dense shift the bands are exact; on a sparse one they are polynomials, off by
+# The signal is smooth, with a jump along a circle. The low band has the smooth part. The higher bands are
+# large where the jump is. On a dense shift the bands are exact; on a sparse one they are polynomials, off by
 # ``band.error``.
 
-data = graphs.sensor(1000, k=6, seed=1, dtype=torch.float64)
+data = graphs.sensor(600, k=6, seed=1, dtype=torch.float64)
 shift = graphs.shift(data, normalization=None).to_dense()
 inside = (data.pos - 0.5).norm(dim=1) < 0.3
 z = (data.pos[:, 0] + inside.double()).view(1, -1, 1)
@@ -52,12 +53,12 @@ z = (data.pos[:, 0] + inside.double()).view(1, -1, 1)
 frame = frames.meyer(5)
 bands = frame(z, shift)  # (1, N, 5, 1)
 fig, axes = plt.subplots(2, 3, figsize=(7, 4.6), layout="constrained")
-axes[0, 0].scatter(*data.pos.T, c=z[0, :, 0], s=5, cmap="viridis")
+axes[0, 0].scatter(*data.pos.T, c=z[0, :, 0], s=8, cmap="viridis")
 axes[0, 0].set_title("signal")
 for j, ax in enumerate(axes.flat[1:]):
     band = bands[0, :, j, 0]
     most = band.abs().max()
-    ax.scatter(*data.pos.T, c=band, s=5, cmap="RdBu_r", vmin=-most, vmax=most)
+    ax.scatter(*data.pos.T, c=band, s=8, cmap="RdBu_r", vmin=-most, vmax=most)
     ax.set_title(f"band {j + 1}: up to {most:.2f}")
 for ax in axes.flat:
     ax.set(aspect="equal", xticks=[], yticks=[])
@@ -78,5 +79,5 @@ print(f"greatest error of the reconstruction: {(again - z).abs().max():.1e}")
 # What to read next
 # -----------------
 #
-# :mod:`filters.frames` has all frames with their formulas; :class:`filters.WaveletFrame` makes one of any
+# ``filters.frames`` has all frames with their formulas; :class:`filters.WaveletFrame` makes one of any
 # responses. :doc:`/from_pygsp` gives their names in PyGSP.
