@@ -11,7 +11,7 @@ from torch import Tensor
 from filters.operators.mixing import mix_channels
 
 Scalar: TypeAlias = float | complex | Tensor
-"""A number, or a zero-dimensional tensor where it is learned."""
+"""A number, or where it is learned a tensor: of no dimension, or ``(C,)`` with a factor for each channel."""
 
 
 class Signal(Protocol):

@@ -31,7 +31,7 @@ from gsp_nonlocal.shifts.masked_attention import MaskedAttentionShift
 from gsp_nonlocal.shifts.pooled import Pool, PooledShift
 from gsp_nonlocal.shifts.scaled import ScaledShift
 from gsp_nonlocal.shifts.sparse import SparseShift
-from gsp_nonlocal.shifts.structure import scaled
+from gsp_nonlocal.shifts.structure import scaled, symmetric_part
 
 __all__ = [
     "AttentionShift",
@@ -52,4 +52,5 @@ __all__ = [
     "as_shift",
     "choose_form",
     "scaled",
+    "symmetric_part",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeGuard, TypeVar, cast
+from typing import Protocol
 
 import torch
 from jaxtyping import Float
@@ -13,13 +13,17 @@ from filters.operators.linear import matmul_real, on_parts
 from filters.operators.mixing import is_channel_first, mix_channels
 from filters.operators.operand import TensorMultiple
 from filters.operators.signal import Scalar
-
-Scale = Scalar | None
-"""``A`` of a signal: a number, a zero-dimensional tensor, a mixing matrix ``(C, D)``, or ``None`` for 0.
-
-What is 0 by construction is ``None``, never a number or a tensor that happens to be 0: a learned number times
-it is ``None`` again, so that no square matrix ``0 · I`` meets a mixing matrix of another shape.
-"""
+from gsp_nonlocal.shifts.signal_factor import (
+    Scale,
+    add_scales,
+    imaginary,
+    is_matrix,
+    is_number_zero,
+    mixed_by,
+    multiplied,
+    of_type,
+    product_with,
+)
 
 
 class Factors(Protocol):
@@ -113,7 +117,7 @@ class LowRankSignal(TensorMultiple):
 
     def __init__(self, base: Base, scale: Scale, coefficients: Tensor | None, channels: int) -> None:
         self.base, self.shift = base, base.owner
-        self.scale = None if _is_number_zero(scale) else scale
+        self.scale = None if is_number_zero(scale) else scale
         self.coefficients = coefficients
         self.channels = channels
 
@@ -135,12 +139,14 @@ class LowRankSignal(TensorMultiple):
     def _dense(self) -> Tensor:
         z, left, c = self.base.z, self.base.shift.left, self.coefficients
         if c is None:
-            return z.new_zeros(*z.shape[:2], self.channels) if self.scale is None else _scaled(z, self.scale)
+            return (
+                z.new_zeros(*z.shape[:2], self.channels) if self.scale is None else multiplied(z, self.scale)
+            )
         if self.scale is None:
             return on_parts(lambda part: mix_channels(left, part), c)
-        if _is_matrix(self.scale) and not c.is_complex() and not self.scale.is_complex():
+        if is_matrix(self.scale) and not c.is_complex() and not self.scale.is_complex():
             return _two_products(z, self.scale, left, c)
-        return _scaled(z, self.scale) + on_parts(lambda part: mix_channels(left, part), c)
+        return multiplied(z, self.scale) + on_parts(lambda part: mix_channels(left, part), c)
 
     def shifted(self, shift: Factors) -> LowRankSignal:
         """``S (z A + left c) = left (Y A + core G c)``."""
@@ -160,7 +166,7 @@ class LowRankSignal(TensorMultiple):
 
     def met(self, gram: Tensor) -> Tensor:
         """``rightᵀ (z A + left c)`` in the data type of the Gram matrix ``rightᵀ left``, which is given."""
-        own = None if self.scale is None else _times(self.base.met, self.scale, 1.0).to(gram.dtype)
+        own = None if self.scale is None else product_with(self.base.met, self.scale, 1.0).to(gram.dtype)
         rest = None if self.coefficients is None else gram @ self.coefficients.to(gram.dtype)
         met = _add(own, rest)
         return gram.new_zeros(len(self.base.z), gram.shape[-1], self.channels) if met is None else met
@@ -182,9 +188,14 @@ class LowRankSignal(TensorMultiple):
         """Imaginary part (of a signal whose dense tensor is real)."""
         c = self.coefficients
         imag = None if c is None or not c.is_complex() else c.imag
-        return self._like(_imag(self.scale), imag)
+        return self._like(imaginary(self.scale), imag)
 
     def __add__(self, other: LowRankSignal) -> LowRankSignal:
+        if not isinstance(other, LowRankSignal):
+            raise TypeError(
+                f"only signals are added to a signal, got {type(other).__name__}: a filter is linear in z, "
+                "so a number or tensor is no signal; one of your own is made by shift.signal(tensor)"
+            )
         self._require(other.shift)
         if self.base.is_double_of(other.base):
             return self + other.double
@@ -193,13 +204,15 @@ class LowRankSignal(TensorMultiple):
         if other.base is not self.base:
             total = self.to_dense() + other.to_dense()
             return LowRankSignal(self.base.replaced(total), 1.0, None, self.channels)
-        scale = _add_scales(self.scale, other.scale, self.base.z)
+        scale = add_scales(self.scale, other.scale, self.base.z)
         return self._like(scale, _add(self.coefficients, other.coefficients))
 
     def __sub__(self, other: LowRankSignal) -> LowRankSignal:
         return self + (-1.0) * other
 
     def __mul__(self, factor: Scalar) -> LowRankSignal:
+        if isinstance(factor, LowRankSignal) or (isinstance(factor, Tensor) and factor.dim() > 0):
+            return self._by_channel(factor)
         scale = None if self.scale is None else factor * self.scale
         return self._like(scale, None if self.coefficients is None else factor * self.coefficients)
 
@@ -222,12 +235,29 @@ class LowRankSignal(TensorMultiple):
     def mix(self, weight: Tensor) -> LowRankSignal:
         """``(z A + left c) W``."""
         weight, parts = of_type(self.dtype, weight), (self.scale, self.coefficients)
-        scale, c = (None if part is None else _mixed(part, weight) for part in parts)
+        scale, c = (None if part is None else mixed_by(part, weight) for part in parts)
         return LowRankSignal(self.base, scale, c, weight.shape[-1])
+
+    def _by_channel(self, factors: Tensor | LowRankSignal) -> LowRankSignal:
+        """``(z A + left c) diag(f)``, as a tensor ``(C,)`` does to the dense signal."""
+        if isinstance(factors, Tensor) and factors.numel() == 1:
+            return self * factors.reshape(())
+        if isinstance(factors, LowRankSignal) or not self._has_channels(factors):
+            shown = tuple(factors.shape) if isinstance(factors, Tensor) else type(factors).__name__
+            raise TypeError(
+                f"a signal of {self.channels} channels is multiplied by a number or by one factor a channel, "
+                f"({self.channels},), got {shown}: a matrix is mix(signal, W), and factors of nodes or "
+                "products of signals are no graph filter"
+            )
+        flat = factors.reshape(-1)
+        return self.mix(flat.unsqueeze(0) if self.channels == 1 else flat.diag())
+
+    def _has_channels(self, factors: Tensor) -> bool:
+        return factors.shape[-1] == factors.numel() and self.channels in (1, factors.shape[-1])
 
     def _own(self, factor: Scalar = 1.0) -> Tensor | None:
         """``factor · Y A``; ``None`` where ``A`` is zero."""
-        return None if self.scale is None else _times(self.base.projected, self.scale, factor)
+        return None if self.scale is None else product_with(self.base.projected, self.scale, factor)
 
     def _like(self, scale: Scale, coefficients: Tensor | None) -> LowRankSignal:
         return LowRankSignal(self.base, scale, coefficients, self.channels)
@@ -254,66 +284,7 @@ def _two_products(
     return torch.baddbmm(own, left, c)
 
 
-V = TypeVar("V")
-
-
-def of_type(dtype: torch.dtype, value: V) -> V:
-    """A tensor in this precision, real or complex as it is; numbers and ``None`` have none."""
-    if not isinstance(value, Tensor):
-        return value
-    if value.is_complex():  # dtype.to_complex() breaks compiled graphs
-        dtype = torch.complex128 if dtype == torch.float64 else torch.complex64
-    return cast(V, value.to(dtype))
-
-
-def _is_matrix(scale: Scale) -> TypeGuard[Tensor]:
-    return isinstance(scale, Tensor) and scale.dim() == 2
-
-
-def _is_one(scale: Scale) -> bool:
-    return isinstance(scale, float) and scale == 1.0
-
-
-def _is_number_zero(scale: Scale) -> bool:
-    return isinstance(scale, int | float | complex) and scale == 0
-
-
-def _scaled(z: Tensor, scale: Scalar) -> Tensor:
-    if _is_matrix(scale):
-        return on_parts(lambda part: mix_channels(z, part), scale)
-    return z if _is_one(scale) else z * scale
-
-
-def _mixed(factor: Scalar, weight: Tensor) -> Tensor:
-    """``A W``, where ``A`` may be a number times the identity."""
-    if not isinstance(factor, Tensor) or factor.dim() == 0:
-        return weight if _is_one(factor) else factor * weight
-    return on_parts(lambda part: part @ weight, factor)
-
-
-def _times(y: Tensor, scale: Scalar, factor: Scalar) -> Tensor:
-    if _is_matrix(scale):
-        return factor * on_parts(lambda part: y @ part, scale)
-    total = factor * scale
-    return y if _is_one(total) else y * total
-
-
 def _add(one: Tensor | None, other: Tensor | None) -> Tensor | None:
     if one is None or other is None:
         return other if one is None else one
     return one + other
-
-
-def _add_scales(one: Scale, other: Scale, z: Tensor) -> Scale:
-    if one is None or other is None:
-        return other if one is None else one
-    if _is_matrix(one) == _is_matrix(other):
-        return one + other
-    matrix, scalar = (one, other) if _is_matrix(one) else (other, one)
-    return matrix + scalar * torch.eye(z.shape[-1], dtype=z.dtype, device=z.device)
-
-
-def _imag(scale: Scale) -> Scale:
-    if scale is None or (isinstance(scale, Tensor) and not scale.is_complex()):
-        return None
-    return scale.imag

@@ -19,8 +19,9 @@ from filters.operators.shift import ShiftOperator, require_same_nodes
 from filters.operators.signal import S, Scalar, SignalMap, on_tensor
 from gsp_nonlocal.shifts.gram import gram
 from gsp_nonlocal.shifts.implicit import add
-from gsp_nonlocal.shifts.lazy import Base, LowRankSignal, of_type
+from gsp_nonlocal.shifts.lazy import Base, LowRankSignal
 from gsp_nonlocal.shifts.reduced import reduced
+from gsp_nonlocal.shifts.signal_factor import of_type
 
 STEEPEST = 2.0**8
 """Of ``max |b core G| / |a|``, up to which ``(aI + bS)⁻¹`` is solved in the data type of the factors.

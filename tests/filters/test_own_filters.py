@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 import filters
-from filters import Bernstein, Cayley, Chebyshev, Filter, Heat, Monomial, SpectralFunction
+from filters import Bernstein, Cayley, Chebyshev, Filter, Heat, Monomial, SpectralFunction, as_shift, mix
+from filters.operators.signal import materialise
 from gsp_nonlocal.shifts import LowRankShift
 from gsp_nonlocal.spectral import fit_response
 from tests.cases.filters import FAMILIES, FILTERS
@@ -100,7 +101,20 @@ class Bump(SpectralFunction):
         return torch.exp(-8 * (lam - self.centre) ** 2)
 
 
-OWN = (Zoomed, Below, Squared, Horner, Clenshaw, Zero, Offset, Ones)
+class Channels(Filter):
+    """Factors of channels, on the signal itself, on products, and before a mixing."""
+
+    def __init__(self, in_channels, out_channels, order=1):
+        super().__init__(in_channels, out_channels, order=order, terms=3)
+        self.gains = nn.Parameter(torch.linspace(0.5, 2.0, in_channels))
+
+    def terms(self, shift, z):
+        yield self.gains * z
+        yield shift(z * self.gains) / self.gains - z
+        yield self.gains.view(1, 1, -1) * shift(self.gains * shift(z))
+
+
+OWN = (Channels, Zoomed, Below, Squared, Horner, Clenshaw, Zero, Offset, Ones)
 
 
 @pytest.mark.parametrize("kind", OWN)
@@ -200,6 +214,30 @@ def test_every_filter_is_made_under_the_meta_device(name):
         assert f(z, matrix).shape == (2, NODES, OUT if f.out_channels == OUT else IN)
 
 
+def lazy():
+    return SHIFTS["low-rank"]().signal(signal())
+
+
+@pytest.mark.parametrize("wrap", ["row", "number", "complex"])
+def test_a_tensor_of_factors_acts_on_channels_as_on_a_tensor(wrap):
+    """Of a lazy signal too, in the signal itself as in what the graph made of it; gradients included."""
+    shift, z = SHIFTS["low-rank"](), signal()
+    gains = {
+        "row": torch.linspace(0.5, 2.0, IN, dtype=torch.float64).view(1, 1, IN),
+        "number": torch.tensor([[2.5]], dtype=torch.float64),
+        "complex": torch.linspace(0.5, 2.0, IN, dtype=torch.float64) * (1 + 2j),
+    }[wrap].requires_grad_()
+
+    def applied(shift, z):
+        y = shift(gains * z - 0.5 * shift(z)) * gains
+        return mix((y * gains).real, torch.ones(IN, 2, dtype=torch.float64))
+
+    found, asked = materialise(applied(shift, shift.signal(z))), applied(as_shift(shift.to_dense()), z)
+    assert relative(found, asked) < 1e-12
+    slopes = [torch.autograd.grad(y.square().sum(), gains, retain_graph=True)[0] for y in (found, asked)]
+    assert relative(*slopes) < 1e-11
+
+
 class Neither(Filter):
     pass
 
@@ -224,6 +262,15 @@ class Property(Filter):
         (lambda: Chebyshev(2, 2, dtype=torch.complex64), TypeError, "floating-point type.*complex64"),
         (lambda: Chebyshev(2, 2, dtype="float32"), TypeError, "floating-point type.*'float32'"),
         (lambda: list(Horner(2, 2).terms(None, None)), NotImplementedError, "Horner has no terms.*evaluate"),
+        (lambda: lazy() + 1.0, TypeError, "only signals are added to a signal, got float"),
+        (lambda: lazy() - torch.ones(1, 20, 4), TypeError, "only signals are added to a signal, got Tensor"),
+        (lambda: lazy() * lazy(), TypeError, r"one factor a channel, \(4,\), got LowRankSignal"),
+        (
+            lambda: lazy() * torch.ones(NODES, 1),
+            TypeError,
+            rf"got \({NODES}, 1\): a matrix is mix\(signal, W\)",
+        ),
+        (lambda: torch.ones(IN, IN) * lazy(), TypeError, r"got \(4, 4\): a matrix is mix\(signal, W\)"),
         (
             lambda: SHIFTS["dense"]()(SHIFTS["low-rank"]().signal(signal())),
             TypeError,
