@@ -33,8 +33,15 @@ extensions = [
     "citations",
     "repository_links",
 ]
-exclude_patterns = ["_build", "extend/_*", "gallery/**", "**/GALLERY_HEADER.rst", "auto_gallery/**/*.ipynb",
-                    "auto_gallery/**/*.py", "**/sg_execution_times.rst", "sg_execution_times.rst"]  # fmt: skip
+exclude_patterns = [
+    "_build",
+    "gallery/**",
+    "auto_gallery/**/*.ipynb",
+    "auto_gallery/**/*.py",
+    "**/GALLERY_HEADER.rst",
+    "**/sg_execution_times.rst",
+    "sg_execution_times.rst",
+]
 nitpicky = False
 
 # The reference is made of docstrings, and signatures show jaxtyping's shapes as they are written.

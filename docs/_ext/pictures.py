@@ -35,7 +35,7 @@ CAPTIONS = {
     "terms": f"The response of each term alone, order {ORDER}, as the filter is made.",
     "fixed": "Its response.",
     "drawn": f"Responses at four random weights, order {ORDER}.",
-    "row": "From the framed position: row of S of an untrained {name} over colours and positions of the photograph.",
+    "row": "From the framed position: row of S, untrained, over colours and positions of the photograph.",
 }
 
 
@@ -49,7 +49,7 @@ def draw(app: Sphinx) -> None:
         figure = Figure(figsize=(5.4, 3.0), layout="constrained")
         kind = _row(part, figure) if part in _pairwise() else _response(part, figure)
         figure.savefig(file, dpi=110)
-        app.pictures[part] = (file, CAPTIONS[kind].format(name=part.__name__))  # type: ignore[attr-defined]
+        app.pictures[part] = (file, CAPTIONS[kind])  # type: ignore[attr-defined]
 
 
 def _parts() -> list[Any]:
@@ -134,14 +134,26 @@ def show(app: Sphinx, what: str, name: str, part: Any, options: Any, lines: list
     if not inspect.isclass(part) or part not in app.pictures:  # type: ignore[attr-defined]
         return
     file, caption = app.pictures[part]  # type: ignore[attr-defined]
-    lines += ["", f".. figure:: /{FOLDER.as_posix()}/{file.name}", f"   :alt: {caption}", "", f"   {caption}", ""]
+    lines += [
+        "",
+        f".. figure:: /{FOLDER.as_posix()}/{file.name}",
+        f"   :alt: {caption}",
+        "",
+        f"   {caption}",
+        "",
+    ]
     lines += _costs(part)
 
 
 def _costs(part: Any) -> list[str]:
     if part in _pairwise() and not issubclass(part, Affinity):
         rows = [line.split("  ", 1) for line in str(part(64).describe()).splitlines()]
-        return [".. list-table:: As a graph filter, of 64 channels", "", *(f"   * - {a}\n     - ``{b.strip()}``" for a, b in rows), ""]
+        return [
+            ".. list-table:: As a graph filter, of 64 channels",
+            "",
+            *(f"   * - {a}\n     - ``{b.strip()}``" for a, b in rows),
+            "",
+        ]
     if issubclass(part, Affinity):
         return [f"Time grows with ``{part.time}``, memory with ``{part.memory}``.", ""]
     return []

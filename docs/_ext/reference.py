@@ -52,7 +52,11 @@ def _index(known: dict[object, Name]) -> str:
         entries = "\n".join(f"   {module}" for module in modules)
         text += [_title(group, "-"), f".. toctree::\n   :maxdepth: 1\n\n{entries}\n"]
     own = names("gsp_nonlocal")
-    text += [_title("The top level", "-"), "What ``import gsp_nonlocal`` offers at once:\n", _table(own, known)]
+    text += [
+        _title("The top level", "-"),
+        "What ``import gsp_nonlocal`` offers at once:\n",
+        _table(own, known),
+    ]
     return "\n".join(text)
 
 
@@ -83,8 +87,14 @@ def resolve(app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, tex
     if len(found) != 1:
         return None
     path = found.pop()
-    return nodes.reference("", "", text.deepcopy(), internal=True, reftitle=path,
-                           refuri=app.builder.get_relative_uri(node["refdoc"], objects[path].docname) + f"#{path}")
+    return nodes.reference(
+        "",
+        "",
+        text.deepcopy(),
+        internal=True,
+        reftitle=path,
+        refuri=app.builder.get_relative_uri(node["refdoc"], objects[path].docname) + f"#{path}",
+    )
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -1,4 +1,4 @@
-"""The built site as files: links lead somewhere, every public name has its entry, every example its pictures."""
+"""The built site as files: links lead somewhere, names have entries, examples have pictures."""
 
 import re
 from functools import cache
@@ -7,9 +7,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from sphinx.util.inventory import InventoryFile
-
 from public_names import GROUPS, MODULES, homes, names
+from sphinx.util.inventory import InventoryFile
 
 DOCS = Path(__file__).parents[1]
 SITE = DOCS / "_build" / "html"
@@ -44,7 +43,12 @@ def test_the_site_is_built():
 
 
 def test_every_link_inside_the_site_leads_somewhere():
-    wrong = [f"{page.relative_to(SITE)}: {link}" for page in PAGES for link in links(page).targets if not _leads(page, link)]
+    wrong = [
+        f"{page.relative_to(SITE)}: {link}"
+        for page in PAGES
+        for link in links(page).targets
+        if not _leads(page, link)
+    ]
     assert wrong == []
 
 
@@ -73,8 +77,14 @@ def test_every_public_name_has_its_entry():
 
 def test_every_module_with_public_names_has_its_page():
     """Or is one whose names another page has, or that is reached through a page's objects alone."""
-    offered = {path.relative_to(DOCS.parent).parent for path in DOCS.parent.glob("gsp_nonlocal/**/__init__.py")}
-    modules = {".".join(path.parts) for path in offered if "__all__" in (DOCS.parent / path / "__init__.py").read_text()}
+    offered = {
+        path.relative_to(DOCS.parent).parent for path in DOCS.parent.glob("gsp_nonlocal/**/__init__.py")
+    }
+    modules = {
+        ".".join(path.parts)
+        for path in offered
+        if "__all__" in (DOCS.parent / path / "__init__.py").read_text()
+    }
     through_others = {
         "gsp_nonlocal",  # the first page of the reference
         "gsp_nonlocal.probe.attention",  # what a reader of one's own returns: docs/extend/reader.md
