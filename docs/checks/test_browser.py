@@ -1,9 +1,15 @@
 """The site as a reader sees it, opened from files in a headless Chromium: wide and narrow, light and dark."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from docs.publish import publish
 from tests.report.browser import chromium
 
 SITE = Path(__file__).parents[1] / "_build" / "html"
@@ -53,6 +59,33 @@ def test_the_search_works_from_a_file(browser, words, first):
     found = page.eval_on_selector_all("ul.search li a", "links => links.slice(0, 5).map(link => link.href)")
     assert any(first in link for link in found), found
     page.close()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        """Say nothing of requests."""
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of a host that offers a folder."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as host:
+        Thread(target=host.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{host.server_port}"
+        host.shutdown()
+
+
+def test_the_switch_leads_to_the_same_page_of_another_version(browser, tmp_path):
+    for name in ("main", "v0.1.0"):
+        publish(SITE, tmp_path, name)
+    with served(tmp_path) as address:
+        page = browser.new_page()
+        page.goto(f"{address}/main/reference/filters.html")
+        page.wait_for_selector(".versions select", state="visible")
+        assert page.eval_on_selector(".versions select", "s => s.value") == "main"
+        page.select_option(".versions select", "v0.1.0")
+        page.wait_for_url(f"{address}/v0.1.0/reference/filters.html")
+        page.close()
 
 
 def test_the_dark_theme_is_dark(browser):
