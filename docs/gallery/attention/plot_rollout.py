@@ -47,7 +47,7 @@ for _ in range(epochs):
 # - the last layer alone, its heads weighted by the values that they carry
 #   (:func:`gsp_nonlocal.attribution.norm_weighted`);
 # - rollout, the product of all layers with their residuals (:func:`gsp_nonlocal.attribution.rollout`);
-# - relevance, the same product with each weight times its gradient for the class
+# - relevance, a product of all layers too, of the positive parts of weight times gradient for the class
 #   (:func:`gsp_nonlocal.attribution.relevance`).
 
 tested, classes = images[1400:1432], labels[1400:1432]

@@ -38,7 +38,7 @@ for name in ("snl", "cc"):
     print(f"{name}\n{blocks[name].describe()}\n")
 
 # %%
-# The column that differs most is the shift.
+# They differ most in the shift.
 
 for name, block in blocks.items():
     print(f"{name:5} {block.describe().shift}")

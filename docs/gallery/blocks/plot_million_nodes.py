@@ -56,7 +56,7 @@ print(f"one training step: {step:.1f} s, greatest memory so far: {peak:.1f} GiB"
 
 # %%
 # The same block with ``form="dense"`` multiplies by the :math:`N \times N` matrix. Its time grows with
-# :math:`N^2`, and its memory ends it soon; with factors the time grows with :math:`N`.
+# :math:`N^2`, and so does its memory; with factors both grow with :math:`N`.
 
 
 def times(form, sides):
