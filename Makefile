@@ -83,7 +83,7 @@ $(DOCS): $(READY)
 	@touch $@
 
 docs: $(DOCS)   ## the documentation site into docs/_build/html; a warning is an error (minutes)
-	OMP_NUM_THREADS=1 MPLBACKEND=Agg $(RUN) -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	OMP_NUM_THREADS=1 $(RUN) -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 docs-check: docs ## links, names, examples and pages of the site in a headless Chromium; the examples in docstrings

@@ -5,14 +5,18 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import matplotlib
 from sphinx_gallery.sorting import ExplicitOrder
 
 import gsp_nonlocal
 
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS / "_ext"))
-# Kernels of the executed pages are processes of their own: one thread each, and no screen.
-os.environ.update({"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", "PYDEVD_DISABLE_FILE_VALIDATION": "1"})
+# Kernels of the executed pages are processes of their own: one thread each. Their figures are shown in the page by the
+# backend that a kernel chooses where no other is asked for; in this process there is no screen.
+matplotlib.use("agg")
+os.environ.update({"OMP_NUM_THREADS": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"})
+os.environ.pop("MPLBACKEND", None)
 
 project = "gsp-nonlocal"
 author = "The gsp-nonlocal authors"

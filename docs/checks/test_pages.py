@@ -105,6 +105,27 @@ def test_an_example_ran_and_shows_a_picture(example):
     assert list((SITE / "_downloads").rglob(f"{example.stem}.ipynb")), "it can be had as a notebook"
 
 
+EXECUTED = [
+    page for page in sorted(DOCS.rglob("*.md")) if "file_format: mystnb" in page.read_text(encoding="utf-8")
+]
+
+
+@pytest.mark.parametrize("page", EXECUTED, ids=lambda path: path.stem)
+def test_an_executed_page_shows_what_it_draws_and_prints(page):
+    source = page.read_text(encoding="utf-8")
+    built = (SITE / page.relative_to(DOCS)).with_suffix(".html").read_text(encoding="utf-8")
+    outputs = re.findall(
+        r'<div class="cell_output docutils container">(.*?)</div>\s*</div>', built, flags=re.DOTALL
+    )
+    assert sum("<img" in output for output in outputs) == source.count("plt.show()")
+    assert len(outputs) >= source.count("plt.show()") + source.count("\nprint(") / 2
+    assert "Traceback" not in built
+
+
+def test_the_ways_in_and_the_concepts_are_executed():
+    assert {page.parent.name for page in EXECUTED} == {"start", "concepts"} and len(EXECUTED) >= 7
+
+
 def test_the_gallery_has_its_examples():
     assert len(EXAMPLES) >= 15
     assert all((DOCS / "gallery" / path.parent.name / "GALLERY_HEADER.rst").is_file() for path in EXAMPLES)
