@@ -12,8 +12,8 @@ import gsp_nonlocal
 
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS / "_ext"))
-# Kernels of the executed pages are processes of their own: one thread each. Their figures are shown in the page by the
-# backend that a kernel chooses where no other is asked for; in this process there is no screen.
+# Kernels of the executed pages are processes of their own: one thread each. Their figures come into the page by
+# the backend that a kernel chooses where no other is asked for; in this process there is no screen.
 matplotlib.use("agg")
 os.environ.update({"OMP_NUM_THREADS": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"})
 os.environ.pop("MPLBACKEND", None)
