@@ -13,7 +13,24 @@ from torch import Tensor
 
 
 class OutputLayout(ABC):
-    """Between an output and its map ``(B, C, *spatial)``. Layouts are values: equal if of equal settings."""
+    """Between an output and its map ``(B, C, *spatial)``. Layouts are values: equal if of equal settings.
+
+    Example:
+        >>> @dataclass(frozen=True)
+        ... class SequenceFirst(OutputLayout):  # tokens (N, B, C)
+        ...     def width(self, shape):
+        ...         return shape[-1]
+        ...     def to_map(self, output):
+        ...         return output.permute(1, 2, 0)
+        ...     def from_map(self, changed, output):
+        ...         return changed.permute(2, 0, 1).contiguous()
+        ...     def shape(self, batch, channels, spatial):
+        ...         return (*spatial, batch, channels)
+        >>> SequenceFirst().to_map(torch.zeros(49, 2, 8)).shape
+        torch.Size([2, 8, 49])
+        >>> SequenceFirst() == SequenceFirst()
+        True
+    """
 
     @abstractmethod
     def width(self, shape: Sequence[int]) -> int:
