@@ -51,7 +51,7 @@ class OutputLayout(ABC):
 
 @dataclass(frozen=True)
 class ChannelsFirst(OutputLayout):
-    """``(B, C, *spatial)``: the map itself.
+    """``(B, C, *spatial)``: the map itself, as after a convolution.
 
     Example:
         >>> ChannelsFirst().to_map(torch.zeros(2, 3, 7, 5)).shape
@@ -77,7 +77,7 @@ class ChannelsFirst(OutputLayout):
 
 @dataclass(frozen=True)
 class ChannelsLast(OutputLayout):
-    """``(B, *spatial, C)``.
+    """``(B, *spatial, C)``: a map whose channels are last, as Swin transformers have it.
 
     Example:
         >>> ChannelsLast().to_map(torch.zeros(2, 7, 5, 3)).shape

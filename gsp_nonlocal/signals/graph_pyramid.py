@@ -57,9 +57,12 @@ def graph_pyramid(z: Tensor, shift: ShiftOperator | Tensor, levels: int, alpha: 
         A :class:`Pyramid`, differentiable in ``z``.
 
     Raises:
-        TypeError: if ``z`` is not real floating-point.
-        ValueError: for a batch of graphs, a directed or disconnected one; where fewer than two nodes would be
-            kept; where the greatest ``λ`` of a low-rank shift has no eigenvector of its own.
+        TypeError: if ``z`` is not real floating-point, ``shift`` is no shift, ``levels`` no integer, or
+            ``alpha`` no real number.
+        ValueError: if ``z`` does not fit the graph or has NaN, ``levels`` is below 1, or ``alpha`` is not
+            positive; for a batch of graphs, a directed or disconnected one; where fewer than two nodes would
+            be kept; where the greatest ``λ`` of a low-rank shift has no eigenvector of its own.
+        ConvergenceError: if an iteration does not converge.
 
     References:
         Shuman, Faraji, Vandergheynst (2016), *A Multiscale Pyramid Transform for Graph Signals*. Deviation:
