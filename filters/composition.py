@@ -32,7 +32,7 @@ class GraphFilter(Contract):
     Example:
         >>> import torch
         >>> from filters import GraphFilter, Identity
-        >>> class Mean(GraphFilter):  # of a signal and what its neighbours have
+        >>> class Mean(GraphFilter):  # ½ (I + S) z
         ...     in_channels = out_channels = None
         ...     def filter_signal(self, shift, z):
         ...         return 0.5 * (z + shift(z))
