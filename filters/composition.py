@@ -22,6 +22,23 @@ class GraphFilter(Contract):
             every channel alike and takes any number of them.
         requires_symmetric: whether the shift must be symmetric; others are refused.
         formula: the response over ``μ = 1 − λ``, for people.
+
+    Raises:
+        TypeError: at the call, if ``z`` is not real floating-point, or ``shift`` is no shift.
+        ValueError: at the call, if channels, nodes, batches or devices do not fit, if there is no node, or if
+            the filter needs a symmetric shift and this is none; where a filter is composed, if channels do
+            not fit, or a factor is not finite.
+
+    Example:
+        >>> import torch
+        >>> from filters import GraphFilter, Identity
+        >>> class Mean(GraphFilter):  # ½ (I + S) z
+        ...     in_channels = out_channels = None
+        ...     def filter_signal(self, shift, z):
+        ...         return 0.5 * (z + shift(z))
+        >>> f = Mean() @ Mean() - 0.5 * Identity()
+        >>> f.response(torch.tensor([0.0, 1.0, 2.0])).flatten()  # (1 − λ/2)² − 1/2
+        tensor([ 0.5000, -0.2500, -0.5000])
     """
 
     def __add__(self, other: GraphFilter) -> GraphFilter:
@@ -43,7 +60,22 @@ class GraphFilter(Contract):
 
 
 class Identity(GraphFilter):
-    """``y = z``: the all-pass filter on ``channels`` channels; by default on any number."""
+    """``y = z``: the all-pass filter on ``channels`` channels; by default on any number.
+
+    Args:
+        channels: of ``z`` and ``y``, at least 1; ``None`` for any number.
+
+    Raises:
+        TypeError: if ``channels`` is no integer.
+        ValueError: if it is below 1.
+
+    Example:
+        >>> import torch
+        >>> from filters import Heat, Identity
+        >>> high_pass = Identity() - Heat(1.0)  # 1 − exp(−λ)
+        >>> high_pass.response(torch.tensor([0.0, 2.0])).flatten()
+        tensor([0.0000, 0.8647])
+    """
 
     formula = "1"
     uses_graph = False

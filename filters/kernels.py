@@ -26,6 +26,11 @@ class Heat(_Kernel):
         tau: diffusion time ``τ > 0``, in units of the normalised Laplacian.
         order: see :class:`SpectralFunction`.
 
+    Raises:
+        TypeError: if ``tau`` is no real number, or requires a gradient; if ``order`` is no integer.
+        ValueError: if ``tau`` is not positive and finite, in float32 too, or ``order`` is negative; at the
+            call, as :class:`SpectralFunction`.
+
     Example:
         >>> Heat(0.5).response(torch.tensor([0.0, 2.0])).flatten()
         tensor([1.0000, 0.3679])
@@ -46,6 +51,11 @@ class Tikhonov(_Kernel):
     Args:
         alpha: weight ``α > 0`` of the smoothness.
         order: see :class:`SpectralFunction`.
+
+    Raises:
+        TypeError: if ``alpha`` is no real number, or requires a gradient; if ``order`` is no integer.
+        ValueError: if ``alpha`` is not positive and finite, in float32 too, or ``order`` is negative; at the
+            call, as :class:`SpectralFunction`.
 
     Example:
         >>> Tikhonov(1.0).response(torch.tensor([0.0, 1.0])).flatten()
@@ -72,6 +82,11 @@ class IdealLowPass(_Kernel):
         cutoff: graph frequency ``c > 0``.
         order: see :class:`SpectralFunction`.
 
+    Raises:
+        TypeError: if ``cutoff`` is no real number, or requires a gradient; if ``order`` is no integer.
+        ValueError: if ``cutoff`` is not positive and finite, in float32 too, or ``order`` is negative; at the
+            call, as :class:`SpectralFunction`.
+
     Example:
         >>> IdealLowPass(0.5).response(torch.tensor([0.0, 0.5, 0.6])).flatten()
         tensor([1., 1., 0.])
@@ -92,6 +107,11 @@ class MexicanHat(_Kernel):
     Args:
         scale: ``s > 0``.
         order: see :class:`SpectralFunction`.
+
+    Raises:
+        TypeError: if ``scale`` is no real number, or requires a gradient; if ``order`` is no integer.
+        ValueError: if ``scale`` is not positive and finite, in float32 too, or ``order`` is negative; at the
+            call, as :class:`SpectralFunction`.
 
     References:
         Hammond, Vandergheynst, Gribonval (2011), the wavelets of the spectral graph wavelet transform.

@@ -17,6 +17,9 @@ class Registry(Generic[T]):
         entry_points: group in which installed packages offer more of it; each is imported when its name
             is asked for, not before. Own names come first.
 
+    Raises:
+        ValueError: by :meth:`get` for an unknown name, by :meth:`register` for one that is taken.
+
     Example:
         >>> colours = Registry("colour")
         >>> _ = colours.register("red", str)

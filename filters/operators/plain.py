@@ -105,6 +105,11 @@ class DiagonalShift(ShiftOperator):
         eigenvalues: ``μ``, shape ``(B, N)`` or ``(N,)``, real.
         spectral_bound: a bound of ``|μ|``, if one is known.
 
+    Raises:
+        TypeError: if ``eigenvalues`` is not a real floating-point tensor.
+        ValueError: for another number of dimensions, or no node; if ``spectral_bound`` is negative or not
+            finite; by :meth:`resolvent`, if ``aI + bS`` is singular, NaN or infinite.
+
     Example:
         >>> DiagonalShift(torch.tensor([1.0, -1.0])) @ torch.ones(1, 2, 1)
         tensor([[[ 1.],
@@ -173,8 +178,19 @@ class DiagonalShift(ShiftOperator):
 def as_shift(shift: ShiftOperator | Tensor) -> ShiftOperator:
     """A shift as it is; a plain tensor ``(B, N, N)`` or ``(N, N)`` as a :class:`DenseShift`.
 
+    Args:
+        shift: any shift, or a real floating-point tensor.
+
+    Returns:
+        A shift; one that is made of a tensor promises nothing.
+
     Raises:
         TypeError: for anything else.
+        ValueError: for a tensor that is not square, or has no node.
+
+    Example:
+        >>> as_shift(torch.eye(3))
+        DenseShift(shape=(1, 3, 3), dtype=torch.float32)
     """
     if isinstance(shift, ShiftOperator):
         return shift

@@ -40,6 +40,32 @@ class ShiftOperator(ABC):
             on whole to whatever is made of it; a shift is never changed.
         ranks: the processes that hold its nodes; by default this one alone. (Constructors take ``None`` for
             it: ``torch.compile`` does not know an object that stands as a default.)
+
+    Raises:
+        TypeError: by ``S @ z`` and :meth:`solve`, if ``z`` is neither floating-point nor complex.
+        ValueError: by these, if ``z`` is no signal ``(B, N, C)`` on the nodes and the device of the shift.
+
+    Example:
+        >>> from filters import DenseShift, ShiftOperator
+        >>> from filters.operators.promises import Promises
+        >>> class RankOne(ShiftOperator):  # S = u uᵀ, kept as u (B, N, 1)
+        ...     def __init__(self, u, promises=Promises(symmetric=True)):
+        ...         self.u, self.promises = u, promises
+        ...     shape = property(lambda self: self.u.expand(-1, -1, self.u.shape[1]).shape)
+        ...     dtype = property(lambda self: self.u.dtype)
+        ...     device = property(lambda self: self.u.device)
+        ...     T = property(lambda self: self)
+        ...     def __call__(self, z):
+        ...         return self.u * (self.u * z).sum(dim=1, keepdim=True)
+        ...     def to_dense(self):
+        ...         return self.u @ self.u.mT
+        ...     def mapped(self, function, promises=None):
+        ...         return RankOne(function(self.u), promises or self.promises)
+        ...     def __add__(self, other):
+        ...         return DenseShift(self.to_dense(), **self.promises.keywords()) + other
+        >>> S = RankOne(torch.full((1, 4, 1), 0.5))
+        >>> (S @ torch.arange(4.0).view(1, 4, 1)).flatten()
+        tensor([1.5000, 1.5000, 1.5000, 1.5000])
     """
 
     promises: Promises = Promises()

@@ -15,7 +15,18 @@ Scalar: TypeAlias = float | complex | Tensor
 
 
 class Signal(Protocol):
-    """A node signal: a tensor ``(B, N, C)``, or what ``shift.signal`` returns; filters use this of it."""
+    """A node signal: a tensor ``(B, N, C)``, or what ``shift.signal`` returns; filters use this of it.
+
+    That is ``+``, ``−``, the product with a number, the real and imaginary part, and the data type.
+
+    Example:
+        >>> def smoothed(shift, z: Signal) -> Signal:  # on either kind
+        ...     return 0.5 * (z + shift(z))
+        >>> from filters import DenseShift
+        >>> swap = DenseShift(torch.tensor([[0.0, 1.0], [1.0, 0.0]]))
+        >>> smoothed(swap, torch.tensor([[[1.0], [3.0]]])).flatten()
+        tensor([2., 2.])
+    """
 
     @property
     def dtype(self) -> torch.dtype:
@@ -64,7 +75,19 @@ class SignalMap(Protocol):
 
 
 def mix(signal: S, weight: Tensor) -> S:
-    """``Z W`` for ``W (C, D)`` and a signal ``Z`` of either kind."""
+    """``Z W`` for ``W (C, D)`` and a signal ``Z`` of either kind.
+
+    Args:
+        signal: ``Z (B, N, C)``: a tensor, real or complex, or what ``shift.signal`` returns.
+        weight: ``W (C, D)``.
+
+    Returns:
+        ``Z W``, ``(B, N, D)``, of the kind of ``signal``.
+
+    Example:
+        >>> mix(torch.ones(1, 3, 2), torch.tensor([[1.0], [2.0]])).flatten()
+        tensor([3., 3., 3.])
+    """
     if isinstance(signal, Tensor):
         if signal.is_complex() and not weight.is_complex():
             parts = (mix_channels(part, weight) for part in (signal.real, signal.imag))

@@ -54,7 +54,20 @@ class Products(Protocol):
 
 
 class ConvergenceError(ValueError, RuntimeError):
-    """An iteration did not reach its tolerance on this input; the message says how far it came."""
+    """An iteration did not reach its tolerance on this input; the message says how far it came.
+
+    It is a ``ValueError``, and a ``RuntimeError`` too.
+
+    Example:
+        >>> i = torch.arange(12, dtype=torch.float64)
+        >>> hilbert = 1 / (1 + i + i[:, None])  # nearly singular
+        >>> from filters import DenseShift
+        >>> solve = iterate_resolvent(DenseShift(hilbert), 0.0, 1.0)
+        >>> solve((-1) ** i.view(1, 12, 1))
+        Traceback (most recent call last):
+        ...
+        filters.operators.solve.ConvergenceError: (aI + bS)⁻¹ z did not converge in 212 iterations: ...
+    """
 
 
 def iterate_resolvent(shift: Products, a: Scalar, b: Scalar) -> Operator:
@@ -74,7 +87,8 @@ def iterate_resolvent(shift: Products, a: Scalar, b: Scalar) -> Operator:
         of the iteration, for inference. Else, up to :data:`DIRECT_NODES` nodes, what does not converge in
         ``N + 200`` iterations is solved by the matrix, formed by products. It raises
         :class:`ConvergenceError` where the system is singular to rounding, or large and the tolerance is not
-        reached in :data:`MAX_ITERATIONS`.
+        reached in :data:`MAX_ITERATIONS`; another ``ValueError`` where that matrix is exactly singular, or
+        numbers are NaN or infinite.
 
     References:
         van der Vorst (1992), *Bi-CGSTAB*. Deviation: a column whose recurrence breaks down starts anew

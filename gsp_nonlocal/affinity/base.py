@@ -39,6 +39,17 @@ class Affinity(nn.Module, ABC):
         obstacle: why its nodes cannot be divided over processes; ``None`` for an affinity that asks
             :attr:`ranks` for all that meets them.
         ranks: the processes that hold the nodes; by default this one alone.
+
+    Example:
+        >>> from gsp_nonlocal.affinity import Affinity
+        >>> class Mean(Affinity):  # all pairs alike
+        ...     formula, is_symmetric, is_row_stochastic, spectral_bound = "1/N", True, True, 1.0
+        ...     def forward(self, nodes, spatial=None):
+        ...         factor = torch.ones_like(nodes[..., :1]) / nodes.shape[1] ** 0.5
+        ...         return LowRankShift(factor, **self.promises.keywords())
+        >>> shift = Mean()(torch.randn(2, 100, 16))
+        >>> torch.allclose(shift @ torch.ones(2, 100, 1), torch.ones(2, 100, 1))
+        True
     """
 
     formula: str = "?"
@@ -113,7 +124,21 @@ class PairwiseAffinity(Affinity):
         dtype: of the parameters; by default PyTorch's.
 
     Raises:
-        ValueError: for a number below 1, an unknown choice, or choices that do not go together.
+        TypeError: for a number that is no integer, a ``bias`` that is neither ``True`` nor ``False``, or a
+            ``dtype`` that is not real floating-point; at the call, for features that are not, or of another
+            type than the parameters.
+        ValueError: for a number below 1, an unknown choice, or choices that do not go together; at the call,
+            for features that are no ``(B, N, C)``, or a map of another number of positions.
+
+    Example:
+        >>> from gsp_nonlocal.affinity import PairwiseAffinity
+        >>> from gsp_nonlocal.shifts import DenseShift
+        >>> class Squared(PairwiseAffinity):  # M_ij = (θ_iᵀφ_j)²
+        ...     def build_shift(self, query, key, spatial):
+        ...         return self.normalised(DenseShift((query @ key.mT).square()))
+        >>> shift = Squared(16, 8, normalization="random_walk")(torch.randn(2, 9, 16))
+        >>> torch.allclose(shift @ torch.ones(2, 9, 1), torch.ones(2, 9, 1))
+        True
     """
 
     normalizations: ClassVar[tuple[Normalization, ...]] = get_args(Normalization)

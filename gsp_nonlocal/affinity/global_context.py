@@ -25,6 +25,12 @@ class GlobalContext(Affinity):
         inner_channels: not used; affinities are all called alike.
         device, dtype: of the parameters; by default PyTorch's.
 
+    Raises:
+        TypeError: if ``channels`` is no integer, or ``dtype`` is not real floating-point; at the call, for
+            features that are not, or of another type than the parameters.
+        ValueError: if ``channels`` is below 1, or the device is unknown; at the call, for features that are
+            no ``(B, N, C)`` of at least one node, or on another device.
+
     References:
         Cao, Xu, Lin, Wei, Hu (2019), *GCNet*; the unary term of Yin et al. (2020), *DNL*.
 

@@ -32,6 +32,16 @@ class Limits:
             several decompositions of that matrix.
         k: eigenvalues that are found of large graphs, those of greatest ``|μ|``.
         steps: of the Lanczos recurrence for their densities.
+
+    Raises:
+        ValueError: if a number is below 1, or ``large`` below 0.
+
+    Example:
+        >>> from gsp_nonlocal import SNL
+        >>> from gsp_nonlocal.analysis import Limits, snapshot
+        >>> found = snapshot(SNL(8), torch.randn(5, 8, 6, 6), limits=Limits(graphs=2))
+        >>> [graph.image for graph in found.blocks[0].graphs]
+        [0, 4]
     """
 
     graphs: int = 8

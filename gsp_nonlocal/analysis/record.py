@@ -140,6 +140,14 @@ class Snapshot:
         blocks: in the order in which they ran.
         skipped: why a block has no record, by path.
         joins: cross-attention, which is no graph of one set of nodes.
+
+    Example:
+        >>> import json, torch
+        >>> from gsp_nonlocal import SNL
+        >>> from gsp_nonlocal.analysis import Snapshot, snapshot
+        >>> found = snapshot(SNL(8), torch.randn(2, 8, 6, 6), label="epoch 3")
+        >>> Snapshot.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+        True
     """
 
     label: str

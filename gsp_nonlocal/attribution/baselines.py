@@ -9,6 +9,9 @@ from torch.nn import functional
 def mean_color(images: Tensor) -> Tensor:
     """Every position has the mean of its image, channel by channel: ``(B, C, H, W)``.
 
+    Args:
+        images: ``(B, C, H, W)``, real floating-point.
+
     Example:
         >>> import torch
         >>> mean_color(torch.tensor([[[[0.0, 1.0], [2.0, 3.0]]]]))
@@ -21,8 +24,11 @@ def mean_color(images: Tensor) -> Tensor:
 def blurred(images: Tensor) -> Tensor:
     """The images without what is smaller than about an eighth of them, ``(B, C, H, W)``.
 
-    A box of ``2 ⌊H/16⌋ + 1`` by ``2 ⌊W/16⌋ + 1`` pixels, three times, which is close to a Gaussian; borders
-    are means of the pixels that are there.
+    A box of ``2 ⌊H/16⌋ + 1`` by ``2 ⌊W/16⌋ + 1`` pixels, at least 3 by 3, three times, which is close to a
+    Gaussian; borders are means of the pixels that are there.
+
+    Args:
+        images: ``(B, C, H, W)``, real floating-point.
 
     Example:
         >>> import torch

@@ -31,6 +31,15 @@ class Curve:
         random: ``(R, B, K + 1)``, in ``R`` random orders.
         classes: ``(B,)``.
         rises: whether positions come, so that a greater area is better.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
+        >>> curve = deletion_curve(model, torch.randn(3, 1, 4, 4), torch.rand(3, 2, 2), steps=4)
+        >>> curve.fractions, curve.probability.shape, curve.random.shape
+        (tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000], dtype=torch.float64), torch.Size([3, 5]),
+        torch.Size([8, 3, 5]))
+        >>> torch.allclose(curve.random[..., -1], curve.probability[:, -1])  # all positions are gone
+        True
     """
 
     fractions: Tensor
@@ -171,6 +180,17 @@ def insertion_curve(
 
     References:
         Petsiuk, Das, Saenko (2018), *RISE*, 4.2.
+
+    Example:
+        >>> class Corner(nn.Module):
+        ...     def forward(self, x):  # class 1 where the first corner is bright
+        ...         seen = x[:, 0, :2, :2].mean((-2, -1))
+        ...         return torch.stack([-seen, seen], dim=-1)
+        >>> images, right = torch.ones(12, 1, 8, 8), torch.zeros(12, 4, 4)
+        >>> right[:, 0, 0] = 1.0
+        >>> curve = insertion_curve(Corner(), images, right, 1, baseline=torch.zeros_like, steps=8)
+        >>> curve.says_something
+        True
     """
     game = _Game(model, images, scores, target, baseline, steps, orders, batch_size, seed)
     return game.play(rises=True)

@@ -25,6 +25,12 @@ class A2(NonlocalBlock):
         norm: called ``norm(channels)``, acts on ``(B, C, N)``.
         gate, device, dtype: see :class:`NonlocalBlock`.
 
+    Raises:
+        TypeError: if a number is no integer, or a factory is none or makes something else; at the call, see
+            :class:`NonlocalBlock`.
+        ValueError: if a number is below 1, or ``norm`` is one of maps; at the call, see
+            :class:`NonlocalBlock`.
+
     References:
         Chen, Kalantidis, Li, Yan, Feng (2018), *A²-Nets: Double Attention Networks*.
 

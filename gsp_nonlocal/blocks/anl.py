@@ -24,6 +24,11 @@ class ANL(NonlocalBlock):
         sizes: levels of the pyramid ``P`` of pooled positions.
         gate, device, dtype: see :class:`NonlocalBlock`.
 
+    Raises:
+        TypeError: if a number or a level is no integer; at the call, see :class:`NonlocalBlock`.
+        ValueError: if a number is below 1, or ``sizes`` is no sequence of one or more levels of at least 1;
+            at the call, see :class:`NonlocalBlock`.
+
     References:
         Zhu et al. (2019), *Asymmetric Non-local Neural Networks for Semantic Segmentation* (APNB).
         Deviation: the sum ``x + …`` of Zhu et al. (2021) in place of a concatenation.

@@ -27,6 +27,12 @@ class CC(NonlocalBlock):
         bias: of the embeddings.
         device, dtype: see :class:`NonlocalBlock`.
 
+    Raises:
+        TypeError: if a number is no integer, or ``bias`` is neither ``True`` nor ``False``; at the call, see
+            :class:`NonlocalBlock`.
+        ValueError: if a number is below 1; at the call, for a map that is not two-dimensional, and see
+            :class:`NonlocalBlock`.
+
     References:
         Huang et al. (2019), *CCNet: Criss-Cross Attention for Semantic Segmentation*.
 

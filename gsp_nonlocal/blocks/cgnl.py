@@ -26,6 +26,13 @@ class CGNL(NonlocalBlock):
         gamma: of the RBF.
         gate, device, dtype: see :class:`NonlocalBlock`.
 
+    Raises:
+        TypeError: if a number is no integer, or ``gamma`` no real number; at the call, see
+            :class:`NonlocalBlock`.
+        ValueError: if a number is out of range, ``groups`` does not divide ``channels`` and
+            ``inner_channels``, or ``gamma`` is not positive and finite; at the call, see
+            :class:`NonlocalBlock`.
+
     The series grows with the features, to the power ``2 · order``. Where the filter's result exceeds 10¹⁸,
     the variance of the group norm overflows float32, in PyTorch without a word: keep ``γ ‖features‖²`` below
     about 10⁶ (10³ at order 3), or use float64.

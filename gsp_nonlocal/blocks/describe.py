@@ -26,6 +26,12 @@ class Description:
         spectrum: a proven bound of the eigenvalues.
         time: growth with ``N``.
         memory: growth with ``N``.
+
+    Example:
+        >>> from gsp_nonlocal import SNL
+        >>> row = SNL(64).describe()
+        >>> row.response, row.spectrum, row.time
+        ('Σ_k T_k(μ) W_k, K = 1', '|μ| ≤ 1', 'N')
     """
 
     vertices: str
@@ -109,7 +115,20 @@ def _signal(width: int | None, inner_channels: int, projected: bool) -> str:
 
 
 def describe_all(blocks: Mapping[str, Describable]) -> str:
-    """A Markdown table with a row for each of the ``blocks``, by name."""
+    """A Markdown table with a row for each of the ``blocks``, by name.
+
+    Args:
+        blocks: from the name of a row to a block, or whatever has ``describe()``.
+
+    Returns:
+        The lines of the table; a column is a field of :class:`Description`.
+
+    Example:
+        >>> from gsp_nonlocal import NL, SNL
+        >>> header, rule, *rows = describe_all({"nl": NL(64), "snl": SNL(64)}).splitlines()
+        >>> header.split(" | ")[:4], len(rows)
+        (['| block', 'vertices', 'edges', 'shift'], 2)
+    """
     names = [field.name for field in fields(Description)]
     rows = [[name, *_cells(block.describe())] for name, block in blocks.items()]
     lines = [["block", *names], ["---"] * (len(names) + 1), *rows]

@@ -27,6 +27,13 @@ class DNL(NonlocalBlock):
         norm: called ``norm(channels)``, acts on ``(B, C, N)``.
         gate, device, dtype: see :class:`NonlocalBlock`.
 
+    Raises:
+        TypeError: if a number is no integer, ``whiten`` is neither ``True`` nor ``False``, ``scale`` is no
+            real number, or a factory is none or makes something else; at the call, see
+            :class:`NonlocalBlock`.
+        ValueError: if a number is below 1, ``scale`` is not finite, or ``norm`` is one of maps; at the call,
+            see :class:`NonlocalBlock`.
+
     References:
         Yin et al. (2020), *Disentangled Non-Local Neural Networks*.
 

@@ -22,7 +22,9 @@ class GC(NonlocalBlock):
         gate, device, dtype: see :class:`NonlocalBlock`.
 
     Raises:
-        ValueError: if ``inner_channels`` is below 2.
+        TypeError: if a number is no integer; at the call, see :class:`NonlocalBlock`.
+        ValueError: if ``channels`` is below 1, or ``inner_channels`` below 2; at the call, see
+            :class:`NonlocalBlock`.
 
     References:
         Cao, Xu, Lin, Wei, Hu (2019), *GCNet: Non-local Networks Meet Squeeze-Excitation Networks and Beyond*.

@@ -29,6 +29,13 @@ class NL(NonlocalBlock):
         norm: called ``norm(channels)``, acts on ``(B, C, N)``.
         gate, device, dtype: see :class:`NonlocalBlock`.
 
+    Raises:
+        TypeError: if a number is no integer, or a factory is none or makes something else; for
+            ``sub_sample`` with an affinity that does not know it; at the call, see :class:`NonlocalBlock`.
+        ValueError: if a number is below 1, ``sub_sample`` is unknown or does not go with the affinity, or
+            ``norm`` is one of maps; at the call, see :class:`NonlocalBlock`; there also for a map that is
+            smaller than the pooling window.
+
     References:
         Wang, Girshick, Gupta, He (2018), *Non-local Neural Networks*. Deviation: the ReLU after the norm is
         that of Zhu et al. (2021).

@@ -21,6 +21,12 @@ class NS(NonlocalBlock):
         norm: called ``norm(channels)``, acts on ``(B, C, N)``.
         gate, device, dtype: see :class:`NonlocalBlock`.
 
+    Raises:
+        TypeError: if a number is no integer, or a factory is none or makes something else; at the call, see
+            :class:`NonlocalBlock`.
+        ValueError: if a number is below 1, or ``norm`` is one of maps; at the call, see
+            :class:`NonlocalBlock`.
+
     References:
         Tao, Sun, Du, Liu (2018), *Nonlocal Neural Networks, Nonlocal Diffusion and Nonlocal Modeling*.
         Deviation: the sign; Zhu et al. (2021) write ``I − S``, which the weights ``W`` absorb.

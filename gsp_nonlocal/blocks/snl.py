@@ -31,6 +31,12 @@ class SNL(NonlocalBlock):
         form: how the affinity is kept: ``"auto"``, ``"dense"`` or ``"low_rank"``.
         device, dtype: see :class:`NonlocalBlock`.
 
+    Raises:
+        TypeError: if a number is no integer, or a factory is none or makes something else; at the call, see
+            :class:`NonlocalBlock`.
+        ValueError: if a number is out of range, ``form`` is unknown, or ``norm`` is one of maps; at the call,
+            see :class:`NonlocalBlock`; there also where the dense form exceeds the memory of the device.
+
     References:
         Zhu, She, Li, Lu, Kang, Hu, Wang (2021), *Unifying Nonlocal Blocks for Neural Networks*, ICCV.
 

@@ -22,6 +22,32 @@ class NonlocalUnit(nn.Module):
     r"""One stage: ``X ← X + γ · σ(norm(filter(X W_g, S + S')))`` on node signals ``X (B, N, C)``.
 
     ``S`` is the block's shift, and ``S'`` that of the unit's own affinity, if it has one.
+
+    Args:
+        value: from ``X`` to the values ``X W_g (B, N, r)``; ``nn.Identity()`` for ``X`` itself.
+        filter: a graph filter on the values.
+        norm: acts on ``(B, C, N)``.
+        activation: ``σ``, after the norm.
+        affinity: gives ``S'`` of ``X``; by default there is none.
+        vertices: what a node is; by default a position.
+        gate: ``True`` for a learned ``γ`` that starts at 0, ``False`` for ``γ = 1``.
+
+    Raises:
+        ValueError: at the call, where a norm would divide by the deviation of a single number, and for what
+            the filter or the affinity refuses.
+
+    References:
+        Zhu, She, Li, Lu, Kang, Hu, Wang (2021), *Unifying Nonlocal Blocks for Neural Networks*, ICCV.
+        Deviation: the gate ``γ``, which they do not have.
+
+    Example:
+        >>> from filters import Chebyshev, DenseShift
+        >>> unit = NonlocalUnit(
+        ...     nn.Linear(8, 4), Chebyshev(4, 8), nn.BatchNorm1d(8), nn.ReLU(), gate=True
+        ... )
+        >>> nodes, shift = torch.randn(2, 9, 8), DenseShift(torch.full((9, 9), 1 / 9))
+        >>> torch.equal(unit(nodes, shift), nodes)  # the gate is closed
+        True
     """
 
     def __init__(

@@ -51,6 +51,20 @@ class NodeParallel(ParallelStyle):
             mesh = init_device_mesh("cpu", (4,))
             model = insert_blocks(torchvision.models.resnet50(), {"layer3.4": SNL})
             parallelize_module(model, mesh, {"layer3.4.nonlocal_block": NodeParallel()})
+
+        A group of one process, which has all nodes:
+
+        >>> from tempfile import TemporaryDirectory
+        >>> from torch.distributed.device_mesh import DeviceMesh
+        >>> from torch.distributed.tensor.parallel import parallelize_module
+        >>> from gsp_nonlocal import SNL
+        >>> with TemporaryDirectory() as folder:
+        ...     meeting = f"file://{folder}/meeting"
+        ...     torch.distributed.init_process_group("gloo", init_method=meeting, rank=0, world_size=1)
+        ...     block = parallelize_module(SNL(8), DeviceMesh("cpu", [0]), NodeParallel())
+        ...     block(torch.randn(1, 8, 6, 6)).shape
+        ...     torch.distributed.destroy_process_group()
+        torch.Size([1, 8, 6, 6])
     """
 
     def __init__(self, *, sum_gradients: bool = True) -> None:

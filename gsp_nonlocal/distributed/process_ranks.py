@@ -57,8 +57,22 @@ class ProcessRanks(Ranks):
     Args:
         group: of ``torch.distributed``, of any backend.
 
+    Raises:
+        ConnectionError: by each of the sums and exchanges, where another process has ended or does not come
+            in time.
+
     References:
         Design: ``docs/scale.md``.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     meeting = f"file://{folder}/meeting"
+        ...     dist.init_process_group("gloo", init_method=meeting, rank=0, world_size=1)
+        ...     ranks = ProcessRanks(dist.group.WORLD)
+        ...     ranks.mean(torch.tensor([[[1.0], [3.0]]])).item()  # over the nodes of all processes
+        ...     dist.destroy_process_group()
+        2.0
     """
 
     is_split = True

@@ -13,7 +13,24 @@ from torch import Tensor
 
 
 class OutputLayout(ABC):
-    """Between an output and its map ``(B, C, *spatial)``. Layouts are values: equal if of equal settings."""
+    """Between an output and its map ``(B, C, *spatial)``. Layouts are values: equal if of equal settings.
+
+    Example:
+        >>> @dataclass(frozen=True)
+        ... class SequenceFirst(OutputLayout):  # tokens (N, B, C)
+        ...     def width(self, shape):
+        ...         return shape[-1]
+        ...     def to_map(self, output):
+        ...         return output.permute(1, 2, 0)
+        ...     def from_map(self, changed, output):
+        ...         return changed.permute(2, 0, 1).contiguous()
+        ...     def shape(self, batch, channels, spatial):
+        ...         return (*spatial, batch, channels)
+        >>> SequenceFirst().to_map(torch.zeros(49, 2, 8)).shape
+        torch.Size([2, 8, 49])
+        >>> SequenceFirst() == SequenceFirst()
+        True
+    """
 
     @abstractmethod
     def width(self, shape: Sequence[int]) -> int:
@@ -34,7 +51,7 @@ class OutputLayout(ABC):
 
 @dataclass(frozen=True)
 class ChannelsFirst(OutputLayout):
-    """``(B, C, *spatial)``: the map itself.
+    """``(B, C, *spatial)``: the map itself, as after a convolution.
 
     Example:
         >>> ChannelsFirst().to_map(torch.zeros(2, 3, 7, 5)).shape
@@ -60,7 +77,7 @@ class ChannelsFirst(OutputLayout):
 
 @dataclass(frozen=True)
 class ChannelsLast(OutputLayout):
-    """``(B, *spatial, C)``.
+    """``(B, *spatial, C)``: a map whose channels are last, as Swin transformers have it.
 
     Example:
         >>> ChannelsLast().to_map(torch.zeros(2, 7, 5, 3)).shape

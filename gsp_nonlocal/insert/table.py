@@ -12,8 +12,20 @@ from gsp_nonlocal.insert.layouts import OutputLayout
 
 @dataclass(frozen=True)
 class InsertedBlock:
-    """A block, the ``path`` of the module that it follows, ``channels`` of its map (``None`` if a finished
-    module was given and nothing tells them), and the layout of that module's output."""
+    """A block that was inserted, and where.
+
+    Attributes:
+        path: of the module that it follows.
+        block: the block itself.
+        channels: of its map; ``None`` if a finished module was given and nothing tells them.
+        layout: of that module's output.
+
+    Example:
+        >>> from gsp_nonlocal import SNL, insert_blocks
+        >>> cnn = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())
+        >>> inserted_blocks(insert_blocks(cnn, {"0": SNL}))[0]
+        InsertedBlock('0', SNL, channels=8, layout=ChannelsFirst())
+    """
 
     path: str
     block: nn.Module
@@ -26,7 +38,21 @@ class InsertedBlock:
 
 
 class InsertedBlocks(tuple[InsertedBlock, ...]):
-    """Records in the order of the model; ``print`` shows them as a table."""
+    """Records in the order of the model; ``print`` shows them as a table.
+
+    Args:
+        iterable: the records; :func:`inserted_blocks` finds those of a model.
+
+    Example:
+        >>> from gsp_nonlocal import SNL, insert_blocks
+        >>> cnn = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())
+        >>> found = inserted_blocks(insert_blocks(cnn, {"0": SNL}))
+        >>> len(found), [record.path for record in found]
+        (1, ['0'])
+        >>> print(found)
+        path  block  channels  layout
+        0     SNL    8         ChannelsFirst()
+    """
 
     __slots__ = ()
 
@@ -39,6 +65,12 @@ class InsertedBlocks(tuple[InsertedBlock, ...]):
 
 def inserted_blocks(model: nn.Module) -> InsertedBlocks:
     """The blocks that ``insert_blocks`` put into ``model``.
+
+    Args:
+        model: any module.
+
+    Returns:
+        A record for each block, in the order of ``model.named_modules()``; none where nothing was inserted.
 
     Example:
         >>> from gsp_nonlocal import SNL, insert_blocks

@@ -29,11 +29,20 @@ def load_block(state_dict: State) -> GC:
         not see what all its exponents have in common.
 
     Raises:
-        ValueError: for a state whose keys do not fit (missing and surplus keys named), as one of average
-            pooling or of products with the channels (``channel_mul_conv``).
+        TypeError: for what is no mapping of keys to tensors.
+        ValueError: for a state whose keys or shapes do not fit (missing and surplus keys named), as one of
+            average pooling or of products with the channels (``channel_mul_conv``).
 
     References:
         Cao, Xu, Lin, Wei, Hu (2019), *GCNet: Non-local Networks Meet Squeeze-Excitation Networks and Beyond*.
+
+    Example:
+        >>> from torch import nn
+        >>> add = nn.Sequential(nn.Conv2d(16, 4, 1), nn.LayerNorm([4, 1, 1]), nn.ReLU(), nn.Conv2d(4, 16, 1))
+        >>> theirs = nn.ModuleDict({"conv_mask": nn.Conv2d(16, 1, 1), "channel_add_conv": add})
+        >>> block = load_block(theirs.state_dict())
+        >>> block.channels, block.inner_channels
+        (16, 4)
     """
     reduction = "channel_add_conv.0.weight"
     require_keys(state_dict, [reduction], _WHAT)

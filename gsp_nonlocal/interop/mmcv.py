@@ -58,6 +58,15 @@ def convert(module: nn.Module) -> NonlocalBlock:
 
     References:
         Wang, Girshick, Gupta, He (2018), *Non-local Neural Networks*, as mmcv has it: no ReLU after the norm.
+
+    Example:
+        >>> class NonLocal2d(nn.ModuleDict):  # the state and the settings of mmcv's
+        ...     mode, sub_sample, use_scale = "gaussian", False, True
+        >>> def conv(i, o):
+        ...     return nn.ModuleDict({"conv": nn.Conv2d(i, o, 1)})
+        >>> block = convert(NonLocal2d({"g": conv(8, 4), "conv_out": conv(4, 8)}))
+        >>> block.describe().shift, block.training
+        ('S = D⁻¹ M, M_ij = exp(s x_iᵀx_j)', True)
     """
     settings: Any = module
     kind = type(module).__name__
@@ -100,8 +109,25 @@ def load_block(
         eps: of the batch norm.
         momentum: of the batch norm.
 
+    Returns:
+        The block, in training mode, without a gate and without an activation.
+
     Raises:
-        ValueError: for an unknown mode, or a state whose keys do not fit (missing and surplus keys named).
+        TypeError: for what is no mapping of keys to tensors.
+        ValueError: for an unknown mode, or a state whose keys or shapes do not fit (missing and surplus keys
+            named).
+
+    References:
+        Wang, Girshick, Gupta, He (2018), *Non-local Neural Networks*, as mmcv has it: no ReLU after the norm.
+
+    Example:
+        >>> def conv(i, o):
+        ...     return nn.ModuleDict({"conv": nn.Conv2d(i, o, 1)})
+        >>> names = {"g": (8, 4), "theta": (8, 4), "phi": (8, 4), "conv_out": (4, 8)}
+        >>> theirs = nn.ModuleDict({name: conv(*sizes) for name, sizes in names.items()}).state_dict()
+        >>> block = load_block("dot_product", theirs)
+        >>> block.channels, block.inner_channels, block.describe().shift
+        (8, 4, 'S = M/N, M_ij = θ_iᵀφ_j')
     """
     settings: dict[str, Any] = {"scale": None} if mode == "embedded_gaussian" and use_scale else {}
     if mode != "gaussian":
@@ -135,8 +161,19 @@ def state_dict_of(block: NonlocalBlock, dims: int = 2) -> dict[str, Tensor]:
             Gaussian of scale ``1/√r`` belongs to mmcv's ``use_scale=True``, of scale 1 to ``False``.
         dims: spatial dimensions of the maps.
 
+    Returns:
+        Copies of the tensors, by mmcv's keys.
+
     Raises:
         ValueError: for a block of another structure, which mmcv cannot hold.
+
+    Example:
+        >>> def conv(i, o):
+        ...     return nn.ModuleDict({"conv": nn.Conv2d(i, o, 1)})
+        >>> theirs = nn.ModuleDict({"g": conv(8, 4), "conv_out": conv(4, 8)}).state_dict()
+        >>> back = state_dict_of(load_block("gaussian", theirs))
+        >>> back.keys() == theirs.keys(), all(back[key].equal(theirs[key]) for key in theirs)
+        (True, True)
     """
     affinity: Any = block.affinity
     mode = next((name for name in modes.names() if type(affinity) is modes.get(name)), None)

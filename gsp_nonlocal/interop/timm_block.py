@@ -36,6 +36,17 @@ def convert(module: nn.Module) -> NonlocalBlock:
     Raises:
         TypeError: for another module, or another norm.
         ValueError: for a state whose keys do not fit.
+
+    References:
+        Wang, Girshick, Gupta, He (2018), *Non-local Neural Networks*, as timm has it.
+
+    Example:
+        >>> import torch
+        >>> from timm.layers import NonLocalAttn
+        >>> theirs, x = NonLocalAttn(16), torch.randn(2, 16, 5, 5)
+        >>> _ = nn.init.ones_(theirs.norm.weight)  # 0 at its start, which hides the rest
+        >>> torch.allclose(convert(theirs)(x), theirs(x), atol=1e-5)
+        True
     """
     settings: Any = module
     if type(module).__name__ != "NonLocalAttn":
@@ -58,8 +69,21 @@ def load_block(
         eps: of the batch norm.
         momentum: of the batch norm.
 
+    Returns:
+        The block, in training mode, without a gate and without an activation.
+
     Raises:
-        ValueError: for a state whose keys do not fit (missing and surplus keys named).
+        TypeError: for what is no mapping of keys to tensors.
+        ValueError: for a state whose keys or shapes do not fit (missing and surplus keys named).
+
+    References:
+        Wang, Girshick, Gupta, He (2018), *Non-local Neural Networks*, as timm has it.
+
+    Example:
+        >>> from timm.layers import NonLocalAttn
+        >>> block = load_block(NonLocalAttn(16).state_dict())
+        >>> block.channels, block.affinity.scale  # 1/√C
+        (16, 0.25)
     """
     require_keys(state_dict, ["t.weight"], "a timm block")
     inner, channels = sizes(state_dict, "t.weight", "a timm block")

@@ -43,6 +43,20 @@ class PooledGaussian(Affinity):
         channels: ``C`` of the node features.
         inner_channels: ``r``.
         device, dtype: of the parameters; by default PyTorch's.
+
+    Raises:
+        TypeError: if a number is no integer, or ``dtype`` is not real floating-point; at the call, for
+            features that are not, or of another type than the parameters.
+        ValueError: if a number is below 1; at the call, for features that are no ``(B, N, C)``, a map of
+            another number of positions, of more than three dimensions, or smaller than the pooling window.
+
+    References:
+        Wang, Girshick, Gupta, He (2018), *Non-local Neural Networks*, as their video code has it.
+
+    Example:
+        >>> shift = PooledGaussian(8, 4)(torch.randn(2, 3 * 4 * 4, 8), (3, 4, 4))
+        >>> torch.allclose(shift @ torch.ones(2, 48, 1), torch.ones(2, 48, 1))
+        True
     """
 
     formula = "softmax_j(θ_iᵀφ_j/√r) of max-pooled x_j"
@@ -83,11 +97,19 @@ def load_block(state_dict: State, *, eps: float = 1e-5, momentum: float | None =
         The block, in training mode, without a gate and without an activation.
 
     Raises:
-        ValueError: for a state whose keys do not fit (missing and surplus keys named).
+        TypeError: for what is no mapping of keys to tensors.
+        ValueError: for a state whose keys or shapes do not fit (missing and surplus keys named).
 
     References:
         Wang, Girshick, Gupta, He (2018), *Non-local Neural Networks*, as their video code and its
         translations to PyTorch have it.
+
+    Example:
+        >>> theirs = nn.ModuleDict({name: nn.Conv3d(8, 4, 1) for name in ("theta", "phi", "g")})
+        >>> theirs.update({"out": nn.Conv3d(4, 8, 1), "bn": nn.BatchNorm3d(8)})
+        >>> block = load_block(theirs.state_dict())
+        >>> block(torch.randn(1, 8, 2, 6, 6)).shape
+        torch.Size([1, 8, 2, 6, 6])
     """
     require_keys(state_dict, ["theta.weight"], _WHAT)
     inner, channels = sizes(state_dict, "theta.weight", _WHAT)

@@ -11,7 +11,23 @@ from gsp_nonlocal.insert import insert_blocks
 
 
 class PreActUnit(nn.Module):
-    r"""``x ← shortcut(x) + conv(relu(bn(conv(relu(bn(x))))))`` with 3×3 convolutions."""
+    r"""``x ← shortcut(x) + conv(relu(bn(conv(relu(bn(x))))))`` with 3×3 convolutions.
+
+    The shortcut is ``x`` itself; a 1×1 convolution and a batch norm where ``stride`` or channels change it.
+
+    Args:
+        in_channels: channels of ``x (B, in, H, W)``.
+        channels: channels of the result.
+        stride: of the first convolution, and of the shortcut.
+
+    References:
+        He, Zhang, Ren, Sun (2016), *Identity Mappings in Deep Residual Networks*.
+
+    Example:
+        >>> import torch
+        >>> PreActUnit(16, 32, stride=2)(torch.randn(2, 16, 8, 8)).shape
+        torch.Size([2, 32, 4, 4])
+    """
 
     def __init__(self, in_channels: int, channels: int, stride: int = 1) -> None:
         super().__init__()
@@ -34,7 +50,21 @@ class PreActUnit(nn.Module):
 class PreActBottleneck(nn.Module):
     r"""``x ← shortcut(x) + conv₁(relu(bn(conv₃(relu(bn(conv₁(relu(bn(x)))))))))`` by 1×1, 3×3 and 1×1.
 
-    In the middle there are a quarter of ``channels``.
+    In the middle there are a quarter of ``channels``. The shortcut is that of :class:`PreActUnit`.
+
+    Args:
+        in_channels: channels of ``x (B, in, H, W)``.
+        channels: channels of the result, at least 4.
+        stride: of the 3×3 convolution, and of the shortcut.
+
+    References:
+        He, Zhang, Ren, Sun (2016), *Identity Mappings in Deep Residual Networks*.
+
+    Example:
+        >>> import torch
+        >>> unit = PreActBottleneck(64, 128, stride=2)
+        >>> unit(torch.randn(2, 64, 8, 8)).shape, unit.conv2.out_channels
+        (torch.Size([2, 128, 4, 4]), 32)
     """
 
     def __init__(self, in_channels: int, channels: int, stride: int = 1) -> None:
@@ -77,7 +107,9 @@ class PreResNet(nn.Module):
             in what it calls PreResNet-56 and 110, nine and eighteen a stage: ``depth`` is 83 and 164 then.
 
     Raises:
-        ValueError: if ``depth`` is not ``6 n + 2``, or ``9 n + 2``.
+        TypeError: if ``depth`` or ``num_classes`` is no integer, or ``block`` no factory of modules.
+        ValueError: if ``depth`` is not ``6 n + 2``, or ``9 n + 2`` with ``bottleneck``; if ``num_classes`` is
+            below 1, or ``dropout`` not between 0 and 1.
 
     References:
         He, Zhang, Ren, Sun (2016), *Identity Mappings in Deep Residual Networks*; placement and head as in
@@ -146,7 +178,28 @@ def preresnet20(
     block: Callable[[int], nn.Module] | None = None,
     dropout: float = 0.5,
 ) -> PreResNet:
-    """:class:`PreResNet` of depth 20."""
+    """:class:`PreResNet` of depth 20, for images of 32×32 pixels or any other size.
+
+    Args:
+        num_classes: length of the logits.
+        in_channels: channels of the images.
+        block: factory of a nonlocal block; see :class:`PreResNet`.
+        dropout: probability before the last layer.
+
+    Raises:
+        TypeError: if ``num_classes`` is no integer, or ``block`` no factory of modules.
+        ValueError: if ``num_classes`` is below 1, or ``dropout`` not between 0 and 1.
+
+    References:
+        He, Zhang, Ren, Sun (2016), *Identity Mappings in Deep Residual Networks*; see :class:`PreResNet`.
+
+    Example:
+        >>> import torch
+        >>> from gsp_nonlocal import SNL
+        >>> network = preresnet20(num_classes=5, block=SNL)
+        >>> network(torch.randn(2, 3, 32, 32)).shape, len(network.layer1)
+        (torch.Size([2, 5]), 3)
+    """
     return PreResNet(20, num_classes, in_channels, block=block, dropout=dropout)
 
 
@@ -157,7 +210,25 @@ def preresnet56(
     block: Callable[[int], nn.Module] | None = None,
     dropout: float = 0.5,
 ) -> PreResNet:
-    """:class:`PreResNet` of depth 56."""
+    """:class:`PreResNet` of depth 56, for images of 32×32 pixels or any other size.
+
+    Args:
+        num_classes: length of the logits.
+        in_channels: channels of the images.
+        block: factory of a nonlocal block; see :class:`PreResNet`.
+        dropout: probability before the last layer.
+
+    Raises:
+        TypeError: if ``num_classes`` is no integer, or ``block`` no factory of modules.
+        ValueError: if ``num_classes`` is below 1, or ``dropout`` not between 0 and 1.
+
+    References:
+        He, Zhang, Ren, Sun (2016), *Identity Mappings in Deep Residual Networks*; see :class:`PreResNet`.
+
+    Example:
+        >>> len(preresnet56().layer1)  # n of 56 = 6 n + 2
+        9
+    """
     return PreResNet(56, num_classes, in_channels, block=block, dropout=dropout)
 
 
@@ -168,5 +239,23 @@ def preresnet110(
     block: Callable[[int], nn.Module] | None = None,
     dropout: float = 0.5,
 ) -> PreResNet:
-    """:class:`PreResNet` of depth 110."""
+    """:class:`PreResNet` of depth 110, for images of 32×32 pixels or any other size.
+
+    Args:
+        num_classes: length of the logits.
+        in_channels: channels of the images.
+        block: factory of a nonlocal block; see :class:`PreResNet`.
+        dropout: probability before the last layer.
+
+    Raises:
+        TypeError: if ``num_classes`` is no integer, or ``block`` no factory of modules.
+        ValueError: if ``num_classes`` is below 1, or ``dropout`` not between 0 and 1.
+
+    References:
+        He, Zhang, Ren, Sun (2016), *Identity Mappings in Deep Residual Networks*; see :class:`PreResNet`.
+
+    Example:
+        >>> len(preresnet110().layer1)  # n of 110 = 6 n + 2
+        18
+    """
     return PreResNet(110, num_classes, in_channels, block=block, dropout=dropout)

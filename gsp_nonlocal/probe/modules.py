@@ -31,7 +31,18 @@ Watched = tuple[str, nn.Module, Entry]
 
 
 class ProbeError(ValueError):
-    """Raised in a forward pass of which nothing can be read, or of which more would be kept than may be."""
+    """Raised in a forward pass of which nothing can be read, or of which more would be kept than may be.
+
+    Example:
+        >>> import torch
+        >>> from gsp_nonlocal.probe import SpectralProbe
+        >>> model = nn.Linear(4, 2)
+        >>> with SpectralProbe(model):
+        ...     model(torch.randn(1, 4))
+        Traceback (most recent call last):
+        ...
+        gsp_nonlocal.probe.modules.ProbeError: Linear ran no nonlocal block and no attention: ...
+    """
 
 
 @dataclass(frozen=True)

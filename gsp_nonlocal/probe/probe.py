@@ -319,7 +319,19 @@ def _own(call: Call) -> Callable[[Tensor], Tensor]:
 
 @contextmanager
 def evaluation(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode and no gradients; every module's mode is restored afterwards."""
+    """Evaluation mode and no gradients; every module's mode is restored afterwards.
+
+    Args:
+        model: any module; modes of its parts may differ.
+
+    Example:
+        >>> model = nn.Sequential(nn.Linear(4, 4), nn.Dropout()).train()
+        >>> with evaluation(model):
+        ...     model.training, model(torch.ones(1, 4)).requires_grad
+        (False, False)
+        >>> model.training, model[1].training
+        (True, True)
+    """
     modes = {module: module.training for module in model.modules()}
     try:
         with torch.no_grad():

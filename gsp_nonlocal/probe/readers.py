@@ -33,7 +33,20 @@ class Call(NamedTuple):
 
 
 class NotAGraphError(ValueError):
-    """Raised by a reader for a call that is no graph filter; the message says why."""
+    """Raised by a reader for a call that is no graph filter; the message says why.
+
+    :class:`SpectralProbe` keeps the message in ``skipped``, and the forward pass goes on.
+
+    Example:
+        >>> import torch
+        >>> from gsp_nonlocal import NL, SNL
+        >>> from gsp_nonlocal.probe import SpectralProbe
+        >>> model = nn.Sequential(SNL(8), NL(8, sub_sample="max"))
+        >>> with SpectralProbe(model) as probe:
+        ...     _ = model(torch.randn(1, 8, 6, 6))
+        >>> probe.skipped["1"]
+        'max pooling of values is not linear: no matrix does the same; use sub_sample="average"'
+    """
 
 
 Reader = Callable[[Any, Call], Iterable[Trace]]

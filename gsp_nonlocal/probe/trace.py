@@ -30,6 +30,16 @@ class Trace:
         respond: frequencies ``(F,)`` ``↦`` the responses ``H(λ)``: one, or one a graph of an image. ``None``
             for a filter that has no response.
         windows: how many sets of nodes an image has, such as windows, of ``G / windows`` graphs each.
+
+    Example:
+        >>> from gsp_nonlocal import SNL
+        >>> from gsp_nonlocal.probe import SpectralProbe
+        >>> block = SNL(8)
+        >>> with SpectralProbe(block) as probe:
+        ...     _ = block(torch.randn(2, 8, 6, 6))
+        >>> trace = probe.traces[""][0]
+        >>> trace.signal.shape, trace.filtered.shape, trace.layout.spatial
+        (torch.Size([2, 36, 4]), torch.Size([2, 36, 8]), (6, 6))
     """
 
     shift: ShiftOperator
@@ -55,6 +65,16 @@ class CrossTrace:
         weights: ``A (B·G, N, M)``, numbered as in :class:`Trace`.
         signal: ``z (B·G, M, C)``.
         graphs: ``G``.
+
+    Example:
+        >>> from gsp_nonlocal.probe import SpectralProbe
+        >>> layer = torch.nn.MultiheadAttention(8, 2, batch_first=True)
+        >>> queries, keys = torch.randn(3, 5, 8), torch.randn(3, 7, 8)
+        >>> with SpectralProbe(layer) as probe:
+        ...     _ = layer(queries, keys, keys)
+        >>> trace = probe.crossings[""][0]
+        >>> trace.weights.shape, trace.graphs
+        (torch.Size([6, 5, 7]), 2)
     """
 
     weights: Biadjacency

@@ -35,6 +35,12 @@ class Analysis:
         images: the first eight of the input, on the CPU; of several tensors, of the first.
         views: rows of ``S`` over them.
         words: what each position of an input is called, as the tokens of a text are; or empty.
+
+    Example:
+        >>> from gsp_nonlocal import SNL
+        >>> found = analyze(SNL(4), torch.randn(10, 4, 6, 6))
+        >>> found.snapshot.blocks[0].nodes, found.images.shape
+        (36, torch.Size([8, 4, 6, 6]))
     """
 
     snapshot: Snapshot
@@ -152,6 +158,14 @@ def write_analyses(
             other files, or is the working directory.
         OSError: if it cannot be written.
         ValueError: without an analysis, or if two have one label.
+
+    Example:
+        >>> from gsp_nonlocal import SNL
+        >>> first, second = (analyze(SNL(4), torch.randn(1, 4, 6, 6), label="epoch 1") for _ in range(2))
+        >>> write_analyses([first, second], "analysis")
+        Traceback (most recent call last):
+        ...
+        ValueError: analyses on one page are told apart by their labels, which differ; got ['epoch 1', ...
     """
     shown = [analysis.snapshot for analysis in analyses]
     _check_labels([snapshot.label for snapshot in shown])

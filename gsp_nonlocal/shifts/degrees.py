@@ -88,7 +88,10 @@ def inverse_sqrt_degree(degree: Tensor) -> Tensor:
     each close to ``d^{-1/2}``, where ``d^{-3/2}`` alone would overflow.
 
     Args:
-        degree: ``d``, any shape.
+        degree: ``d ≥ 0``, real floating-point, any shape. A negative number counts as 0.
+
+    Raises:
+        TypeError: if degrees are integers.
 
     Example:
         >>> inverse_sqrt_degree(torch.tensor([4.0, 0.0]))

@@ -119,6 +119,19 @@ class PooledShift(ImplicitShift):
         key: what the ``M`` pooled positions are known by, ``(B, M, R)``.
         pool: ``P``.
         promises: what is known of ``S``; nothing by default.
+
+    Raises:
+        TypeError: if queries and keys are not real floating-point, or of two types.
+        ValueError: if there is not one query for each position and one key for each pooled one, or devices
+            or batches do not fit; with max pooling, by all that needs a matrix: ``T``, :meth:`to_dense`.
+
+    Example:
+        >>> from gsp_nonlocal.shifts import Pool, PooledShift
+        >>> from gsp_nonlocal.shifts.attention import attention_products
+        >>> x, pool = torch.randn(1, 36, 8), Pool("average", (6, 6))
+        >>> S = PooledShift(attention_products, x, pool(x), pool)  # softmax(x (P x)ᵀ) P
+        >>> S.key.shape, torch.allclose(S @ torch.ones(1, 36, 1), torch.ones(1, 36, 1))
+        (torch.Size([1, 9, 8]), True)
     """
 
     def __init__(

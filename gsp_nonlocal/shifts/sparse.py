@@ -42,6 +42,11 @@ class SparseShift(ShiftOperator):
         is_row_stochastic: promise that entries are ``≥ 0`` and rows sum to 1, or to 0.
         spectral_bound: a bound of ``|μ|``, if one is known.
 
+    Raises:
+        TypeError: if ``values`` are not real floating-point, or a promise is neither ``True`` nor ``False``.
+        ValueError: if these are no compressed rows of at least one node, or columns name nodes that are not
+            there; if ``spectral_bound`` is negative or not finite.
+
     Example:
         >>> path = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
         >>> S = SparseShift.from_edge_index(path)

@@ -194,7 +194,33 @@ def scaled(
     spectral_bound: float | None = None,
 ) -> ShiftOperator:
     """``diag(l) S diag(r)`` for ``l, r (B, N, 1)``; the diagonals go into a matrix or factors that are
-    there."""
+    there.
+
+    Args:
+        shift: ``S``, any shift.
+        left: ``l (B, N, 1)``.
+        right: ``r (B, N, 1)``.
+        is_symmetric: promise that the product is symmetric.
+        is_row_stochastic: promise that its entries are ``≥ 0`` and its rows sum to 1, or to 0.
+        spectral_bound: a bound of ``|μ|``, if one is known.
+
+    Returns:
+        A dense or low-rank shift where ``shift`` is one, else a :class:`ScaledShift`.
+
+    Raises:
+        TypeError: if the types differ, ``shift`` is no shift, or a promise is neither ``True`` nor ``False``.
+        ValueError: if devices or batches do not fit, or shapes where a :class:`ScaledShift` is made; if
+            ``spectral_bound`` is negative or not finite.
+
+    Example:
+        >>> from gsp_nonlocal.shifts import DenseShift, LowRankShift, scaled
+        >>> halves, ones = torch.full((1, 2, 1), 0.5), torch.ones(1, 2, 1)
+        >>> scaled(DenseShift(torch.ones(2, 2)), halves, ones, is_row_stochastic=True).to_dense()
+        tensor([[[0.5000, 0.5000],
+                 [0.5000, 0.5000]]])
+        >>> scaled(LowRankShift(ones), halves, ones).rank  # still by factors
+        1
+    """
     require_alike("a scaled shift", inner=shift, left=left, right=right)
     promises = promised(is_symmetric, is_row_stochastic, spectral_bound).keywords()
     if isinstance(shift, DenseShift):

@@ -53,7 +53,7 @@ def reconstruct(values: Tensor, mask: Tensor, shift: ShiftOperator | Tensor, ban
         ``y (B, N, C)`` in the greater precision of both; differentiable in ``values``.
 
     Raises:
-        TypeError: as :func:`sample`.
+        TypeError: as :func:`sample`; if ``shift`` is no shift, or ``bandwidth`` no integer.
         ValueError: where the mask cannot determine the band: too few nodes, or ``M U_k`` of a lower rank;
             where the low-rank shift has fewer than ``k`` positive ``μ``; and as ``interpolate``.
 

@@ -20,6 +20,13 @@ class Classification(NamedTuple):
     Attributes:
         labels: ``(B, N)``, int64.
         scores: ``(B, N, K)``, one a class; differentiable in the shift.
+
+    Example:
+        >>> pair = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+        >>> mask = torch.tensor([True, False, False, True])
+        >>> found = classify(torch.tensor([0, -1, -1, 1]), mask, torch.block_diag(pair, pair))
+        >>> found.labels, found.scores.shape
+        (tensor([[0, 0, 1, 1]]), torch.Size([1, 4, 2]))
     """
 
     labels: Tensor

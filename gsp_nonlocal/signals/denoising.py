@@ -55,9 +55,10 @@ def denoise(
         derivative of ``tv`` is that of its pieces, which is right where the solution is exact.)
 
     Raises:
-        TypeError: if ``z`` is not real floating-point, or ``tv`` is asked of a shift without edges.
-        ValueError: for an unknown method, a strength that is not positive, a directed or normalised graph, a
-            signal that does not fit or has NaN.
+        TypeError: if ``z`` is not real floating-point, ``shift`` is none of these, ``strength`` or
+            ``tolerance`` no real number; if ``tv`` is asked of a shift without edges.
+        ValueError: for an unknown method, a strength or tolerance that is not positive, a directed graph (for
+            ``tv`` a normalised one too), a signal that does not fit or has NaN.
         ConvergenceError: if an iteration does not converge.
 
     References:

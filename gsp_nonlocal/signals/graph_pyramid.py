@@ -25,6 +25,12 @@ class Pyramid(NamedTuple):
         errors: of each level, the finest first, what prediction from the next one leaves: ``(B, N_j, C)``.
         kept: of each level the nodes that the next one has, ``(N_{j+1},)``.
         shifts: the graphs, ``J + 1`` of them.
+
+    Example:
+        >>> ring = 0.5 * (torch.eye(8).roll(1, 0) + torch.eye(8).roll(-1, 0))
+        >>> parts = graph_pyramid(torch.randn(1, 8, 2), ring, levels=2)
+        >>> [shift.shape[-1] for shift in parts.shifts], parts.kept[0]
+        ([8, 4, 2], tensor([0, 2, 4, 6]))
     """
 
     coarse: Tensor
@@ -51,9 +57,12 @@ def graph_pyramid(z: Tensor, shift: ShiftOperator | Tensor, levels: int, alpha: 
         A :class:`Pyramid`, differentiable in ``z``.
 
     Raises:
-        TypeError: if ``z`` is not real floating-point.
-        ValueError: for a batch of graphs, a directed or disconnected one; where fewer than two nodes would be
-            kept; where the greatest ``λ`` of a low-rank shift has no eigenvector of its own.
+        TypeError: if ``z`` is not real floating-point, ``shift`` is no shift, ``levels`` no integer, or
+            ``alpha`` no real number.
+        ValueError: if ``z`` does not fit the graph or has NaN, ``levels`` is below 1, or ``alpha`` is not
+            positive; for a batch of graphs, a directed or disconnected one; where fewer than two nodes would
+            be kept; where the greatest ``λ`` of a low-rank shift has no eigenvector of its own.
+        ConvergenceError: if an iteration does not converge.
 
     References:
         Shuman, Faraji, Vandergheynst (2016), *A Multiscale Pyramid Transform for Graph Signals*. Deviation:
@@ -83,11 +92,24 @@ def graph_pyramid(z: Tensor, shift: ShiftOperator | Tensor, levels: int, alpha: 
 def synthesise(parts: Pyramid) -> Tensor:
     """``c_j = P_j c_{j+1} + e_j`` down to ``z = c_0``: the signal of a pyramid, ``(B, N, C)``.
 
+    Args:
+        parts: a :class:`Pyramid`; its coarse signal and its errors may have been changed, quantised for one.
+
+    Returns:
+        ``z (B, N, C)``, differentiable in the coarse signal and the errors.
+
     Raises:
-        TypeError: if it is no :class:`Pyramid`.
+        TypeError: if ``parts`` is no :class:`Pyramid`.
 
     References:
-        Shuman, Faraji, Vandergheynst (2016).
+        Shuman, Faraji, Vandergheynst (2016), *A Multiscale Pyramid Transform for Graph Signals*.
+
+    Example:
+        >>> ring = 0.5 * (torch.eye(8).roll(1, 0) + torch.eye(8).roll(-1, 0))
+        >>> parts = graph_pyramid(torch.ones(1, 8, 1), ring, levels=1)
+        >>> smooth = parts._replace(errors=[torch.zeros(1, 8, 1)])  # of a constant, prediction is exact
+        >>> torch.allclose(synthesise(smooth), torch.ones(1, 8, 1))
+        True
     """
     if not isinstance(parts, Pyramid):
         raise TypeError(f"expected a Pyramid, as graph_pyramid gives, got {type(parts).__name__}")

@@ -42,7 +42,8 @@ def interpolate(values: Tensor, mask: Tensor, shift: ShiftOperator | Tensor, alp
         ``y (B, N, C)`` in the greater precision of ``values`` and ``shift``; differentiable in both.
 
     Raises:
-        TypeError: if values are not real floating-point or the mask is not boolean.
+        TypeError: if values are not real floating-point, the mask is not boolean, ``shift`` is no shift, or
+            ``alpha`` no real number.
         ValueError: for a mask of no node or of another size, NaN under it, a negative ``alpha``, a directed
             shift; where a part of the graph has no path to a known node.
         ConvergenceError: if an iteration does not converge.

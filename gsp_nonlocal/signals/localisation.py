@@ -72,7 +72,7 @@ def spectrogram(z: Tensor, shift: ShiftOperator | Tensor, bands: WaveletFrame | 
 
     Raises:
         TypeError: if ``bands`` is neither a frame nor an integer, or ``z`` is no floating-point tensor.
-        ValueError: if ``z`` does not fit the shift, or that is directed.
+        ValueError: if ``z`` does not fit the shift, or that is directed; for fewer than 2 bands.
 
     References:
         Shuman, Ricaud, Vandergheynst (2016), *Vertex-frequency analysis on graphs*: ``|⟨z, g_{i,j}⟩|²`` with
@@ -106,7 +106,7 @@ def atom_energies(shift: ShiftOperator | Tensor, bands: WaveletFrame | int = 100
 
     Raises:
         TypeError: if ``bands`` is neither a frame nor an integer.
-        ValueError: if the shift is directed, or too large.
+        ValueError: if the shift is directed, or too large; for fewer than 2 bands.
 
     References:
         Shuman, Ricaud, Vandergheynst (2016). As PyGSP's ``compute_spectrogram``.

@@ -33,6 +33,14 @@ class Density:
     Attributes:
         frequencies: ``λ_m (B, M)``.
         weights: ``w_m (B, M)``, at least 0; they sum to 1 (to 0 for a zero signal).
+
+    Example:
+        >>> pair = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+        >>> density = signal_density(torch.tensor([[[3.0], [1.0]]]), pair)
+        >>> density.mean  # 0.8 · 0 + 0.2 · 2
+        tensor([0.4000], dtype=torch.float64)
+        >>> density.histogram(torch.tensor([0.0, 1.0, 2.0]))
+        tensor([[0.8000, 0.2000]], dtype=torch.float64)
     """
 
     frequencies: Tensor

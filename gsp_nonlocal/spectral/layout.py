@@ -14,6 +14,10 @@ class Layout:
         spatial: size of the map; ``(N,)`` for a sequence whose arrangement the module does not know.
         extra: nodes before the positions that are none, such as class tokens.
         channels: nodes a position; node ``c · P + p`` is channel ``c`` of position ``p`` of ``P``.
+
+    Example:
+        >>> Layout((14, 14), extra=1).positions  # 197 nodes, of which one is a class token
+        196
     """
 
     spatial: tuple[int, ...]

@@ -23,6 +23,12 @@ class Response:
         value: ``W_g (C, r)``, the projection before the filter.
         filtered: the filter's own response, ``(F, r, C)``.
         singular_values: of each ``H(λ) = W_g · filtered``, descending, ``(F, min(C, r))``; the others are 0.
+
+    Example:
+        >>> from gsp_nonlocal import NS
+        >>> response = block_response(NS(8))  # H(λ) = −λ W_g W
+        >>> response.kind, response.mean_gain[0].item(), response.matrices.shape
+        ('high-pass', 0.0, torch.Size([101, 8, 8]))
     """
 
     frequencies: Tensor

@@ -53,6 +53,12 @@ class Spectrum:
             computed, or random vectors beside what was found led to nothing greater.
         rounding: of the shift's entries: the machine epsilon of its data type.
         ranks: the processes that hold the nodes; rows of ``eigenvectors`` are those of the nodes here.
+
+    Example:
+        >>> from gsp_nonlocal.shifts import LowRankShift
+        >>> found = spectrum(LowRankShift(torch.rand(2, 100, 3)))
+        >>> found.eigenvalues.shape, found.exact_zeros, found.is_real
+        (torch.Size([2, 100]), 97, True)
     """
 
     eigenvalues: Tensor
@@ -146,9 +152,9 @@ def spectrum(
         algorithm for large eigenproblems*.
 
     Example:
-        >>> ring = torch.eye(4).roll(1, 0) + torch.eye(4).roll(-1, 0)
-        >>> [round(mu, 6) for mu in spectrum(ring / 2).eigenvalues[0].tolist()]
-        [1.0, 0.0, 0.0, -1.0]
+        >>> complete = torch.ones(4, 4) - torch.eye(4)
+        >>> [round(mu, 2) for mu in spectrum(complete / 4).eigenvalues[0].tolist()]
+        [0.75, -0.25, -0.25, -0.25]
         >>> found = spectrum(LowRankShift(torch.ones(1, 1000, 1) / 1000**0.5))
         >>> found.eigenvalues.shape, found.exact_zeros, round(found.eigenvalues.max().item(), 6)
         (torch.Size([1, 1000]), 999, 1.0)

@@ -36,6 +36,9 @@ def check_shift(shift: ShiftOperator) -> None:
 def check_promises(shift: ShiftOperator) -> None:
     """Hold a shift to what it says of itself, as it is.
 
+    Args:
+        shift: of up to some hundred nodes: its matrix is formed.
+
     Raises:
         AssertionError: names what is not true.
 

@@ -33,9 +33,19 @@ def configuration(network: nn.Module, model: str, arguments: Mapping[str, Any]) 
         model: ``"torchvision.resnet50"``, ``"timm.resnet50_snl"``, ``"gsp_nonlocal.preresnet20"``.
         arguments: those that the library's constructor was given, plain values: ``{"num_classes": 10}``.
 
+    Returns:
+        Dictionaries, lists, numbers and texts, as JSON holds them.
+
     Raises:
         ValueError: for an unknown model, arguments that are no plain values, a block whose settings have no
             name, and a network that is not what comes out of the configuration; it names the difference.
+
+    Example:
+        >>> from gsp_nonlocal import SNL
+        >>> from gsp_nonlocal.models import preresnet20
+        >>> config = configuration(preresnet20(block=SNL), "gsp_nonlocal.preresnet20", {})
+        >>> config["architecture"], list(config["blocks"])
+        ('gsp_nonlocal.preresnet20', ['layer3.1'])
     """
     found = {
         "format": FORMAT,
@@ -55,9 +65,23 @@ def configuration(network: nn.Module, model: str, arguments: Mapping[str, Any]) 
 def build(config: Mapping[str, Any]) -> nn.Module:
     """The network of a :func:`configuration`, with random weights. Nothing in it is run as code.
 
+    Args:
+        config: what :func:`configuration` returned, after JSON too.
+
+    Returns:
+        The network with its blocks, as its constructor leaves it: in training mode.
+
     Raises:
         ValueError: for a configuration of another form, unknown names, arguments that would read files, and
             what constructors refuse.
+
+    Example:
+        >>> from gsp_nonlocal import SNL
+        >>> from gsp_nonlocal.models import preresnet20
+        >>> config = configuration(preresnet20(5, block=SNL), "gsp_nonlocal.preresnet20", {"num_classes": 5})
+        >>> print(inserted_blocks(build(config)))
+        path      block  channels  layout
+        layer3.1  SNL    64        ChannelsFirst()
     """
     if not isinstance(config, Mapping) or config.keys() != _KEYS or config["format"] != FORMAT:
         raise ValueError(

@@ -41,8 +41,20 @@ def load_block(kind: str, state_dict: State, **options: Any) -> NonlocalBlock:
         The block, in training mode, with the authors' residual: without a gate, but for ``cc``.
 
     Raises:
-        ValueError: for an unknown kind, or a state whose keys do not fit (missing and surplus keys named).
-        TypeError: for an unknown option.
+        ValueError: for an unknown kind, or a state whose keys or shapes do not fit (missing and surplus keys
+            named); for ``groups`` that are not those of the state.
+        TypeError: for an unknown option, or what is no mapping of keys to tensors.
+
+    References:
+        Zhu, She, Li, Lu, Kang, Hu, Wang (2021), *Unifying Nonlocal Blocks for Neural Networks*, their code.
+
+    Example:
+        >>> sizes = dict.fromkeys(["t", "p", "stages.0.g"], (4, 8, 1, 1)) | {"stages.0.w_2": (8, 4, 1, 1)}
+        >>> theirs = {f"{name}.weight": torch.randn(size) for name, size in sizes.items()}
+        >>> theirs |= torch.nn.BatchNorm2d(8).state_dict(prefix="stages.0.bn.")
+        >>> block = load_block("nl", theirs)
+        >>> block.channels, block.inner_channels, block(torch.randn(1, 8, 5, 5)).shape
+        (8, 4, torch.Size([1, 8, 5, 5]))
     """
     block = kinds.get(kind)(state_dict, **options)[0]
     load_translated(block, translate_block(kind, state_dict, **options), state_dict)

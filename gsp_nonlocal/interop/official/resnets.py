@@ -41,6 +41,17 @@ def load_network(state_dict: State, kind: str = "snl") -> nn.Module:
     Deviations:
         The ResNets average over all positions, so that images of any size are taken (the authors' code
         averages over 7×7).
+
+    References:
+        Zhu, She, Li, Lu, Kang, Hu, Wang (2021), *Unifying Nonlocal Blocks for Neural Networks*, their code.
+
+    Example:
+        >>> import torch
+        >>> from gsp_nonlocal.models import preresnet20
+        >>> saved = preresnet20(num_classes=7)  # without blocks the authors' keys are ours
+        >>> network, x = load_network(saved.state_dict()), torch.randn(1, 3, 32, 32)
+        >>> torch.equal(network.eval()(x), saved.eval()(x))
+        True
     """
     what = "the authors' network"
     require_keys(state_dict, [], what)  # a state at all

@@ -21,7 +21,21 @@ def head_state(state_dict: State, prefix: str = "decode_head.", block: str = "bl
         block: where the block stands in our head.
 
     Raises:
+        TypeError: if a value below the block's prefix is no tensor.
         ValueError: if there is no such block, or its keys do not fit (missing and surplus keys named).
+
+    References:
+        Zhu, She, Li, Lu, Kang, Hu, Wang (2021), *Unifying Nonlocal Blocks for Neural Networks*, their code.
+
+    Example:
+        >>> import torch
+        >>> sizes = dict.fromkeys(["t", "p", "stages.0.g"], (4, 8, 1, 1))
+        >>> sizes |= dict.fromkeys(["stages.0.w_1", "stages.0.w_2"], (8, 4, 1, 1))
+        >>> theirs = {f"SNL.{name}.weight": torch.randn(size) for name, size in sizes.items()}
+        >>> theirs |= torch.nn.BatchNorm2d(8).state_dict(prefix="SNL.stages.0.bn.")
+        >>> first, second = head_state(theirs, prefix="")["block.stages.0.filter.weight"]
+        >>> torch.equal(second, -theirs["SNL.stages.0.w_2.weight"].flatten(1).T)
+        True
     """
     theirs, ours = f"{prefix}SNL.", f"{prefix}{block}"
     own = {key.removeprefix(theirs): value for key, value in state_dict.items() if key.startswith(theirs)}

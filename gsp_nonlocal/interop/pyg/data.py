@@ -31,7 +31,9 @@ def to_data(shift: ShiftOperator | Tensor, x: Tensor, *, neighbours: int | None 
             its size).
 
     Raises:
-        ValueError: if ``x`` does not fit the graph, or the graph is too large for all its edges.
+        TypeError: if ``shift`` is no shift, or ``x`` no tensor.
+        ValueError: if ``x`` does not fit the graph or has no sample, or the graph is too large for all its
+            edges.
 
     Example:
         >>> data = to_data(torch.full((2, 4, 4), 0.25), torch.randn(2, 3, 2, 2))
@@ -68,7 +70,15 @@ def from_data(data: Data | Batch) -> tuple[SparseShift, Tensor]:
         The shift over all ``N`` nodes, and the signal ``(1, N, C)``.
 
     Raises:
-        ValueError: if there is no ``x`` or no ``edge_index``.
+        TypeError: if ``data`` is no ``Data`` of PyG, or node numbers or weights are of another type.
+        ValueError: if there is no ``x`` or no ``edge_index``; for ``edge_attr`` without ``edge_weight``;
+            for weights that are NaN or infinite, or not one an edge; for nodes that are not there.
+
+    Example:
+        >>> shift, x = torch.full((4, 4), 0.25), torch.randn(1, 4, 3)
+        >>> same, signal = from_data(to_data(shift, x))
+        >>> same.is_symmetric, torch.equal(same.to_dense()[0], shift), torch.equal(signal, x)
+        (True, True, True)
     """
     if not isinstance(data, Data):
         raise TypeError(f"expected Data or Batch of PyG, got {type(data).__name__}")

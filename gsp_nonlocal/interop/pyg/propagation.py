@@ -72,6 +72,15 @@ def combine(filter: GraphFilter, terms: Float[Tensor, "M terms C"]) -> Float[Ten
     Raises:
         TypeError: if ``filter`` is a composition, or has no terms.
         ValueError: if there are other terms or channels than the filter has.
+
+    Example:
+        >>> from filters import Chebyshev
+        >>> from gsp_nonlocal.interop.pyg import SpectralConv
+        >>> f, edges = Chebyshev(3, 5, order=2), torch.tensor([[0, 1, 2, 3], [1, 0, 3, 2]])
+        >>> x = torch.randn(4, 3)
+        >>> y = combine(f, propagate(f, x, edges))
+        >>> torch.allclose(y, SpectralConv(f)(x, edges), atol=1e-6)
+        True
     """
     f = _with_terms(filter)
     weight = f.mixing(f.weight)
