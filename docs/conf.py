@@ -12,8 +12,8 @@ import gsp_nonlocal
 
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS / "_ext"))
-# Kernels of the executed pages are processes of their own: one thread each. Their figures come into the page by
-# the backend that a kernel chooses where no other is asked for; in this process there is no screen.
+# Kernels of the executed pages are processes of their own: one thread each. Their figures come into the page
+# by the backend that a kernel chooses where no other is asked for; in this process there is no screen.
 matplotlib.use("agg")
 os.environ.update({"OMP_NUM_THREADS": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"})
 os.environ.pop("MPLBACKEND", None)
@@ -31,7 +31,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
-    "mathml",
+    "formulas",
     "reference",
     "pictures",
     "citations",
@@ -61,7 +61,7 @@ napoleon_numpy_docstring = False
 napoleon_custom_sections = [("Deviation", "notes"), ("Deviations", "notes"), ("Shapes", "notes")]
 add_module_names = False
 toc_object_entries_show_parents = "hide"
-html_math_renderer = "mathml"
+html_math_renderer = "drawn"
 
 myst_enable_extensions = ["dollarmath", "deflist", "attrs_inline"]
 myst_heading_anchors = 4
