@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from filters.checks import require_some_node, require_tensor
 from filters.export import apply_function
 from filters.operators.by_hand import HandDifferentiated
 from filters.operators.linear import symmetrised
@@ -18,9 +19,7 @@ from gsp_nonlocal.shifts.degrees import inverse_sqrt_degree
 from gsp_nonlocal.shifts.form import require_room
 
 
-def relu_dot_shift(
-    embeddings: Float[Tensor, "B N R"], form: Form = "auto", ranks: Ranks = ALL_HERE
-) -> ShiftOperator:
+def relu_dot_shift(embeddings: Tensor, form: Form = "auto", ranks: Ranks = ALL_HERE) -> ShiftOperator:
     r"""``Â = D^{-1/2} ½(q kᵀ + k qᵀ) D^{-1/2}`` with ``[q, k] = relu(embeddings)``, exactly.
 
     The degrees ``d = ½ (q (kᵀ1) + k (qᵀ1))`` take ``N r`` operations. With ``E = D^{-1/2} [q, k]`` and
@@ -38,8 +37,9 @@ def relu_dot_shift(
         The low-rank factors are differentiable once; ``"dense"`` any number of times.
 
     Raises:
-        ValueError: for an unknown ``form``; for ``"dense"`` and divided nodes, or a matrix that exceeds the
-            memory of the device.
+        TypeError: if the embeddings are no tensor of real floating-point numbers.
+        ValueError: if their shape is another, or there is no node; for an unknown ``form``; for ``"dense"``
+            and divided nodes, or a matrix that exceeds the memory of the device.
 
     References:
         Zhu et al. (2021) for the affinity; the factors are exact algebra, not an approximation.
@@ -53,12 +53,22 @@ def relu_dot_shift(
         >>> torch.allclose(*same, atol=1e-6)
         True
     """
-    nodes, rank = embeddings.shape[-2:]
+    nodes, rank = _require_embeddings(embeddings).shape[-2:]
     if choose_form(form, nodes, rank // 2, ranks) == "dense":
         require_room(embeddings)
         return DenseShift(_dense_affinity(embeddings.relu()), is_symmetric=True, spectral_bound=1.0)
     factor, *_ = apply_function(NormalisedReLU, embeddings, ranks)
     return LowRankShift(factor, core="halves", is_symmetric=True, spectral_bound=1.0, ranks=ranks)
+
+
+def _require_embeddings(embeddings: Tensor) -> Tensor:
+    width = embeddings.shape[-1] if require_tensor("embeddings", embeddings).dim() == 3 else 0
+    if width == 0 or width % 2:
+        raise ValueError(f"embeddings have shape (B, N, 2r), got {tuple(embeddings.shape)}")
+    if not embeddings.dtype.is_floating_point:
+        raise TypeError(f"embeddings must be real floating-point, got {embeddings.dtype}; use .float()")
+    require_some_node(embeddings.shape[:2])
+    return embeddings
 
 
 def _dense_affinity(features: Float[Tensor, "B N R"]) -> Float[Tensor, "B N N"]:

@@ -69,7 +69,7 @@ class PreActBottleneck(nn.Module):
 
     def __init__(self, in_channels: int, channels: int, stride: int = 1) -> None:
         super().__init__()
-        width = channels // 4
+        width = require_integer("channels", channels, least=4) // 4
         self.bn1 = nn.BatchNorm2d(in_channels)
         self.conv1 = nn.Conv2d(in_channels, width, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
@@ -107,9 +107,8 @@ class PreResNet(nn.Module):
             in what it calls PreResNet-56 and 110, nine and eighteen a stage: ``depth`` is 83 and 164 then.
 
     Raises:
-        TypeError: if ``depth`` or ``num_classes`` is no integer, or ``block`` no factory of modules.
-        ValueError: if ``depth`` is not ``6 n + 2``, or ``9 n + 2`` with ``bottleneck``; if ``num_classes`` is
-            below 1, or ``dropout`` not between 0 and 1.
+        TypeError: if ``depth``, ``num_classes`` or ``in_channels`` is no integer, or ``block`` no factory of modules.
+        ValueError: if ``depth`` is not ``6 n + 2``, or ``9 n + 2`` with ``bottleneck``; if a number is below 1, or ``dropout`` not between 0 and 1.
 
     References:
         He, Zhang, Ren, Sun (2016), *Identity Mappings in Deep Residual Networks*; placement and head as in
@@ -135,7 +134,7 @@ class PreResNet(nn.Module):
         super().__init__()
         units = _units(require_integer("depth", depth), bottleneck)
         unit, wide = (PreActBottleneck, 4) if bottleneck else (PreActUnit, 1)
-        self.conv = nn.Conv2d(in_channels, 16, 3, padding=1, bias=False)
+        self.conv = nn.Conv2d(require_integer("in_channels", in_channels), 16, 3, padding=1, bias=False)
         self.layer1 = _stage(unit, 16, 16 * wide, units, stride=1)
         self.layer2 = _stage(unit, 16 * wide, 32 * wide, units, stride=2)
         self.layer3 = _stage(unit, 32 * wide, 64 * wide, units, stride=2)

@@ -234,6 +234,8 @@ class LowRankSignal(TensorMultiple):
 
     def mix(self, weight: Tensor) -> LowRankSignal:
         """``(z A + left c) W``."""
+        if weight.shape[-2] != self.channels:
+            raise ValueError(f"W has shape ({self.channels}, D), got {tuple(weight.shape)}")
         weight, parts = of_type(self.dtype, weight), (self.scale, self.coefficients)
         scale, c = (None if part is None else mixed_by(part, weight) for part in parts)
         return LowRankSignal(self.base, scale, c, weight.shape[-1])

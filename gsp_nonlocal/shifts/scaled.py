@@ -46,13 +46,7 @@ class ScaledShift(ImplicitShift):
         is_row_stochastic: bool = False,
         spectral_bound: float | None = None,
     ) -> None:
-        if not isinstance(inner, ShiftOperator):
-            raise TypeError(f"what is scaled is a shift, got {type(inner).__name__}")
-        nodes = inner.shape[-1]
-        for name, scale in {"left": left, "right": right}.items():
-            if require_tensor(name, scale).dim() != 3 or scale.shape[-2:] != (nodes, 1):
-                raise ValueError(f"{name} has shape (B, {nodes}, 1), got {tuple(scale.shape)}")
-        require_alike("a scaled shift", inner=inner, left=left, right=right)
+        require_diagonals(inner, left, right)
         batch = common_batch(inner, left, right)
         like = left.expand(batch, -1, -1)
         super().__init__(like, promised(is_symmetric, is_row_stochastic, spectral_bound))
@@ -74,3 +68,19 @@ class ScaledShift(ImplicitShift):
     def mapped(self, function: Callable[[Tensor], Tensor], promises: Promises | None = None) -> ScaledShift:
         left, right = function(self.left), function(self.right)
         return ScaledShift(self.inner.mapped(function), left, right, **(promises or self.promises).keywords())
+
+
+def require_diagonals(inner: ShiftOperator, left: Tensor, right: Tensor) -> None:
+    """Raise unless the diagonals fit the nodes, the type, the device and the batch of the shift.
+
+    Raises:
+        TypeError: if ``inner`` is no shift, or the types differ.
+        ValueError: if shapes, batches or devices do not fit.
+    """
+    if not isinstance(inner, ShiftOperator):
+        raise TypeError(f"what is scaled is a shift, got {type(inner).__name__}")
+    nodes = inner.shape[-1]
+    for name, scale in {"left": left, "right": right}.items():
+        if require_tensor(name, scale).dim() != 3 or scale.shape[-2:] != (nodes, 1):
+            raise ValueError(f"{name} has shape (B, {nodes}, 1), got {tuple(scale.shape)}")
+    require_alike("a scaled shift", inner=inner, left=left, right=right)

@@ -29,7 +29,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from filters.checks import require_alike
 from filters.operators.linear import symmetrised
 from filters.operators.plain import DenseShift, as_shift, recognised
 from filters.operators.promises import Promises, promised
@@ -41,7 +40,7 @@ from gsp_nonlocal.shifts.hinge import HingeShift
 from gsp_nonlocal.shifts.implicit import SumShift
 from gsp_nonlocal.shifts.low_rank import LowRankShift
 from gsp_nonlocal.shifts.masked_attention import MaskedAttentionShift
-from gsp_nonlocal.shifts.scaled import ScaledShift
+from gsp_nonlocal.shifts.scaled import ScaledShift, require_diagonals
 from gsp_nonlocal.shifts.sparse import SparseShift
 from gsp_nonlocal.shifts.windows import WindowShift
 
@@ -209,8 +208,7 @@ def scaled(
 
     Raises:
         TypeError: if the types differ, ``shift`` is no shift, or a promise is neither ``True`` nor ``False``.
-        ValueError: if devices or batches do not fit, or shapes where a :class:`ScaledShift` is made; if
-            ``spectral_bound`` is negative or not finite.
+        ValueError: if shapes, devices or batches do not fit; if ``spectral_bound`` is negative or not finite.
 
     Example:
         >>> from gsp_nonlocal.shifts import DenseShift, LowRankShift, scaled
@@ -221,7 +219,7 @@ def scaled(
         >>> scaled(LowRankShift(ones), halves, ones).rank  # still by factors
         1
     """
-    require_alike("a scaled shift", inner=shift, left=left, right=right)
+    require_diagonals(shift, left, right)
     promises = promised(is_symmetric, is_row_stochastic, spectral_bound).keywords()
     if isinstance(shift, DenseShift):
         return DenseShift(left * shift.matrix * right.mT, **promises)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from filters.checks import require_integer
+from filters.checks import require_integer, require_positive
 from gsp_nonlocal.shifts import DiagonalShift, ShiftOperator, scaled
 from gsp_nonlocal.shifts.structure import has_closed_spectrum
 from gsp_nonlocal.signals.denoising import denoise
@@ -78,6 +78,7 @@ def graph_pyramid(z: Tensor, shift: ShiftOperator | Tensor, levels: int, alpha: 
     fine = undirected(shift)
     if fine.shape[0] != 1:
         raise ValueError(f"a pyramid is of one graph, got a batch of {fine.shape[0]}; use shift.graph(index)")
+    alpha = require_positive("alpha", alpha)
     errors, kept, shifts = [], [], [fine]
     for _ in range(require_integer("levels", levels)):
         nodes = _largest_eigenvector_nodes(fine)

@@ -389,6 +389,13 @@ TAMPERED = {
     "tokens": (lambda c: block_record(c)["layout"].update(name="tokens", prefix=-1), "prefix is a number"),
     "a record's key": (lambda c: block_record(c).pop("channels"), "has not block, channels, layout"),
     "channels": (lambda c: block_record(c).update(channels="64"), "channels"),
+    "a list of blocks": (lambda c: c.update(blocks=[1]), "no configuration of format 1"),
+    "no blocks": (lambda c: c.update(blocks=None), "no configuration of format 1"),
+    "settings that are none": (
+        lambda c: block_record(c).update(settings=3),
+        "has not block, channels, layout",
+    ),
+    "arguments that are none": (lambda c: c.update(settings=[3]), "unknown model"),
 }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch_geometric.data import Data
 
 import filters
 from filters import (
@@ -25,11 +26,11 @@ from filters import (
 )
 from gsp_nonlocal import NonlocalBlock, insert_blocks
 from gsp_nonlocal import affinity as affinities
-from gsp_nonlocal.affinity import PyramidAttention, TaylorRBF
+from gsp_nonlocal.affinity import PyramidAttention, TaylorRBF, relu_dot_shift
 from gsp_nonlocal.blocks import ANL, CC, CGNL, GC, NL, SNL
 from gsp_nonlocal.interop import mmcv, official, timm
 from gsp_nonlocal.interop.pyg import PyGFilter, SpectralConv, from_data, to_data
-from gsp_nonlocal.models import PreResNet
+from gsp_nonlocal.models import PreActBottleneck, PreResNet
 from gsp_nonlocal.nodes import Bias, PointwiseProjection, PositionsAndChannels
 from gsp_nonlocal.shifts import (
     AttentionShift,
@@ -41,9 +42,11 @@ from gsp_nonlocal.shifts import (
     PooledShift,
     ScaledShift,
     SumShift,
+    scaled,
 )
 from gsp_nonlocal.shifts.attention import attention_products
 from gsp_nonlocal.shifts.neighbours import nearest_edges
+from gsp_nonlocal.signals import graph_pyramid
 from tests.cases.affinities import AFFINITIES
 from tests.cases.blocks import BLOCKS
 from tests.cases.filters import FILTERS
@@ -91,6 +94,7 @@ INTEGERS = {
     "nearest edges": lambda v: nearest_edges(SHIFTS["dense"](), v),
     "pool, a side": lambda v: Pool("max", (4, v)),
     "network, classes": lambda v: PreResNet(20, v),
+    "network, channels": lambda v: PreResNet(20, 10, v),
     **{
         f"{name}, {what}": (lambda v, m=case.make, at=at: m(*(v if i == at else 2 for i in range(2))))
         for name, case in AFFINITIES.items()
@@ -246,6 +250,31 @@ CALLS = {
     "scale of another batch": (lambda: ScaledShift(AttentionShift(Z, Z), torch.ones(3, 5, 1), Q), "2.*3"),
     "scale of another type": (lambda: ScaledShift(AttentionShift(Z, Z), Q.double(), Q), "float64"),
     "scale on another device": (lambda: ScaledShift(AttentionShift(Z, Z), Q, META[..., :1]), "meta"),
+    "scale of dense and other sizes": (
+        lambda: scaled(DenseShift(EYE), Q[:1, :1], Q[:1]),
+        r"\(B, 5, 1\).*\(1, 1, 1\)",
+    ),
+    "scale of low rank and sizes": (
+        lambda: scaled(LowRankShift(Z), Q, Q[:, :4]),
+        r"right.*\(B, 5, 1\).*\(2, 4, 1\)",
+    ),
+    "scale of no shift": (lambda: scaled(EYE, Q, Q), "a shift, got Tensor"),
+    "relu dot: odd width": (lambda: relu_dot_shift(Z), r"\(B, N, 2r\).*\(2, 5, 3\)"),
+    "relu dot: no width": (lambda: relu_dot_shift(Z[..., :0]), r"\(B, N, 2r\).*\(2, 5, 0\)"),
+    "relu dot: no batch": (lambda: relu_dot_shift(Z[0, :, :2]), r"\(B, N, 2r\).*\(5, 2\)"),
+    "relu dot: no nodes": (lambda: relu_dot_shift(Z[:, :0, :2]), "at least one node"),
+    "relu dot: integers": (lambda: relu_dot_shift(Z[..., :2].long()), "embeddings.*int64"),
+    "relu dot: no tensor": (lambda: relu_dot_shift([[1.0]]), "embeddings.*list"),
+    "mixing of another height": (
+        lambda: filters.mix(LowRankShift(Z).signal(Z), torch.ones(2, 4)),
+        r"W has shape \(3, D\), got \(2, 4\)",
+    ),
+    "pyramid without smoothing": (lambda: graph_pyramid(torch.ones(1, 5, 1), EYE, 1, alpha=0), "alpha"),
+    "data of integers": (
+        lambda: from_data(Data(x=torch.ones(2, 1).long(), edge_index=torch.tensor([[0, 1], [1, 0]]))),
+        "data.x must be real floating-point, got torch.int64",
+    ),
+    "bottleneck without a middle": (lambda: PreActBottleneck(4, 2), "channels must be at least 4, got 2"),
     "scale of a tensor": (lambda: ScaledShift(EYE, Q, Q), "a shift, got Tensor"),
     "criss-cross: types": (
         lambda: CrissCrossShift(torch.ones(1, 4, 3, 3), torch.ones(1, 3, 4, 4).double()),

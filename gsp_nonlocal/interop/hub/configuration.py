@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Set
+from typing import Any, TypeGuard
 
 import torch
 from torch import nn
@@ -83,7 +83,7 @@ def build(config: Mapping[str, Any]) -> nn.Module:
         path      block  channels  layout
         layer3.1  SNL    64        ChannelsFirst()
     """
-    if not isinstance(config, Mapping) or config.keys() != _KEYS or config["format"] != FORMAT:
+    if not _is_record(config, _KEYS) or config["format"] != FORMAT or not _is_record(config["blocks"]):
         raise ValueError(
             f"config.json is no configuration of format {FORMAT} of gsp-nonlocal, which has the keys "
             f"{', '.join(sorted(_KEYS))}; give another folder or repository"
@@ -102,9 +102,16 @@ def build(config: Mapping[str, Any]) -> nn.Module:
     return network
 
 
+def _is_record(value: Any, keys: Set[str] | None = None) -> TypeGuard[Mapping[str, Any]]:
+    """Whether it is an object of JSON, with these keys."""
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        return False
+    return keys is None or value.keys() == keys
+
+
 def _library_network(model: Any, arguments: Any) -> nn.Module:
     package, _, name = str(model).partition(".")
-    if package not in SOURCES or not name or not isinstance(arguments, Mapping):
+    if package not in SOURCES or not name or not _is_record(arguments):
         raise ValueError(
             f"unknown model {model!r}; it is <library>.<name> of {', '.join(SOURCES)}: torchvision.resnet50"
         )
@@ -140,8 +147,10 @@ def _block_record(network: nn.Module, path: str) -> dict[str, Any]:
 
 
 def _insert(target: nn.Module, path: str, record: Any) -> None:
-    if not isinstance(record, Mapping) or record.keys() != _BLOCK_KEYS:
-        raise ValueError(f"config.json: the block at {path!r} has not {', '.join(sorted(_BLOCK_KEYS))}")
+    if not _is_record(record, _BLOCK_KEYS) or not _is_record(record["settings"]):
+        raise ValueError(
+            f"config.json: the block at {path!r} has not {', '.join(sorted(_BLOCK_KEYS))}: {record!r}"
+        )
     try:
         block = block_factory(record["block"], record["settings"])(record["channels"])
         place = Place(record["channels"], _layout(record["layout"]), bool(record["runs_children"]))

@@ -84,6 +84,8 @@ def from_data(data: Data | Batch) -> tuple[SparseShift, Tensor]:
         raise TypeError(f"expected Data or Batch of PyG, got {type(data).__name__}")
     if data.x is None or data.edge_index is None:
         raise ValueError(f"data needs x and edge_index, got {data}")
+    if not data.x.dtype.is_floating_point:
+        raise TypeError(f"data.x must be real floating-point, got {data.x.dtype}; use data.x.float()")
     source, target = data.edge_index
     weight = data.edge_weight
     if weight is None and data.edge_attr is not None:
