@@ -107,8 +107,10 @@ class PreResNet(nn.Module):
             in what it calls PreResNet-56 and 110, nine and eighteen a stage: ``depth`` is 83 and 164 then.
 
     Raises:
-        TypeError: if ``depth``, ``num_classes`` or ``in_channels`` is no integer, or ``block`` no factory of modules.
-        ValueError: if ``depth`` is not ``6 n + 2``, or ``9 n + 2`` with ``bottleneck``; if a number is below 1, or ``dropout`` not between 0 and 1.
+        TypeError: if ``depth``, ``num_classes`` or ``in_channels`` is no integer, or ``block`` no factory of
+            modules.
+        ValueError: if ``depth`` is not ``6 n + 2``, or ``9 n + 2`` with ``bottleneck``; if a number is below
+            1, or ``dropout`` not between 0 and 1.
 
     References:
         He, Zhang, Ren, Sun (2016), *Identity Mappings in Deep Residual Networks*; placement and head as in
