@@ -17,6 +17,11 @@ sys.path.insert(0, str(DOCS / "_ext"))
 matplotlib.use("agg")
 os.environ.update({"OMP_NUM_THREADS": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"})
 os.environ.pop("MPLBACKEND", None)
+# They write into the build, not into the home of the reader, and do not warn that they use the local network.
+IPYTHON = DOCS / "_build" / "ipython"
+(IPYTHON / "profile_default").mkdir(parents=True, exist_ok=True)
+(IPYTHON / "profile_default" / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 40\n")
+os.environ["IPYTHONDIR"] = str(IPYTHON)
 
 project = "gsp-nonlocal"
 author = "The gsp-nonlocal authors"
