@@ -56,6 +56,7 @@ def train_cell(
     *,
     steps: int | None = None,
     eval_scenes: int = 400,
+    warmup: float = 0.0,
 ) -> tuple[Cell, Segmentation]:
     """Train a model, choose by validation IoU and test the choice.
 
@@ -69,6 +70,7 @@ def train_cell(
         folder: Where the best checkpoint goes, as ``best.ckpt``.
         steps: Training steps; by default ``STEPS[cue]``.
         eval_scenes: Number of validation and of test scenes.
+        warmup: Share of the steps over which the learning rate rises.
 
     Returns:
         The figures, and the chosen network.
@@ -81,7 +83,7 @@ def train_cell(
         raise ValueError(f"unknown model {model!r}; choose one of {', '.join(settings)}")
     steps = STEPS[cue] if steps is None else steps
     seed_everything(seed, verbose=False)
-    task = Segmentation(**settings[model])
+    task = Segmentation(**settings[model], warmup=warmup)
     scenes = _scenes(cue, seed, steps, BATCH[cue], eval_scenes)
     val, test, seconds, _ = train_best(task, scenes, folder, val_check_interval=max(1, steps // 8))
     return Cell(cue, model, seed, steps, val, test, seconds), task

@@ -1,6 +1,7 @@
 """What every task has in common that finds the pixels of one kind, in images or in videos."""
 
 from abc import abstractmethod
+from functools import partial
 from typing import Any
 
 import torch
@@ -33,9 +34,10 @@ class BinarySegmentation(LightningModule):
         return {"mask": (self(inputs) > 0).byte(), "target": masks.byte()}
 
     def configure_optimizers(self) -> Any:
-        """Adam, and a cosine from the peak rate to 0 over the training."""
+        """Adam, and a cosine from the peak rate to 0 over the training; before it a warm-up, if wanted."""
         optimizer = torch.optim.Adam(self.parameters(), lr=self.hparams["learning_rate"])
-        return schedule(optimizer, self.trainer, cosine)
+        factor = partial(cosine, warmup=self.hparams.get("warmup", 0.0))
+        return schedule(optimizer, self.trainer, factor)
 
     @abstractmethod
     def _step(self, batch: Batch, split: str) -> Tensor:

@@ -51,9 +51,15 @@ def schedule(optimizer: Optimizer, trainer: Trainer, factor: Callable[[float], f
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 
-def cosine(progress: float) -> float:
-    """Return ``½ (1 + cos π·progress)``: from 1 to 0."""
-    return 0.5 * (1 + math.cos(math.pi * progress))
+def cosine(progress: float, warmup: float = 0.0) -> float:
+    """Return ``min(1, progress / warmup) · ½ (1 + cos π·progress)``: from 1 to 0, and up to it first.
+
+    Example:
+        >>> [round(cosine(p, warmup=0.5), 3) for p in (0.0, 0.25, 0.5, 1.0)]
+        [0.0, 0.427, 0.5, 0.0]
+    """
+    rise = min(1.0, progress / warmup) if warmup else 1.0
+    return rise * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def poly(progress: float, power: float, last: float) -> float:

@@ -39,6 +39,8 @@ class Segmentation(BinarySegmentation):
         inner_channels: Width of the block's projections; half of ``channels``, or what a named block has, by
             default.
         learning_rate: Peak learning rate.
+        warmup: Share of the training over which the rate rises to the peak, at most 0.9. Without one,
+            about one training in five stays where all ink is labelled.
         block: Name of a nonlocal block, in place of the default ``filter``.
         block_options: Further arguments of that block, plain values: ``{"groups": 4}`` for ``"cgnl"``.
         stable_penalty: Weight of ``Σ_blocks ‖S² − S‖_F`` in the loss of a training; 0.01 in the paper.
@@ -57,6 +59,7 @@ class Segmentation(BinarySegmentation):
         channels: int = 32,
         inner_channels: int | None = None,
         learning_rate: float = 1e-2,
+        warmup: float = 0.0,
         block: str | None = None,
         block_options: dict[str, Any] | None = None,
         stable_penalty: float = 0.0,
@@ -64,6 +67,7 @@ class Segmentation(BinarySegmentation):
         super().__init__()
         check_whole("channels", channels, 1)
         check_real("learning_rate", learning_rate, 0, open_=True)
+        check_real("warmup", warmup, 0, 0.9)
         self.save_hyperparameters()
         settings = {"order": None if order == "auto" else order, "inner_channels": inner_channels}
         named = named_block(block, block_options, settings, gate=False)

@@ -187,6 +187,8 @@ OUT_OF_RANGE = {
         ["is not reached in trainer.max_epochs=2", "check_val_every_n_epoch 2 or less"],
     ),
     "overfit": (["--trainer.overfit_batches=2"], ["overfit_batches=2", "leave it out"]),
+    "warm-up": (["--model.warmup=1"], ["warmup=1", "from 0 to 0.9"]),
+    "a warm-up below 0": (["--model.warmup=-0.1"], ["warmup=-0.1"]),
     "rate": (["--model.learning_rate=0"], ["learning_rate=0.0", "above 0"]),
     "negative rate": (["--model.learning_rate=-0.1"], ["learning_rate=-0.1", "above 0"]),
     "NaN": (["--model.learning_rate=.nan"], ["learning_rate=nan", "finite number above 0"]),
