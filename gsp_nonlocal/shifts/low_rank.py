@@ -23,12 +23,13 @@ from gsp_nonlocal.shifts.lazy import Base, LowRankSignal
 from gsp_nonlocal.shifts.reduced import reduced
 from gsp_nonlocal.shifts.signal_factor import of_type
 
-STEEPEST = 2.0**8
-"""Of ``max |b core G| / |a|``, up to which ``(aI + bS)⁻¹`` is solved in the data type of the factors.
+STEEPEST = 2.0**4
+"""Of ``|b/a| m max(1, m)``, up to which ``(aI + bS)⁻¹`` is solved in the data type of the factors.
 
-``left c'`` cancels ``z A / a`` where ``|b μ| ≫ |a|``, with an error of ``ε`` times about this ratio: of nodes
-of very different size, which no normalisation bounds, 4 of 300 in float32 where a dense solve was right to
-six digits. Beyond, the signal goes on in float64."""
+``m`` is the spectral bound, or of shifts without one ``max |core G|``. ``left c'`` cancels ``z A / a`` where
+``|b μ| ≫ |a|``, with an error of ``ε |b μ / a|``, and products with ``S`` that follow enlarge it by ``μ`` each
+where the truth stays: of graphs that no normalisation bounds, 4 of 300 in float32 where a dense solve was
+right to six digits. Beyond, the signal goes on in float64."""
 
 
 class LowRankShift(ShiftOperator):
@@ -176,8 +177,10 @@ class LowRankShift(ShiftOperator):
         if small.dtype == torch.float64 or small.is_meta or _is_recorded() or not small.numel():
             return False
         with torch.no_grad():
-            ratio = small.abs().amax() * torch.as_tensor(b / a).abs()
-            return bool(self.ranks.greatest(ratio) > STEEPEST)
+            bound = self.spectral_bound
+            size = small.abs().amax() if bound is None else small.new_tensor(bound)
+            steepness = size * size.clamp(min=1) * torch.as_tensor(b / a).abs()
+            return bool(self.ranks.greatest(steepness) > STEEPEST)
 
     def function(self, z: S, gains: Callable[[Tensor], Gains]) -> S | None:
         if not isinstance(z, LowRankSignal) or self.right is not self.left or _is_recorded():

@@ -61,12 +61,16 @@ RESOLVENTS = {
     "cayley": lambda: Cayley(1, 1, order=2, zoom=20.0),
     "arma": lambda: ARMA(1, 1, order=2),
     "rational": lambda: Rational(1, 1, order=1, poles=2),
+    "rational of order 3": lambda: Rational(1, 1, order=3, poles=1),  # what follows multiplies by μ³
     "cascade": lambda: Chebyshev(1, 1, order=1) @ Cayley(1, 1, order=1),
 }
 
 
-@pytest.mark.parametrize("name", RESOLVENTS)
-@pytest.mark.parametrize("reach", [1, 10, 100, 1e4])
+STEEP = [(name, reach) for name in RESOLVENTS for reach in (1, 3, 10, 30, 100, 1e4)]
+STEEP.remove(("rational of order 3", 1e4))  # ε μ² > 1 in float64 as well
+
+
+@pytest.mark.parametrize(("name", "reach"), STEEP)
 def test_resolvents_of_nodes_of_very_different_size(name, reach):
     """``left c`` cancels ``z`` where ``|μ|`` is large: in float32 as exact as a dense solve."""
     torch.manual_seed(3)
@@ -83,7 +87,7 @@ def test_resolvents_of_nodes_of_very_different_size(name, reach):
         return [y.double(), *((g * x).double() for g, x in zip(grads, leaves, strict=True))]
 
     for found, truth in zip(outcome(torch.float32), outcome(torch.float64), strict=True):
-        assert (found - truth).norm() < 2e-4 * (1 + truth.norm())
+        assert (found - truth).norm() < 2e-5 * (1 + truth.norm())
 
 
 @pytest.mark.parametrize("name", filters.registry.names())
