@@ -27,9 +27,9 @@ STEEPEST = 2.0**4
 """Of ``|b/a| m max(1, m)``, up to which ``(aI + bS)⁻¹`` is solved in the data type of the factors.
 
 ``m`` is the spectral bound, or of shifts without one ``max |core G|``. ``left c'`` cancels ``z A / a`` where
-``|b μ| ≫ |a|``, with an error of ``ε |b μ / a|``, and products with ``S`` that follow enlarge it by ``μ`` each
-where the truth stays: of graphs that no normalisation bounds, 4 of 300 in float32 where a dense solve was
-right to six digits. Beyond, the signal goes on in float64."""
+``|b μ| ≫ |a|``, with an error of ``ε |b μ / a|``, and products with ``S`` that follow enlarge it by ``μ``
+each where the truth stays: of graphs that no normalisation bounds, 4 of 300 in float32 where a dense solve
+was right to six digits. Beyond, the signal goes on in float64."""
 
 
 class LowRankShift(ShiftOperator):
