@@ -47,6 +47,10 @@ class Factors(Protocol):
         """``core · y``."""
         ...
 
+    def overflows(self, gram: Tensor, /) -> bool:
+        """Whether ``core G`` leaves its data type."""
+        ...
+
     def mapped(self, function: Callable[[Tensor], Tensor], /) -> Factors:
         """The same of changed tensors."""
         ...
@@ -64,6 +68,7 @@ class Base:
         self._met: Tensor | None = None
         self._projected: Tensor | None = None
         self._gram: Tensor | None = None
+        self._overflows: bool | None = None
         self._double: Base | None = None
 
     @property
@@ -86,6 +91,13 @@ class Base:
         if self._gram is None:
             self._gram = self.shift.gram
         return self._gram
+
+    @property
+    def overflows(self) -> bool:
+        """Whether ``core G`` leaves its data type, where ``S`` itself may not."""
+        if self._overflows is None:
+            self._overflows = self.shift.overflows(self.gram)
+        return self._overflows
 
     @property
     def double(self) -> Base:
@@ -151,6 +163,8 @@ class LowRankSignal(TensorMultiple):
     def shifted(self, shift: Factors) -> LowRankSignal:
         """``S (z A + left c) = left (Y A + core G c)``."""
         self._require(shift)
+        if self.coefficients is not None and self.base.overflows:
+            return self.double.shifted(shift)
         rest = None if self.coefficients is None else matmul_real(self.base.gram, self.coefficients)
         return self._like(None, _add(self._own(), rest))
 

@@ -45,7 +45,8 @@ class LowRankShift(ShiftOperator):
 
     So a filter of any order touches the ``N`` nodes twice: once in ``Y``, once at its end; and a
     resolvent is an exact solve of size ``R``. :meth:`signal` returns such lazy signals. ``G`` is formed in
-    the data type of the factors: scale factors, and a core, whose products overflow it (10¹⁹ in float32).
+    the data type of the factors, and where it leaves that (from factors of 10¹⁹ on in float32) the signal
+    goes on in float64; not in compiled code, which looks at no number: scale factors first there.
 
     Args:
         left: ``(B, N, R)``, real floating-point.
@@ -169,12 +170,15 @@ class LowRankShift(ShiftOperator):
 
         return apply
 
-    def _is_steep(self, small: Tensor, a: Scalar, b: Scalar) -> bool:
-        """Whether the system of a resolvent is too large for its data type, see :data:`STEEPEST`.
+    def overflows(self, gram: Tensor) -> bool:
+        """Whether ``core G`` has left its data type: a bound of the spectrum holds it in."""
+        if self.spectral_bound is not None or not _can_be_asked(gram):
+            return False
+        return not bool(gram.isfinite().all())
 
-        Numbers that will be others (compiled, exported, under ``vmap``), or are none, decide nothing.
-        """
-        if small.dtype == torch.float64 or small.is_meta or _is_recorded() or not small.numel():
+    def _is_steep(self, small: Tensor, a: Scalar, b: Scalar) -> bool:
+        """Whether the system of a resolvent is too large for its data type, see :data:`STEEPEST`."""
+        if not _can_be_asked(small):
             return False
         with torch.no_grad():
             bound = self.spectral_bound
@@ -253,6 +257,11 @@ class LowRankShift(ShiftOperator):
 def _swapped(half_by_half: Tensor, dim: int) -> Tensor:
     """``J · y``, or ``y · J`` along the last dimension, for ``J = ½ [[0, I], [I, 0]]``."""
     return 0.5 * half_by_half.roll(half_by_half.shape[dim] // 2, dims=dim)
+
+
+def _can_be_asked(small: Tensor) -> bool:
+    """Whether float64 is more, and the numbers are known: compiled, exported, under ``vmap`` they are not."""
+    return not (small.dtype == torch.float64 or small.is_meta or _is_recorded() or not small.numel())
 
 
 def _is_recorded() -> bool:

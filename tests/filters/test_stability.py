@@ -1,10 +1,22 @@
 """Hard settings: high orders, extreme zooms, poles at the edge, half precision."""
 
+import copy
+
 import pytest
 import torch
 
 import filters
-from filters import ARMA, Bernstein, Cayley, Chebyshev, ChebyshevInterpolation, Legendre, Monomial, Rational
+from filters import (
+    ARMA,
+    Bernstein,
+    Cayley,
+    Chebyshev,
+    ChebyshevInterpolation,
+    DenseShift,
+    Legendre,
+    Monomial,
+    Rational,
+)
 from gsp_nonlocal.affinity import relu_dot_shift
 from gsp_nonlocal.shifts import LowRankShift
 from tests.cases.shifts import SHIFTS
@@ -64,6 +76,20 @@ RESOLVENTS = {
     "rational of order 3": lambda: Rational(1, 1, order=3, poles=1),  # what follows multiplies by μ³
     "cascade": lambda: Chebyshev(1, 1, order=1) @ Cayley(1, 1, order=1),
 }
+
+
+@pytest.mark.parametrize("family", [Chebyshev, Monomial, Cayley])
+def test_a_gram_matrix_beyond_its_type_spoils_no_filter(family):
+    """``S_ij`` is about 1, entries of ``rightᵀ left`` are 10⁴⁰."""
+    torch.manual_seed(0)
+    f = family(1, 1, order=3)
+    large = 1e20 * torch.tensor([1.0, 0.5, 0.7, 0, 0, 0]).view(1, 6, 1)
+    small = 1e-21 * torch.rand(1, 6, 1)
+    left, right = torch.cat([large, small], -1), torch.cat([small, large], -1)
+    shift, z = LowRankShift(left, right), torch.randn(1, 6, 1)
+    dense = DenseShift(left.double() @ right.double().mT)
+    assert not shift.gram.isfinite().all()
+    assert relative(f(z, shift).double(), copy.deepcopy(f).double()(z.double(), dense)) < 1e-5
 
 
 STEEP = [(name, reach) for name in RESOLVENTS for reach in (1, 3, 10, 30, 100, 1e4)]
