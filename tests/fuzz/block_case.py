@@ -115,15 +115,18 @@ def textbook_block(
         for unit in block.units:
             own = s if unit.affinity is None else s + noise(affinity_matrix(unit.affinity, x, spatial))
             own = noise.of_solve(own) if _solves(unit.filter) else own
-            x = x + _update(block, unit, own, x, spatial, normable)
+            x = x + _update(block, unit, own, x, spatial, noise, normable)
     return x
 
 
-def _update(block: Any, unit: Any, s: Tensor, x: Tensor, spatial: tuple[int, ...], normable: float) -> Tensor:
+def _update(
+    block: Any, unit: Any, s: Tensor, x: Tensor, spatial: tuple[int, ...], noise: Noise, normable: float
+) -> Tensor:
     z = x
     if hasattr(unit.value, "weight"):
         z = x @ unit.value.weight.mT
         z = z if unit.value.bias is None else z + unit.value.bias
+        z = noise(z)  # under autocast it is rounded to half precision, and a norm may follow that enlarges it
     kind = getattr(block.affinity, "sub_sample", None)
     if kind == "average":
         s = s @ pool(torch.eye(x.shape[1], dtype=x.dtype).unsqueeze(0), kind, spatial)
