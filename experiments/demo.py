@@ -44,7 +44,7 @@ class Budget:
 FULL = Budget(epochs=14, steps=STEPS["colour"], eval_scenes=400)
 SHORT = Budget(epochs=1, steps=24, eval_scenes=64)
 SEED = 0
-WARMUP = 0.1  # without one, some seeds never tell the tints apart, and which ones depends on the processor
+WARMUP = 0.3  # without one, some seeds never tell the tints apart, and which ones depends on the processor
 
 
 @dataclass(frozen=True)
