@@ -13,6 +13,7 @@ from torch import Tensor
 
 from filters.operators.linear import symmetrised
 from gsp_nonlocal.shifts.pooled import Product
+from gsp_nonlocal.spectral.directed import eig, eigvals
 
 MOST_PRODUCTS = 2000
 """Most products with a block that a search takes."""
@@ -64,7 +65,7 @@ def ritz(space: Subspace, symmetric: bool) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _solved(small: Tensor, symmetric: bool) -> tuple[Tensor, Tensor]:
-    return torch.linalg.eigh(small) if symmetric else torch.linalg.eig(small)
+    return torch.linalg.eigh(small) if symmetric else eig(small)
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,7 +266,7 @@ def _leading(small: Tensor, count: int, symmetric: bool) -> Tensor:
     if symmetric:
         values, vectors = torch.linalg.eigh(small)
         return vectors[:, values.abs().argsort(descending=True)[:count]]
-    sizes = torch.linalg.eigvals(small).abs().sort(descending=True).values
+    sizes = eigvals(small).abs().sort(descending=True).values
     least = float(sizes[min(count, len(sizes)) - 1]) * (1 - 1e-10)
     try:
         _, rotation, leading = schur(
@@ -278,6 +279,6 @@ def _leading(small: Tensor, count: int, symmetric: bool) -> Tensor:
 
 def _real_span(small: Tensor, count: int) -> Tensor:
     """The real and imaginary parts of the leading eigenvectors: where a Schur form cannot be sorted."""
-    values, vectors = torch.linalg.eig(small)
+    values, vectors = eig(small)
     vectors = vectors[:, values.abs().argsort(descending=True)[:count]]
     return torch.linalg.svd(torch.cat([vectors.real, vectors.imag], 1), full_matrices=False).U[:, :count]

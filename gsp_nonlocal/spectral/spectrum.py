@@ -22,6 +22,7 @@ from gsp_nonlocal.shifts.structure import (
     triangular_eigenvalues,
     windows,
 )
+from gsp_nonlocal.spectral.directed import eig, eigvals
 from gsp_nonlocal.spectral.krylov import ExtremePairs, extreme_eigenpairs
 from gsp_nonlocal.spectral.matrices import DENSE_NODES, dense_matrix, require_finite
 
@@ -250,7 +251,7 @@ def _solve(matrix: Shaped[Tensor, "K K"], symmetric: bool, eigenvectors: bool) -
     if symmetric:
         matrix = symmetrised(matrix)
         return torch.linalg.eigh(matrix) if eigenvectors else (torch.linalg.eigvalsh(matrix), None)
-    return torch.linalg.eig(matrix) if eigenvectors else (torch.linalg.eigvals(matrix), None)
+    return eig(matrix) if eigenvectors else (eigvals(matrix), None)
 
 
 def _stacked(graphs: Sequence[Eigenpairs]) -> Eigenpairs:

@@ -38,7 +38,7 @@ from tests.fuzz.filter_case import kind_of
 from tests.fuzz.graphs import Graph
 from tests.fuzz.laws import compare
 from tests.fuzz.settings import surroundings
-from tests.fuzz.textbook import size
+from tests.fuzz.textbook import eigvals, size
 from tests.fuzz.tolerance import Noise, Truth, truth
 
 
@@ -74,7 +74,7 @@ def _unit(s: Tensor) -> Tensor:
 def _moduli(s: Tensor) -> Tensor:
     """``|μ|``, descending."""
     symmetric = torch.equal(s, s.mT)
-    values = torch.linalg.eigvalsh(s) if symmetric else torch.linalg.eigvals(s)
+    values = torch.linalg.eigvalsh(s) if symmetric else eigvals(s)
     return values.abs().sort(-1, descending=True).values
 
 
@@ -124,14 +124,14 @@ def _variation(s: Tensor, z: Tensor) -> Tensor:
 
 
 def _gap(s: Tensor) -> Tensor:
-    values = torch.linalg.eigvalsh(s) if torch.equal(s, s.mT) else torch.linalg.eigvals(s).real
+    values = torch.linalg.eigvalsh(s) if torch.equal(s, s.mT) else eigvals(s).real
     top = values.sort(-1, descending=True).values
     return top[:, 0] - top[:, min(1, top.shape[-1] - 1)]
 
 
 def _departure_squared(s: Tensor) -> Tensor:
     unit = _unit(s)
-    return (1 - torch.linalg.eigvals(unit).abs().square().sum(-1)) * (size(s) > 0)
+    return (1 - eigvals(unit).abs().square().sum(-1)) * (size(s) > 0)
 
 
 def _returned(shift: ShiftOperator, z: Tensor, case: AnalysisCase) -> Tensor:

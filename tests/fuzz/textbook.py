@@ -47,6 +47,11 @@ def size(z: Tensor) -> Tensor:
     return greatest.flatten() * (z / greatest).square().sum(dim=(1, 2)).sqrt()
 
 
+def eigvals(s: Tensor) -> Tensor:
+    """By NumPy, whose LAPACK is not PyTorch's: that one does not converge for some sharp softmax graphs."""
+    return torch.from_numpy(np.linalg.eigvals(s.detach().numpy())).to(torch.complex128)
+
+
 def _mixed(f: Filter, s: Tensor, z: Tensor) -> Filtered:
     """``Σ_k g_k(S) z W_k`` and ``Σ_k (‖g_k(S) z‖ + ‖z‖) ‖W_k‖``."""
     name, weight = type(f).__name__, f.weight.detach()

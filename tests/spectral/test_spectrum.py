@@ -1,12 +1,15 @@
 """Low-rank ≡ dense, S u = μ u, bounds, invariance, and what is refused."""
 
+import math
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from gsp_nonlocal.affinity import relu_dot_shift
 from gsp_nonlocal.shifts import DenseShift, DiagonalShift, LowRankShift, ShiftOperator
-from gsp_nonlocal.spectral import effective_rank, spectral_gap, spectrum
+from gsp_nonlocal.spectral import effective_rank, eigenvector_condition, spectral_gap, spectrum
 
 EXACT = 1e-9
 SKEW = torch.tensor([[0.0, 1.0], [-1.0, 0.0]], dtype=torch.float64)
@@ -191,6 +194,33 @@ def test_a_shift_that_is_symmetric_on_its_range_alone_is_complex():
     shift = LowRankShift(left, left + torch.eye(4, dtype=torch.float64)[None, :, 2:])
     assert spectrum(shift).eigenvalues.dtype == torch.complex128
     assert spectrum(shift).eigenvalues[0].tolist() == pytest.approx([1, 1, 0, 0])
+
+
+def sharp(seed: int) -> torch.Tensor:
+    """A softmax graph with weights of 1e-300 beside 1, as sharp attention has them."""
+    generator = torch.Generator().manual_seed(seed)
+    draw = torch.randn(2, 5, 2, generator=generator, dtype=torch.float64)
+    scale = 10 ** (3 * torch.rand((), generator=generator, dtype=torch.float64))
+    return (scale * draw[0] @ draw[1].mT).softmax(-1)
+
+
+FAILING_IN_MKL = [
+    [0.484122325233727, 0.484121665537096, 0.483776222667714, 0.547979786561462],
+    [2.84935243957049e-229, 2.84314297132444e-229, 1.51196064890576e-229, 2.0],
+    [0.0, 0.0, 0.0, 2.0],
+    [3.79854282819749e-119, 2.0, 0.0, 0.0],
+]
+
+
+def test_sharp_softmax_graphs_have_a_spectrum():
+    """LAPACK's balancing stumbles over their smallest entries, in MKL for about 1 of 250."""
+    graphs = [torch.tensor(FAILING_IN_MKL, dtype=torch.float64), *(sharp(seed) for seed in range(600))]
+    for graph in graphs:
+        expected = torch.from_numpy(np.linalg.eigvals(graph.numpy())).abs().sort(descending=True).values
+        found = spectrum(graph)
+        assert (found.eigenvalues[0].abs().sort(descending=True).values - expected).abs().max() < 1e-7
+        assert spectrum(graph, eigenvectors=True).eigenvectors.isfinite().all()
+        assert not math.isnan(float(eigenvector_condition(graph)))
 
 
 def test_no_gradient_flows():

@@ -9,6 +9,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from gsp_nonlocal.shifts import ShiftOperator, as_shift
+from gsp_nonlocal.spectral.directed import eig
 from gsp_nonlocal.spectral.matrices import DENSE_NODES
 from gsp_nonlocal.spectral.measures.normality import departure, unit_matrices
 
@@ -71,7 +72,7 @@ def _eigenvectors(matrix: Float[Tensor, "K K"], rounding: float) -> Tensor | Non
     rank = int((sizes > rounding).sum())
     basis, null = left[:, :rank], right[rank:].mT
     small = basis.mT @ matrix @ basis
-    values, vectors = torch.linalg.eig(small)
+    values, vectors = eig(small)
     group = _groups(values, 64 * rounding)
     vectors = _orthonormal_in_groups(vectors, group)
     if (small.to(vectors.dtype) @ vectors - vectors * values).norm(dim=0).max() > 512 * rounding:
