@@ -154,9 +154,44 @@ def _costs(part: Any) -> list[str]:
             *(f"   * - {a}\n     - ``{b.strip()}``" for a, b in rows),
             "",
         ]
+    if inspect.isclass(part) and issubclass(part, filters.Filter):
+        return [_work(part), ""]
     if issubclass(part, Affinity):
         return [f"Time grows with ``{part.time}``, memory with ``{part.memory}``.", ""]
     return []
+
+
+class Counted(filters.DenseShift):
+    """A graph that counts what a filter asks of it."""
+
+    def __init__(self) -> None:
+        super().__init__(torch.full((1, 2, 2), 0.5), is_symmetric=True, spectral_bound=1.0)
+        self.products, self.solutions = 0, 0
+
+    def __call__(self, z: Any) -> Any:
+        """``S z``."""
+        self.products += 1
+        return super().__call__(z)
+
+    def resolvent(self, a: Any, b: Any) -> Any:
+        """``z ↦ (aI + bS)⁻¹ z``."""
+        inner = super().resolvent(a, b)
+
+        def counted(z: Any) -> Any:
+            self.solutions += 1
+            return inner(z)
+
+        return counted
+
+
+def _work(part: Any) -> str:
+    """How often a filter of order 4 goes through the graph."""
+    shift = Counted()
+    with torch.no_grad():
+        part(1, 1, order=ORDER)(torch.ones(1, 2, 1), shift)
+    asked = {"``S z``": shift.products, "``(aI + bS)⁻¹ z``": shift.solutions}
+    found = " and ".join(f"{count} times {what}" for what, count in asked.items() if count)
+    return f"Cost at order {ORDER}: {found}. What each takes on which graph: :mod:`gsp_nonlocal.shifts`."
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
