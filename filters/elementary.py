@@ -14,7 +14,7 @@ class _SingleTerm(Filter):
     """``y = g(S)^K z W`` with one fixed ``g`` of degree 1."""
 
     base: str
-    """``g``, for people."""
+    """``g`` over the eigenvalue ``μ``, as ``describe()`` writes it."""
 
     def __init__(
         self,

@@ -68,7 +68,7 @@ class Rational(Chebyshev):
 
     @property
     def width(self) -> Tensor:
-        """``v``, ``(poles,)``: half-widths of the peaks."""
+        """The half-widths ``v`` of the peaks, ``(poles,)``."""
         return MIN_WIDTH + softplus(self.raw_width)
 
     @torch.no_grad()

@@ -92,7 +92,7 @@ class SpectralFunction(GraphFilter):
 
     @property
     def error(self) -> float:
-        """``max |g(λ) − p(λ)|`` over 4096 frequencies in ``[0, 2]``: what an approximation may lose."""
+        """What an approximation may lose, ``max |g(λ) − p(λ)|`` over 4096 frequencies in ``[0, 2]``."""
         return self._interpolate().error
 
     def gain(self, lam: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ class Curve:
 
     @property
     def spread(self) -> float:
-        """The error bar of a random order's mean area: ``sqrt(Σ_b σ_b²) / B``, ``σ_b`` over orders."""
+        """The error bar of a random order's mean area, ``sqrt(Σ_b σ_b²) / B`` with ``σ_b`` over orders."""
         return float(self.random_area.var(dim=0).mean().div(self.random_area.shape[1]).sqrt())
 
     @property

@@ -1,4 +1,4 @@
-"""Nonlocal blocks on maps whose positions are divided over processes, exactly: ``docs/scale.md``."""
+"""Nonlocal blocks on maps whose positions are divided over processes, exactly: :doc:`/scale`."""
 
 from gsp_nonlocal.distributed.node_parallel import NodeParallel
 from gsp_nonlocal.distributed.process_ranks import ProcessRanks

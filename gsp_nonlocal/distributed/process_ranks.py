@@ -62,7 +62,7 @@ class ProcessRanks(Ranks):
             in time.
 
     References:
-        Design: ``docs/scale.md``.
+        Design: :doc:`/scale`.
 
     Example:
         >>> from tempfile import TemporaryDirectory

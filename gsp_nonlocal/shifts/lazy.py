@@ -14,6 +14,7 @@ from filters.operators.mixing import is_channel_first, mix_channels
 from filters.operators.operand import TensorMultiple
 from filters.operators.signal import Scalar
 from gsp_nonlocal.shifts.signal_factor import (
+    WIDE,
     Scale,
     add_scales,
     imaginary,
@@ -102,11 +103,16 @@ class Base:
     @property
     def double(self) -> Base:
         """The same in float64, made at first use and kept."""
-        if self.z.dtype == torch.float64:
+        if self.z.dtype in WIDE:
             return self
         if self._double is None:
-            self._double = Base(self.shift.mapped(Tensor.double), self.z.double(), self.owner)
+            self._double = Base(self.shift.mapped(Tensor.double), of_type(torch.float64, self.z), self.owner)
         return self._double
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is in the data type of the shift that its signals are of."""
+        return self.shift is self.owner
 
     def is_double_of(self, other: Base) -> bool:
         """Whether this is what ``other.double`` has made."""
@@ -215,11 +221,24 @@ class LowRankSignal(TensorMultiple):
             return self + other.double
         if other.base.is_double_of(self.base):
             return self.double + other
+        if self.channels != other.channels:
+            return self._widened(other) + other._widened(self)
         if other.base is not self.base:
-            total = self.to_dense() + other.to_dense()
-            return LowRankSignal(self.base.replaced(total), 1.0, None, self.channels)
+            is_plain = self.base.is_plain and other.base.is_plain
+            one, two = (self, other) if is_plain else (self.double, other.double)
+            return LowRankSignal(one.base.replaced(one._dense() + two._dense()), 1.0, None, self.channels)
         scale = add_scales(self.scale, other.scale, self.base.z)
         return self._like(scale, _add(self.coefficients, other.coefficients))
+
+    def _widened(self, other: LowRankSignal) -> LowRankSignal:
+        """With as many channels as the other signal has, where this one has one."""
+        if self.channels == 1:
+            return self.mix(self.base.z.new_ones(1, other.channels))
+        if other.channels != 1:
+            raise ValueError(
+                f"signals of {self.channels} and {other.channels} channels are added; use mix(z, W) first"
+            )
+        return self
 
     def __sub__(self, other: LowRankSignal) -> LowRankSignal:
         return self + (-1.0) * other
@@ -256,7 +275,7 @@ class LowRankSignal(TensorMultiple):
 
     def _by_channel(self, factors: Tensor | LowRankSignal) -> LowRankSignal:
         """``(z A + left c) diag(f)``, as a tensor ``(C,)`` does to the dense signal."""
-        if isinstance(factors, Tensor) and factors.numel() == 1:
+        if isinstance(factors, Tensor) and factors.numel() == 1 and factors.dim() <= 3:
             return self * factors.reshape(())
         if isinstance(factors, LowRankSignal) or not self._has_channels(factors):
             shown = tuple(factors.shape) if isinstance(factors, Tensor) else type(factors).__name__
@@ -269,7 +288,8 @@ class LowRankSignal(TensorMultiple):
         return self.mix(flat.unsqueeze(0) if self.channels == 1 else flat.diag())
 
     def _has_channels(self, factors: Tensor) -> bool:
-        return factors.shape[-1] == factors.numel() and self.channels in (1, factors.shape[-1])
+        fit = factors.dim() <= 3 and factors.shape[-1] == factors.numel()
+        return fit and self.channels in (1, factors.shape[-1])
 
     def _own(self, factor: Scalar = 1.0) -> Tensor | None:
         """``factor · Y A``; ``None`` where ``A`` is zero."""

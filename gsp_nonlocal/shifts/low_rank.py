@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Literal, cast
 
@@ -21,7 +22,7 @@ from gsp_nonlocal.shifts.gram import gram
 from gsp_nonlocal.shifts.implicit import add
 from gsp_nonlocal.shifts.lazy import Base, LowRankSignal
 from gsp_nonlocal.shifts.reduced import reduced
-from gsp_nonlocal.shifts.signal_factor import of_type
+from gsp_nonlocal.shifts.signal_factor import WIDE, of_type
 
 STEEPEST = 2.0**4
 """Of ``|b/a| m max(1, m)``, up to which ``(aI + bS)⁻¹`` is solved in the data type of the factors.
@@ -93,7 +94,7 @@ class LowRankShift(ShiftOperator):
 
     @property
     def rank(self) -> int:
-        """``R``, the number of columns of the factors: an upper bound of the rank of ``S``."""
+        """``R``, the number of columns of the factors, an upper bound of the rank of ``S``."""
         return self.left.shape[-1]
 
     @property
@@ -119,7 +120,7 @@ class LowRankShift(ShiftOperator):
 
     @property
     def gram(self) -> Float[Tensor, "B R R"]:
-        """``core G = core · rightᵀ · left (B, R, R)``: ``S`` restricted to the span of ``left``.
+        """``S`` restricted to the span of ``left``, ``core G = core · rightᵀ · left (B, R, R)``.
 
         Its eigenvalues are the non-zero eigenvalues of ``S`` (and zeros). Computed anew at each use: kept on
         the shift, it would carry the autograd graph, or the lack of one, from one use into the next. The
@@ -150,18 +151,19 @@ class LowRankShift(ShiftOperator):
     def resolvent(self, a: Scalar, b: Scalar) -> SignalMap:
         if isinstance(a, int | float | complex) and a == 0:
             raise ValueError("a = 0: b S alone has no inverse, since S is low-rank; use a ≠ 0 in (aI + bS)⁻¹")
-        small: list[Callable[[Tensor], Tensor]] = []
+        small: dict[torch.dtype, Callable[[Tensor], Tensor]] = {}  # some signals are in float64 already
         steep: list[bool] = []
 
         def solve(signal: LowRankSignal) -> LowRankSignal:
-            if not steep:
+            if signal.dtype not in WIDE and not steep:
                 steep.append(self._is_steep(signal.base.gram, a, b))
-            signal = signal.double if steep[0] else signal
-            one, other = of_type(signal.dtype, a), of_type(signal.dtype, b)
-            if not small:
-                eye = torch.eye(self.rank, dtype=signal.dtype, device=self.device)
-                small.append(factorised(one * eye + other * signal.base.gram))
-            return signal.solved(self, one, other, small[0])
+            signal = signal.double if steep and steep[0] else signal
+            dtype = signal.dtype
+            one, other = of_type(dtype, a), of_type(dtype, b)
+            if dtype not in small:
+                eye = torch.eye(self.rank, dtype=dtype, device=self.device)
+                small[dtype] = factorised(one * eye + other * signal.base.gram)
+            return signal.solved(self, one, other, small[dtype])
 
         def apply(z: S) -> S:
             if isinstance(z, LowRankSignal):
@@ -171,8 +173,16 @@ class LowRankShift(ShiftOperator):
         return apply
 
     def overflows(self, gram: Tensor) -> bool:
-        """Whether ``core G`` has left its data type: a bound of the spectrum holds it in."""
-        if self.spectral_bound is not None or not _can_be_asked(gram):
+        """Whether ``core G`` has left its data type; asked on a CPU alone, where a look costs nothing.
+
+        Of one factor without a core of its own, a bound of the spectrum holds it in.
+        """
+        plain = self.right is self.left and not isinstance(self._core, Tensor)
+        if (
+            (plain and self.spectral_bound is not None)
+            or gram.device.type != "cpu"
+            or not _can_be_asked(gram)
+        ):
             return False
         return not bool(gram.isfinite().all())
 
@@ -184,7 +194,9 @@ class LowRankShift(ShiftOperator):
             bound = self.spectral_bound
             size = small.abs().amax() if bound is None else small.new_tensor(bound)
             steepness = size * size.clamp(min=1) * torch.as_tensor(b / a).abs()
-            return bool(self.ranks.greatest(steepness) > STEEPEST)
+            return not bool(
+                self.ranks.greatest(steepness) <= STEEPEST
+            )  # NaN is steep: a matrix that overflowed
 
     def function(self, z: S, gains: Callable[[Tensor], Gains]) -> S | None:
         if not isinstance(z, LowRankSignal) or self.right is not self.left or _is_recorded():
@@ -261,12 +273,23 @@ def _swapped(half_by_half: Tensor, dim: int) -> Tensor:
 
 def _can_be_asked(small: Tensor) -> bool:
     """Whether float64 is more, and the numbers are known: compiled, exported, under ``vmap`` they are not."""
-    return not (small.dtype == torch.float64 or small.is_meta or _is_recorded() or not small.numel())
+    if (
+        small.dtype in WIDE
+        or type(small) is not Tensor
+        or small.is_meta
+        or not small.numel()
+        or _is_recorded()
+    ):
+        return False
+    return not (small.is_cuda and torch.cuda.is_current_stream_capturing())
 
 
 def _is_recorded() -> bool:
     """Whether other numbers than these will run through the same code."""
-    return torch.compiler.is_compiling() or is_exporting() or is_transformed()
+    if torch.compiler.is_compiling() or is_exporting() or is_transformed():
+        return True
+    tracing = sys.modules.get("torch.fx.experimental.proxy_tensor")  # of make_fx, if it was ever loaded
+    return tracing is not None and tracing.get_proxy_mode() is not None
 
 
 def _check_factors(left: Tensor, right: Tensor, core: Tensor | str | None) -> None:

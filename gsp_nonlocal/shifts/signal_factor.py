@@ -19,6 +19,8 @@ it is ``None`` again, so that no square matrix ``0 · I`` meets a mixing matrix 
 """
 
 V = TypeVar("V")
+WIDE = (torch.float64, torch.complex128)
+"""Data types that nothing is wider than."""
 
 
 def of_type(dtype: torch.dtype, value: V) -> V:
@@ -26,7 +28,7 @@ def of_type(dtype: torch.dtype, value: V) -> V:
     if not isinstance(value, Tensor):
         return value
     if value.is_complex():  # dtype.to_complex() breaks compiled graphs
-        dtype = torch.complex128 if dtype == torch.float64 else torch.complex64
+        dtype = torch.complex128 if dtype in WIDE else torch.complex64
     return cast(V, value.to(dtype))
 
 

@@ -49,7 +49,7 @@ class Response:
 
     @property
     def mean_gain(self) -> Tensor:
-        r"""``‖H(λ)‖_F / √C``, ``(F,)``: the gain for a signal that is white over the channels."""
+        r"""The gain for a signal that is white over the channels, ``‖H(λ)‖_F / √C``, ``(F,)``."""
         return self.singular_values.norm(dim=-1) / self.value.shape[0] ** 0.5
 
     def within(self, low: float, high: float) -> Response:

@@ -238,6 +238,17 @@ def test_a_tensor_of_factors_acts_on_channels_as_on_a_tensor(wrap):
     assert relative(*slopes) < 1e-11
 
 
+def test_a_signal_of_one_channel_takes_the_channels_of_its_factors():
+    shift, factors = SHIFTS["low-rank"](), torch.linspace(0.5, 2.0, 3, dtype=torch.float64)
+    z = signal()[..., :1]
+    lazy_z, dense = shift.signal(z), as_shift(shift.to_dense())
+
+    def spread(shift, x):
+        return (x + x * factors) * factors + shift(x) - shift(factors * x)
+
+    assert relative(materialise(spread(shift, lazy_z)), spread(dense, z)) < 1e-12
+
+
 class Neither(Filter):
     pass
 
@@ -262,6 +273,12 @@ class Property(Filter):
         (lambda: Chebyshev(2, 2, dtype=torch.complex64), TypeError, "floating-point type.*complex64"),
         (lambda: Chebyshev(2, 2, dtype="float32"), TypeError, "floating-point type.*'float32'"),
         (lambda: list(Horner(2, 2).terms(None, None)), NotImplementedError, "Horner has no terms.*evaluate"),
+        (lambda: lazy() * torch.ones(1, 1, 1, IN), TypeError, r"got \(1, 1, 1, 4\)"),
+        (
+            lambda: (x := lazy()) + mix(x, torch.ones(IN, 3).double()),
+            ValueError,
+            "signals of 4 and 3 channels",
+        ),
         (lambda: lazy() + 1.0, TypeError, "only signals are added to a signal, got float"),
         (lambda: lazy() - torch.ones(1, 20, 4), TypeError, "only signals are added to a signal, got Tensor"),
         (lambda: lazy() * lazy(), TypeError, r"one factor a channel, \(4,\), got LowRankSignal"),

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from torch.fx.experimental.proxy_tensor import make_fx
 
 import filters
 from filters import (
@@ -17,6 +18,7 @@ from filters import (
     Monomial,
     Rational,
 )
+from filters.operators.signal import materialise
 from gsp_nonlocal.affinity import relu_dot_shift
 from gsp_nonlocal.shifts import LowRankShift
 from tests.cases.shifts import SHIFTS
@@ -90,6 +92,57 @@ def test_a_gram_matrix_beyond_its_type_spoils_no_filter(family):
     dense = DenseShift(left.double() @ right.double().mT)
     assert not shift.gram.isfinite().all()
     assert relative(f(z, shift).double(), copy.deepcopy(f).double()(z.double(), dense)) < 1e-5
+
+
+def unbounded(dtype=torch.float32):
+    torch.manual_seed(0)
+    return LowRankShift(*(torch.randn(2, 6, 3, dtype=dtype) for _ in range(2)))
+
+
+def asked(shift, dtype):
+    """Dense, of the factors in float64."""
+    return shift.to(torch.float64).to_dense().to(dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.complex64])
+@pytest.mark.parametrize("b", [0.01, 5.0, 1e3])
+def test_a_steep_resolvent_of_any_signal_is_the_dense_one(dtype, b):
+    """Complex ones too, one after another from one resolvent, in sums with signals of other tensors."""
+    shift, wide = unbounded(), torch.promote_types(dtype, torch.float64)
+    z, x = (torch.randn(2, 6, 2, dtype=dtype) for _ in range(2))
+    s = asked(shift, wide)
+    inverse = torch.linalg.inv(torch.eye(6, dtype=wide) + b * s)
+    assert relative(shift.solve(z, 1.0, b).to(wide), inverse @ z.to(wide)) < 1e-4
+    solve, steep = shift.resolvent(1.0, b), shift.resolvent(1.0, 1e3)
+    far = torch.linalg.inv(torch.eye(6, dtype=wide) + 1e3 * s)
+    kept = steep(shift.signal(z))
+    for one, dense in ((kept, far @ z.to(wide)), (shift.signal(x), x.to(wide)), (kept, far @ z.to(wide))):
+        assert relative(materialise(solve(one)).to(wide), inverse @ dense) < 1e-4
+    for total in (shift(kept + shift.signal(x)), shift(shift.signal(x) + kept)):
+        assert relative(materialise(total).to(wide), s @ (far @ z.to(wide) + x.to(wide))) < 1e-4
+
+
+@pytest.mark.parametrize("bound", [None, 7.0])
+def test_a_gram_matrix_that_is_no_number_spoils_no_resolvent(bound):
+    """``inf · 0`` in it, by a core; a bound of the spectrum bounds no entry of the product of factors."""
+    factor = torch.tensor([[[1e20, 1.0], [1e20, 2.0]]])
+    shift = LowRankShift(factor, core=torch.diag(torch.tensor([1e-40, 1.0])), spectral_bound=bound)
+    z, s = torch.ones(1, 2, 1), torch.tensor([[[2.0, 3.0], [3.0, 5.0]]])
+    assert (
+        relative(materialise(shift(shift(shift.signal(z)))), s @ s @ z) < 1e-5
+    )
+    assert relative(shift.solve(z, 1.0, 1.0), torch.linalg.solve(torch.eye(2) + s, z)) < 1e-5
+
+
+def test_what_is_traced_is_not_asked_for_numbers():
+    def twice(factor, z):
+        shift = LowRankShift(factor)
+        return materialise(shift(shift(shift.signal(z))))
+
+    factor, z = torch.randn(2, 6, 3), torch.randn(2, 6, 2)
+    for mode in ("real", "fake", "symbolic"):
+        traced = make_fx(twice, tracing_mode=mode)(factor, z)
+        assert relative(traced(factor, z), twice(factor, z)) < 1e-4
 
 
 STEEP = [(name, reach) for name in RESOLVENTS for reach in (1, 3, 10, 30, 100, 1e4)]
