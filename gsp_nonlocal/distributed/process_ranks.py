@@ -151,7 +151,7 @@ class ProcessRanks(Ranks):
 
     @property
     def small_device(self) -> torch.device:
-        """Where small numbers travel: beside the accelerator, if the group has a way there."""
+        """The device of small numbers, the CPU if the group has a way there."""
         if "cpu" in str(dist.get_backend_config(self.group)):
             return torch.device("cpu")
         return torch.device("cuda", torch.cuda.current_device())

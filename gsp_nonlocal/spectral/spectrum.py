@@ -78,7 +78,7 @@ class Spectrum:
 
     @property
     def exact_zeros(self) -> int:
-        """How many eigenvalues are 0 by the size of the factors alone: ``N − K``."""
+        """``N − K``, the number of eigenvalues that are 0 by the size of the factors alone."""
         return self.eigenvalues.shape[-1] - self.paired.shape[-1]
 
     @property

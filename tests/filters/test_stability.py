@@ -128,9 +128,7 @@ def test_a_gram_matrix_that_is_no_number_spoils_no_resolvent(bound):
     factor = torch.tensor([[[1e20, 1.0], [1e20, 2.0]]])
     shift = LowRankShift(factor, core=torch.diag(torch.tensor([1e-40, 1.0])), spectral_bound=bound)
     z, s = torch.ones(1, 2, 1), torch.tensor([[[2.0, 3.0], [3.0, 5.0]]])
-    assert (
-        relative(materialise(shift(shift(shift.signal(z)))), s @ s @ z) < 1e-5
-    )
+    assert relative(materialise(shift(shift(shift.signal(z)))), s @ s @ z) < 1e-5
     assert relative(shift.solve(z, 1.0, 1.0), torch.linalg.solve(torch.eye(2) + s, z)) < 1e-5
 
 
