@@ -90,6 +90,7 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "min_reported_time": 5,
     "plot_gallery": True,
+    "capture_repr": (),
 }
 
 html_theme = "furo"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from importlib import import_module
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Filters": ("filters", "filters.frames", "filters.banks", "filters.starts"),
@@ -74,7 +74,11 @@ def names(module: str) -> list[Name]:
 def _defined(module: ModuleType) -> list[str]:
     own = vars(module).items()
     return [
-        n for n, value in own if not n.startswith("_") and getattr(value, "__module__", "") == module.__name__
+        n
+        for n, value in own
+        if not n.startswith("_")
+        and getattr(value, "__module__", "") == module.__name__
+        and not isinstance(value, TypeVar)
     ]
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import textwrap
+from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,8 @@ from public_names import GROUPS, Name, homes, names
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+
+from filters import Registry
 
 FOLDER = "reference"
 OPTIONS = {"autoclass": ":members:\n:show-inheritance:", "autoexception": ":show-inheritance:"}
@@ -36,9 +41,31 @@ def _page(module: str, known: dict[object, Name]) -> str:
 
 
 def _entry(name: Name) -> str:
+    if name.directive == "autodata":  # autodoc would describe the type of the value
+        return f".. py:data:: {name.name}\n\n{textwrap.indent(_value(name), '   ')}\n"
     options = textwrap.indent("" if _is_named_tuple(name) else OPTIONS.get(name.directive, ""), "   ")
     uses = f".. minigallery:: {name.path}\n"
-    return f".. {name.directive}:: {name.path}\n{options}\n\n{uses if name.directive != 'autodata' else ''}"
+    return f".. {name.directive}:: {name.path}\n{options}\n\n{uses}"
+
+
+def _value(name: Name) -> str:
+    """What a constant is: the names of a registry, or the string under its assignment in the package."""
+    if isinstance(name.value, Registry):
+        listed = ", ".join(f"``{one}``" for one in name.value.names())
+        return f"By name: {listed}. See :class:`~filters.Registry`."
+    folder = Path(str(import_module(name.module).__file__)).parent
+    for file in sorted(folder.glob("*.py")):
+        body = ast.parse(file.read_text(encoding="utf-8")).body
+        for statement, after in pairwise(body):
+            if isinstance(statement, ast.Assign | ast.AnnAssign) and _assigns(statement, name.name):
+                text = getattr(getattr(after, "value", None), "value", None)
+                return inspect.cleandoc(text) if isinstance(text, str) else f"``{name.value!r}``"
+    return f"``{name.value!r}``"
+
+
+def _assigns(statement: ast.Assign | ast.AnnAssign, name: str) -> bool:
+    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+    return any(isinstance(target, ast.Name) and target.id == name for target in targets)
 
 
 def _is_named_tuple(name: Name) -> bool:
@@ -70,10 +97,9 @@ def _table(own: list[Name], known: dict[object, Name]) -> str:
 
 
 def _first(name: Name) -> str:
-    """The first sentence of the docstring; of a plain value, the value."""
-    if name.directive == "autodata":
-        return f"a ``{type(name.value).__name__}``"
-    paragraph = " ".join((inspect.getdoc(name.value) or "").split("\n\n")[0].split())
+    """The first paragraph of the description."""
+    text = _value(name) if name.directive == "autodata" else inspect.getdoc(name.value) or ""
+    paragraph = " ".join(text.split("\n\n")[0].split())
     return paragraph or "–"
 
 

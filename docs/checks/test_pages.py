@@ -102,6 +102,7 @@ def test_an_example_ran_and_shows_a_picture(example):
     page = (folder / f"{example.stem}.html").read_text(encoding="utf-8")
     assert f"sphx_glr_{example.stem}_001" in page
     assert "Traceback" not in page
+    assert " object at 0x" not in page
     assert list((SITE / "_downloads").rglob(f"{example.stem}.ipynb")), "it can be had as a notebook"
 
 

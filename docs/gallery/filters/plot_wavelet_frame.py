@@ -41,8 +41,8 @@ _ = fig.supylabel(r"gain $g_j(\lambda)$")
 # A signal in bands
 # -----------------
 #
-# The signal is smooth, with a jump along a circle. The low band has the smooth part. The higher bands are
-# large where the jump is. On a dense shift the bands are exact; on a sparse one they are polynomials, off by
+# The signal is smooth, with a jump along a circle. The low band has the smooth part. Bands 3 to 5 are large
+# at the jump alone. On a dense shift the bands are exact; on a sparse one they are polynomials, off by
 # ``band.error``.
 
 data = graphs.sensor(600, k=6, seed=1, dtype=torch.float64)

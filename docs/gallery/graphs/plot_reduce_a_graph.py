@@ -61,7 +61,7 @@ for left_out, ax in enumerate(axes):
     found = synthesise(parts._replace(errors=errors))
     numbers = parts.coarse.numel() + sum(e.numel() for e in parts.errors[left_out:])
     share = ((found - z).norm() / z.norm()).item()
-    print(f"without the {left_out} finest errors: {numbers:3} numbers, relative error {share:.1e}")
+    print(f"errors of {left_out} levels left out: {numbers:3} numbers, relative error {share:.1e}")
     dots = ax.scatter(x, y, c=found.flatten(), s=3, cmap="viridis", vmin=-1, vmax=1.2)
     ax.set(title=f"{numbers} numbers", aspect="equal", xticks=[], yticks=[])
 _ = fig.colorbar(dots, ax=axes, label="signal", shrink=0.7)
