@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -98,8 +98,7 @@ class Filter(GraphFilter):
                 f"{type(self).__name__}.terms yields {len(terms)} signals for {len(weight)} weights; "
                 f"give the filter another order, or say super().__init__(…, terms={len(terms)})"
             )
-        mixed = [mix(term, w) for term, w in zip(terms, weight.unbind(), strict=True)]
-        return sum(mixed[1:], start=mixed[0])
+        return weighted_sum(terms, weight)
 
     def reset_parameters(self) -> None:
         r"""Draw ``W`` uniformly in ``±1/√(terms · in_channels)``, as ``nn.Linear`` does."""
@@ -124,6 +123,12 @@ class Filter(GraphFilter):
 
     def extra_repr(self) -> str:
         return f"{self.in_channels}, {self.out_channels}, order={self.order}"
+
+
+def weighted_sum(terms: Iterable[Signal], weight: Tensor) -> Signal:
+    """``Σ_k t_k W_k`` of signals ``t_k``, as many as ``weight (terms, in, out)`` has."""
+    mixed = [mix(term, w) for term, w in zip(terms, weight.unbind(), strict=True)]
+    return sum(mixed[1:], start=mixed[0])
 
 
 def _require_family(kind: type[Filter], terms: int | None) -> None:

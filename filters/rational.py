@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from filters.base import weighted_sum
 from filters.chebyshev import Chebyshev
 from filters.checks import Device, require_integer
 from filters.operators.shift import ShiftOperator
@@ -82,11 +83,25 @@ class Rational(Chebyshev):
         return 2 * (torch.arange(self.poles, dtype=torch.float64, device="cpu") + 0.5) / self.poles
 
     def terms(self, shift: ShiftOperator, z: Signal) -> Iterator[Signal]:
-        for u, v in zip(
-            self.centre.to(shift.dtype).unbind(), self.width.to(shift.dtype).unbind(), strict=True
-        ):
-            z = v * shift.solve(z, torch.complex(1 - u, -v), -1.0).imag
-        yield from super().terms(shift, z)
+        return (self._peaks(shift, term) for term in super().terms(shift, z))
+
+    def evaluate(self, shift: ShiftOperator, z: Signal, weight: Tensor) -> Signal:
+        z = shift.before_solve(z, self._poles(shift), -1.0)
+        return self._peaks(shift, weighted_sum(super().terms(shift, z), weight))
+
+    def _poles(self, shift: ShiftOperator) -> Tensor:
+        """``1 − (u + i v)``, so that ``L − (u + i v) I`` is that times ``I``, minus ``S``."""
+        return torch.complex(1 - self.centre.to(shift.dtype), -self.width.to(shift.dtype))
+
+    def _peaks(self, shift: ShiftOperator, z: Signal) -> Signal:
+        """``Q(L)⁻¹ z``; after the polynomial, which would enlarge the errors of the solves where ``|μ| ≫ 1``.
+
+        On factors that is ``ε ‖z‖`` even where ``Q(L)⁻¹ z`` is ``μ⁻⁴ z``, and ``T_3(μ)`` times that then.
+        """
+        width = self.width.to(shift.dtype)
+        for pole, v in zip(self._poles(shift).unbind(), width.unbind(), strict=True):
+            z = v * shift.solve(z, pole, -1.0).imag
+        return z
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, poles={self.poles}"

@@ -149,6 +149,13 @@ class ShiftOperator(ABC):
         wide = wide_dtype(z.real, self)
         return cast(S, self.to(wide).resolvent(a, b)(z.to(torch.promote_types(z.dtype, wide))))
 
+    def before_solve(self, z: S, a: Scalar, b: Scalar) -> S:
+        """``z`` in the precision that ``(a I + b S)⁻¹ p(S) z`` needs; by default ``z`` itself.
+
+        For filters that solve after a polynomial. ``a`` may be a vector, of several resolvents.
+        """
+        return z
+
     def eigenpairs(self) -> tuple[Tensor, Tensor] | None:
         """``μ (B, K)`` and orthonormal ``U (B, N, K)`` with ``S = U diag(μ) Uᵀ``, for symmetric shifts.
 

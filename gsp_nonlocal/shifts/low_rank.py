@@ -172,6 +172,11 @@ class LowRankShift(ShiftOperator):
 
         return apply
 
+    def before_solve(self, z: S, a: Scalar, b: Scalar) -> S:
+        if not isinstance(z, LowRankSignal) or z.dtype in WIDE or not self._is_steep(z.base.gram, a, b):
+            return z
+        return cast(S, z.double)
+
     def overflows(self, gram: Tensor) -> bool:
         """Whether ``core G`` has left its data type; asked on a CPU alone, where a look costs nothing.
 
@@ -193,10 +198,9 @@ class LowRankShift(ShiftOperator):
         with torch.no_grad():
             bound = self.spectral_bound
             size = small.abs().amax() if bound is None else small.new_tensor(bound)
-            steepness = size * size.clamp(min=1) * torch.as_tensor(b / a).abs()
-            return not bool(
-                self.ranks.greatest(steepness) <= STEEPEST
-            )  # NaN is steep: a matrix that overflowed
+            steepness = size * size.clamp(min=1) * torch.as_tensor(b / a).abs().amax()
+            within = self.ranks.greatest(steepness) <= STEEPEST
+            return not bool(within)  # NaN is steep: a matrix that overflowed
 
     def function(self, z: S, gains: Callable[[Tensor], Gains]) -> S | None:
         if not isinstance(z, LowRankSignal) or self.right is not self.left or _is_recorded():

@@ -75,7 +75,8 @@ RESOLVENTS = {
     "cayley": lambda: Cayley(1, 1, order=2, zoom=20.0),
     "arma": lambda: ARMA(1, 1, order=2),
     "rational": lambda: Rational(1, 1, order=1, poles=2),
-    "rational of order 3": lambda: Rational(1, 1, order=3, poles=1),  # what follows multiplies by μ³
+    "rational of order 3": lambda: Rational(1, 1, order=3, poles=1),
+    "rational of two poles": lambda: Rational(1, 1, order=3, poles=2),
     "cascade": lambda: Chebyshev(1, 1, order=1) @ Cayley(1, 1, order=1),
 }
 
@@ -144,7 +145,7 @@ def test_what_is_traced_is_not_asked_for_numbers():
 
 
 STEEP = [(name, reach) for name in RESOLVENTS for reach in (1, 3, 10, 30, 100, 1e4)]
-STEEP.remove(("rational of order 3", 1e4))  # ε μ² > 1 in float64 as well
+STEEP.remove(("rational of two poles", 1e4))  # its Q is of fourth degree: ε μ² > 1 in float64 as well
 
 
 @pytest.mark.parametrize(("name", "reach"), STEEP)
@@ -165,6 +166,20 @@ def test_resolvents_of_nodes_of_very_different_size(name, reach):
 
     for found, truth in zip(outcome(torch.float32), outcome(torch.float64), strict=True):
         assert (found - truth).norm() < 2e-5 * (1 + truth.norm())
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("mu", [0.3, -17.0, 400.0, -2344.0, 1e4])
+@pytest.mark.parametrize("name", RESOLVENTS)
+def test_one_node_of_rank_two_has_the_response_at_its_weight(name, mu, dtype):
+    """``S = μ`` is of full rank: no eigenvalue 0 excuses what a polynomial makes of ``ε ‖z‖``."""
+    torch.manual_seed(0)
+    f, z = RESOLVENTS[name]().to(dtype), torch.tensor([[[71.3]]], dtype=dtype)
+    left, right = (torch.tensor([[one]], dtype=dtype) for one in ([1.0, 2.0], [0.6 * mu, 0.2 * mu]))
+    exact = copy.deepcopy(f).double().response(torch.tensor([1 - mu], dtype=torch.float64))
+    found = f(z, LowRankShift(left, right)).double() / z.double()
+    absolute = 2e-16 * max(1, float((exact * mu).abs()))
+    assert (found - exact).abs() < 100 * torch.finfo(dtype).eps * exact.abs() + absolute
 
 
 @pytest.mark.parametrize("name", filters.registry.names())

@@ -9,7 +9,7 @@ from math import prod
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gsp_nonlocal import NonlocalBlock
 from tests.fuzz import refusals
@@ -136,8 +136,30 @@ def _update(
         y = apply(unit.filter, s, block.vertices.fold(z))[0]
     if float(y.abs().amax()) > normable:
         return torch.full_like(x, torch.inf)
-    update = unit.activation(unit.norm(block.vertices.unfold(y, x.shape[1]).mT.contiguous())).mT
+    normed = _normed(unit.norm, block.vertices.unfold(y, x.shape[1]).mT.contiguous(), noise)
+    update = unit.activation(normed).mT
     return update if unit.gate is None else unit.gate * update
+
+
+def _normed(norm: Any, y: Tensor, noise: Noise) -> Tensor:
+    """``norm(y)`` with the rounding of its own mean, ``ε |mean| / deviation`` of the weight.
+
+    Changes of ``y`` do not show it: of two numbers a norm always makes ±1, whatever they are.
+    """
+    if isinstance(norm, nn.Sequential):
+        for one in norm:
+            y = _normed(one, y, noise)
+        return y
+    if isinstance(norm, nn.GroupNorm):
+        values, over = y.reshape(y.shape[0], norm.num_groups, -1, y.shape[2]), (2, 3)
+    elif isinstance(norm, nn.BatchNorm1d) and norm.training:
+        values, over = y, (0, 2)
+    else:
+        return norm(y)
+    mean = values.mean(over, keepdim=True)
+    deviation = (values.var(over, unbiased=False, keepdim=True) + norm.eps).sqrt()
+    moved = ((noise(mean) - mean) / deviation).expand_as(values).reshape(y.shape)
+    return norm(y) + (moved if norm.weight is None else norm.weight.unsqueeze(1) * moved)
 
 
 def _trained(block: Any, seed: int) -> NonlocalBlock:
