@@ -140,9 +140,13 @@ def _returned(shift: ShiftOperator, z: Tensor, case: AnalysisCase) -> Tensor:
 
 
 def _bounds(shift: ShiftOperator, z: Tensor, case: AnalysisCase) -> Tensor:
-    """Whole weight, and how far the density leaves the spectrum: 1 and 0."""
+    """Whole weight, and how far the density leaves the spectrum: 1 and 0.
+
+    Of sharp exponents the entries in ``S``'s own type are others than in float64: both spectra count.
+    """
     density = spectral_density(shift, seed=case.seed)
-    lam = 1 - torch.linalg.eigvalsh(shift.to(torch.float64).to_dense()).flip(-1)
+    both = shift.to(torch.float64).to_dense(), shift.to_dense().double()
+    lam = (1 - torch.cat([torch.linalg.eigvalsh(s) for s in both], dim=-1)).sort(-1).values
     held = density.weights > 1e-12
     low = (lam[:, :1] - density.frequencies).where(held, 0.0).amax(-1).clamp_min(0)
     high = (density.frequencies - lam[:, -1:]).where(held, 0.0).amax(-1).clamp_min(0)
