@@ -28,6 +28,9 @@ def bank(in_channels: int, out_channels: int, responses: Sequence[GraphFilter]) 
     Raises:
         ValueError: if there is no response, or a number is out of range.
 
+    References:
+        Liao et al. (2024), *Benchmarking Spectral Graph Neural Networks*, as its filter banks.
+
     Example:
         >>> import torch
         >>> from filters import Heat, Wave

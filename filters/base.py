@@ -41,6 +41,9 @@ class Filter(GraphFilter):
         TypeError: if a number is no integer, or ``dtype`` is not floating-point; if a family writes neither
             :meth:`terms` nor :meth:`evaluate`, or the property ``num_terms`` in place of ``terms=``.
 
+    References:
+        Defferrard, Bresson, Vandergheynst (2016), for a response mixed over the channels.
+
     Example:
         >>> class Horner(Filter):
         ...     def evaluate(self, shift, z, weight):  # Σ_k S^k z W_k

@@ -7,7 +7,7 @@ from numbers import Integral
 from typing import Any, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Device: TypeAlias = torch.device | str | int | None
 """Where a module's parameters are made; ``None`` for PyTorch's default."""
@@ -89,6 +89,13 @@ def require_tensor(what: str, value: Any) -> Tensor:
     """``value``, or a ``TypeError`` where it is no tensor."""
     if not isinstance(value, Tensor):
         raise TypeError(f"{what} must be a tensor, got {type(value).__name__} {value!r:.40}")
+    return value
+
+
+def require_module(what: str, value: Any) -> nn.Module:
+    """``value``, or a ``TypeError`` where it is no module."""
+    if not isinstance(value, nn.Module):
+        raise TypeError(f"{what} must be an nn.Module, got {type(value).__name__} {value!r:.40}")
     return value
 
 

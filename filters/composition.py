@@ -29,6 +29,9 @@ class GraphFilter(Contract):
             the filter needs a symmetric shift and this is none; where a filter is composed, if channels do
             not fit, or a factor is not finite.
 
+    References:
+        Sandryhaila, Moura (2013), *Discrete Signal Processing on Graphs*.
+
     Example:
         >>> import torch
         >>> from filters import GraphFilter, Identity

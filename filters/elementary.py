@@ -48,6 +48,10 @@ class Aggregation(_SingleTerm):
     Raises:
         ValueError: if a number is out of range.
 
+    References:
+        Wang, Girshick, Gupta, He (2018), *Non-local Neural Networks*, for order 1; Wu, Souza, Zhang, Fifty,
+        Yu, Weinberger (2019), *Simplifying Graph Convolutional Networks*.
+
     Example:
         >>> import torch
         >>> Aggregation(3, 5)(torch.randn(2, 4, 3), torch.eye(4)).shape
@@ -75,6 +79,9 @@ class Diffusion(_SingleTerm):
 
     Raises:
         ValueError: if a number is out of range.
+
+    References:
+        Tao, Sun, Du, Liu (2018), *Nonlocal Neural Networks, Nonlocal Diffusion and Nonlocal Modeling*.
 
     Example:
         >>> import torch

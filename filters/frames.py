@@ -170,7 +170,7 @@ def mexican_hats(bands: int = 6, low_pass: float = 20.0, order: int = 60) -> Wav
 
 
 def gabor(response: SpectralFunction, frequencies: Sequence[float], order: int = 60) -> WaveletFrame:
-    r"""The bank of translates ``g(λ − λ_j)``: how much of each frequency there is about each node.
+    r"""``g_j(λ) = g(λ − λ_j)``, a bank of translates: how much of each frequency there is about each node.
 
     Args:
         response: ``g``, asked at ``λ − λ_j``, which may be negative.

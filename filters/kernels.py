@@ -31,6 +31,9 @@ class Heat(_Kernel):
         ValueError: if ``tau`` is not positive and finite, in float32 too, or ``order`` is negative; at the
             call, as :class:`SpectralFunction`.
 
+    References:
+        Kondor, Lafferty (2002), *Diffusion Kernels on Graphs and Other Discrete Input Spaces*.
+
     Example:
         >>> Heat(0.5).response(torch.tensor([0.0, 2.0])).flatten()
         tensor([1.0000, 0.3679])
@@ -56,6 +59,9 @@ class Tikhonov(_Kernel):
         TypeError: if ``alpha`` is no real number, or requires a gradient; if ``order`` is no integer.
         ValueError: if ``alpha`` is not positive and finite, in float32 too, or ``order`` is negative; at the
             call, as :class:`SpectralFunction`.
+
+    References:
+        Belkin, Matveeva, Niyogi (2004), *Regularization and Semi-supervised Learning on Large Graphs*.
 
     Example:
         >>> Tikhonov(1.0).response(torch.tensor([0.0, 1.0])).flatten()
@@ -86,6 +92,9 @@ class IdealLowPass(_Kernel):
         TypeError: if ``cutoff`` is no real number, or requires a gradient; if ``order`` is no integer.
         ValueError: if ``cutoff`` is not positive and finite, in float32 too, or ``order`` is negative; at the
             call, as :class:`SpectralFunction`.
+
+    References:
+        Pesenson (2008), *Sampling in Paley-Wiener spaces on combinatorial graphs*.
 
     Example:
         >>> IdealLowPass(0.5).response(torch.tensor([0.0, 0.5, 0.6])).flatten()
@@ -157,6 +166,10 @@ class Rectangular(_Band):
     Raises:
         ValueError: if an end is not finite, or ``a > b``.
 
+    References:
+        Defferrard, Martin, Pena, Perraudin (2017), *PyGSP*, its ``Rectangular``. Deviation: ``b`` is a
+        frequency of ``λ ∈ [0, 2]``, theirs a share of ``λ_max``.
+
     Example:
         >>> Rectangular(0.2, 1.0).response(torch.tensor([0.0, 0.5, 2.0])).flatten()
         tensor([0., 1., 0.])
@@ -192,7 +205,7 @@ class ExponentialWindow(_Band):
         ValueError: if an end is not finite, ``a > b``, or ``slope`` is not positive.
 
     References:
-        PyGSP's ``Expwin``.
+        Defferrard, Martin, Pena, Perraudin (2017), *PyGSP*, its ``Expwin``.
 
     Example:
         >>> ExponentialWindow(None, 1.0).response(torch.tensor([0.0, 1.0, 2.0])).flatten()

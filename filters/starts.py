@@ -122,6 +122,9 @@ def start(f: F, scheme: str, p: float | None = None) -> F:
         ValueError: if there is no such scheme, ``p`` is not among its numbers, or the filter has another
             number of weights than ``order + 1``.
 
+    References:
+        Chien, Peng, Li, Milenkovic (2021); the others as in :func:`coefficients`.
+
     Example:
         >>> from filters import Monomial
         >>> f = start(Monomial(1, 1, order=30), "hk", 2.0)  # e^{−2λ} W

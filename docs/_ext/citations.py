@@ -1,13 +1,15 @@
 """Works that docstrings name, such as Hammond, Vandergheynst, Gribonval (2011), lead to the bibliography.
 
 ``references.toml`` has a table a citation, under the text that docstrings have: title, where it appeared, and
-a link. The page of references is made of it.
+a link. The page of references is made of it. Running text has the year without brackets, and may shorten the
+names of a work to "Hammond et al." where no other work of that year begins so.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +24,25 @@ def load(app: Sphinx) -> None:
     file = Path(app.srcdir) / f"{PAGE}.toml"
     works = tomllib.loads(file.read_text(encoding="utf-8"))
     app.works = works  # type: ignore[attr-defined]
-    longest_first = sorted(works, key=len, reverse=True)
-    pattern = "|".join(re.escape(key).replace(r"\ ", r"\s+") for key in longest_first)
-    app.cited = re.compile(rf"(?<![\w`]){pattern}") if works else None  # type: ignore[attr-defined]
+    app.names = names = forms(works)  # type: ignore[attr-defined]
+    longest_first = sorted(names, key=len, reverse=True)
+    pattern = "|".join(re.escape(name).replace(r"\ ", r"\s+") for name in longest_first)
+    app.cited = re.compile(rf"(?<![\w`])(?:{pattern})")  # type: ignore[attr-defined]
     text = "\n".join(["References", "==========", "", *(_entry(key, work) for key, work in works.items())])
     page = file.with_suffix(".rst")
     if not page.exists() or page.read_text(encoding="utf-8") != text:
         page.write_text(text, encoding="utf-8")
+
+
+def forms(works: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """From each way in which a work is cited to its key."""
+    full = {form: key for key in works for form in (key, re.sub(r"\((\d+)\)", r"\1", key))}
+    short: dict[str, list[str]] = {}
+    for key in works:
+        names, year = key[:-1].rsplit(" (", 1)
+        short.setdefault(f"{re.split(r',| et al', names)[0]} et al. {year}", []).append(key)
+    alone = {form: keys[0] for form, keys in short.items() if len({works[k]["title"] for k in keys}) == 1}
+    return alone | full
 
 
 def anchor(key: str) -> str:
@@ -43,19 +57,31 @@ def _entry(key: str, work: dict[str, str]) -> str:
 
 def link(app: Sphinx, what: str, name: str, part: Any, options: Any, lines: list[str]) -> None:
     """Replace each citation of a docstring, also one broken over two lines, by a link."""
-    cited: re.Pattern[str] | None = app.cited  # type: ignore[attr-defined]
-    if cited is not None:
-        text = cited.sub(_reference, "\n".join(lines))
-        lines[:] = text.split("\n")
+    lines[:] = linked(app, "\n".join(lines), ":ref:`{} <{}>`").split("\n")
 
 
-def _reference(found: re.Match[str]) -> str:
-    key = " ".join(found.group().split())
-    return f":ref:`{key} <{anchor(key)}>`"
+def link_tables(app: Sphinx, page: str, source: list[str]) -> None:
+    """The same in the tables of Markdown pages, whose rows have a work in their last column."""
+    if app.env.doc2path(page).suffix == ".md":
+        lines = source[0].split("\n")
+        source[0] = "\n".join(
+            linked(app, one, "{{ref}}`{} <{}>`") if one.startswith("|") else one for one in lines
+        )
+
+
+def linked(app: Sphinx, text: str, role: str) -> str:
+    """``text`` with a reference in place of each citation."""
+
+    def reference(found: re.Match[str]) -> str:
+        name = " ".join(found.group().split())
+        return role.format(name, anchor(app.names[name]))  # type: ignore[attr-defined]
+
+    return app.cited.sub(reference, text)  # type: ignore[attr-defined,no-any-return]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Read first; link after napoleon has made paragraphs of sections."""
     app.connect("builder-inited", load, priority=50)
     app.connect("autodoc-process-docstring", link, priority=900)
+    app.connect("source-read", link_tables)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

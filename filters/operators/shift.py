@@ -45,6 +45,9 @@ class ShiftOperator(ABC):
         TypeError: by ``S @ z`` and :meth:`solve`, if ``z`` is neither floating-point nor complex.
         ValueError: by these, if ``z`` is no signal ``(B, N, C)`` on the nodes and the device of the shift.
 
+    References:
+        Sandryhaila, Moura (2013), *Discrete Signal Processing on Graphs*.
+
     Example:
         >>> from filters import DenseShift, ShiftOperator
         >>> from filters.operators.promises import Promises

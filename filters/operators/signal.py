@@ -8,6 +8,7 @@ from typing import Protocol, Self, TypeAlias, TypeVar, cast
 import torch
 from torch import Tensor
 
+from filters.checks import require_tensor
 from filters.operators.mixing import mix_channels
 
 Scalar: TypeAlias = float | complex | Tensor
@@ -84,16 +85,27 @@ def mix(signal: S, weight: Tensor) -> S:
     Returns:
         ``Z W``, ``(B, N, D)``, of the kind of ``signal``.
 
+    Raises:
+        TypeError: if ``weight`` is no tensor.
+        ValueError: if it is no matrix, or has not as many rows as the signal has channels.
+
     Example:
         >>> mix(torch.ones(1, 3, 2), torch.tensor([[1.0], [2.0]])).flatten()
         tensor([3., 3., 3.])
     """
     if isinstance(signal, Tensor):
+        _require_mixing(signal, weight)
         if signal.is_complex() and not weight.is_complex():
             parts = (mix_channels(part, weight) for part in (signal.real, signal.imag))
             return cast(S, torch.complex(*parts))
         return cast(S, mix_channels(signal, weight))
     return cast(S, cast(LazySignal, signal).mix(weight))
+
+
+def _require_mixing(signal: Tensor, weight: Tensor) -> None:
+    if require_tensor("the weight W of z W", weight).dim() != 2 or weight.shape[0] != signal.shape[-1]:
+        channels, shape = signal.shape[-1], tuple(weight.shape)
+        raise ValueError(f"a signal of {channels} channels takes W ({channels}, D), got one of shape {shape}")
 
 
 def materialise(signal: Signal) -> Tensor:

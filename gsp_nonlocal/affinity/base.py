@@ -26,7 +26,7 @@ OVERFLOWING = "exponentials of inner products grow without bound and overflow"
 
 
 class Affinity(nn.Module, ABC):
-    """A module from the node features of a map to the shift of its graph.
+    """``X ↦ S``: a module from the node features of a map to the shift of its graph.
 
     It is called ``affinity(nodes (B, N, C), spatial)``; only graphs that know the arrangement of the
     positions read ``spatial``. Weights, degrees and shifts are computed in float32 or better, also under
@@ -39,6 +39,12 @@ class Affinity(nn.Module, ABC):
         obstacle: why its nodes cannot be divided over processes; ``None`` for an affinity that asks
             :attr:`ranks` for all that meets them.
         ranks: the processes that hold the nodes; by default this one alone.
+
+    Raises:
+        TypeError: if a class without ``forward`` is made; else as the class says.
+
+    References:
+        Zhu, She, Li, Lu, Kang, Hu, Wang (2021), *Unifying Nonlocal Blocks for Neural Networks*.
 
     Example:
         >>> from gsp_nonlocal.affinity import Affinity
@@ -129,6 +135,10 @@ class PairwiseAffinity(Affinity):
             type than the parameters.
         ValueError: for a number below 1, an unknown choice, or choices that do not go together; at the call,
             for features that are no ``(B, N, C)``, or a map of another number of positions.
+
+    References:
+        Wang, Girshick, Gupta, He (2018) for the kernels; Zhu, She, Li, Lu, Kang, Hu, Wang (2021) for what
+        makes them symmetric and normalised.
 
     Example:
         >>> from gsp_nonlocal.affinity import PairwiseAffinity

@@ -5,12 +5,21 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
+from filters.operators.linear import require_real_floating
+
 
 def mean_color(images: Tensor) -> Tensor:
-    """Every position has the mean of its image, channel by channel: ``(B, C, H, W)``.
+    r"""``x̄_c = 1/(H W) Σ_p x_cp`` at every position, channel by channel: ``(B, C, H, W)``.
 
     Args:
         images: ``(B, C, H, W)``, real floating-point.
+
+    Raises:
+        TypeError: if images are not real floating-point.
+        ValueError: for another number of dimensions, or no pixel.
+
+    References:
+        Petsiuk, Das, Saenko (2018), *RISE*, for what takes the place of deleted pixels.
 
     Example:
         >>> import torch
@@ -18,7 +27,7 @@ def mean_color(images: Tensor) -> Tensor:
         tensor([[[[1.5000, 1.5000],
                   [1.5000, 1.5000]]]])
     """
-    return images.mean(dim=(-2, -1), keepdim=True).expand_as(images)
+    return _require_images(images).mean(dim=(-2, -1), keepdim=True).expand_as(images)
 
 
 def blurred(images: Tensor) -> Tensor:
@@ -30,14 +39,28 @@ def blurred(images: Tensor) -> Tensor:
     Args:
         images: ``(B, C, H, W)``, real floating-point.
 
+    Raises:
+        TypeError: if images are not real floating-point.
+        ValueError: for another number of dimensions, or no pixel.
+
+    References:
+        Petsiuk, Das, Saenko (2018), *RISE*, whose insertion begins with such images.
+
     Example:
         >>> import torch
         >>> bool((blurred(torch.ones(1, 3, 32, 48)) == 1).all())
         True
     """
-    reach = [max(1, size // 16) for size in images.shape[-2:]]
+    reach = [max(1, size // 16) for size in _require_images(images).shape[-2:]]
     for _ in range(3):
         images = functional.avg_pool2d(
             images, [2 * r + 1 for r in reach], stride=1, padding=reach, count_include_pad=False
         )
+    return images
+
+
+def _require_images(images: Tensor) -> Tensor:
+    require_real_floating(images, "images")
+    if images.dim() != 4 or not images[0:1, 0:1].numel():
+        raise ValueError(f"images are (B, C, H, W) with at least one pixel, got {tuple(images.shape)}")
     return images

@@ -155,14 +155,14 @@ def insertion_curve(
     batch_size: int = 32,
     seed: int = 0,
 ) -> Curve:
-    r"""``p_c(x_0 + k)``: the probability of a class with the ``k`` positions of the greatest scores alone.
+    r"""``p_c(m ⊙ x + (1 − m) ⊙ x_0)``, ``m = 1`` at the ``k`` positions of the greatest scores alone.
 
     As :func:`deletion_curve`, the other way: positions come into the baseline, by default a blurred image.
     The probability rises sooner for a map that says something: a greater area is better.
 
     Args:
         model: see :func:`deletion_curve`.
-        images: see there.
+        images: ``(B, C, H, W)``, see there.
         scores: see there.
         target: see there.
         baseline: what positions come into; by default the images, blurred.

@@ -16,7 +16,7 @@ from gsp_nonlocal.nodes import Bias
 
 
 class CC(NonlocalBlock):
-    r"""``x + γ (S x W + b)``, ``recurrence`` times: criss-cross attention, ``γ`` learned from 0.
+    r"""``x ← x + γ (S x W + b)``, ``recurrence`` times: criss-cross attention, ``γ`` learned from 0.
 
     Two recurrences join every pair of positions, by way of a corner.
 

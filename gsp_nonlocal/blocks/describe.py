@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Protocol
+from typing import Any, Protocol
 
 from filters import GraphFilter
 from filters.operators.promises import Promises
@@ -26,6 +26,9 @@ class Description:
         spectrum: a proven bound of the eigenvalues.
         time: growth with ``N``.
         memory: growth with ``N``.
+
+    References:
+        Zhu, She, Li, Lu, Kang, Hu, Wang (2021), the columns of their table of blocks.
 
     Example:
         >>> from gsp_nonlocal import SNL
@@ -115,7 +118,7 @@ def _signal(width: int | None, inner_channels: int, projected: bool) -> str:
 
 
 def describe_all(blocks: Mapping[str, Describable]) -> str:
-    """A Markdown table with a row for each of the ``blocks``, by name.
+    """``S``, ``H(μ)``, ``|μ| ≤ c`` and growth with ``N`` of each of the ``blocks``: a Markdown table.
 
     Args:
         blocks: from the name of a row to a block, or whatever has ``describe()``.
@@ -123,16 +126,31 @@ def describe_all(blocks: Mapping[str, Describable]) -> str:
     Returns:
         The lines of the table; a column is a field of :class:`Description`.
 
+    Raises:
+        TypeError: for what is no mapping from names to blocks.
+
+    References:
+        Zhu, She, Li, Lu, Kang, Hu, Wang (2021), their table of blocks.
+
     Example:
         >>> from gsp_nonlocal import NL, SNL
         >>> header, rule, *rows = describe_all({"nl": NL(64), "snl": SNL(64)}).splitlines()
         >>> header.split(" | ")[:4], len(rows)
         (['| block', 'vertices', 'edges', 'shift'], 2)
     """
+    _require_describable(blocks)
     names = [field.name for field in fields(Description)]
     rows = [[name, *_cells(block.describe())] for name, block in blocks.items()]
     lines = [["block", *names], ["---"] * (len(names) + 1), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _require_describable(blocks: Any) -> None:
+    if not isinstance(blocks, Mapping):
+        raise TypeError(f"blocks map the name of a row to a block, got {type(blocks).__name__}")
+    for name, block in blocks.items():
+        if not hasattr(block, "describe"):
+            raise TypeError(f"{name!r} is a {type(block).__name__}, which has no describe(); give a block")
 
 
 def _cells(description: Description) -> list[str]:

@@ -45,6 +45,10 @@ class NodeParallel(ParallelStyle):
             together.
         ConnectionError: at the call, where another process has ended or does not come in time.
 
+    References:
+        Liu, Zaharia, Abbeel (2024), *Ring Attention with Blockwise Transformers for Near-Infinite Context*,
+        for keys and values that go round.
+
     Example:
         Every process of ``torchrun --nproc-per-node 4 train.py``::
 

@@ -21,7 +21,7 @@ def shift(
     Args:
         data: a graph, or a batch.
         normalization: ``"sym"``, ``"rw"`` or ``None``, the combinatorial Laplacian ``D − A``.
-        lambda_max: a bound of the eigenvalues of ``L``; found by default.
+        lambda_max: a bound of the eigenvalues of ``L``, a number or one a graph ``(B,)``; found by default.
 
     Returns:
         A shift of batch 1 over all ``N`` nodes.
@@ -29,6 +29,9 @@ def shift(
     Raises:
         TypeError: if it is no ``Data``.
         ValueError: if it has no ``edge_index``; else as in :meth:`SparseShift.from_edge_index`.
+
+    References:
+        Defferrard, Bresson, Vandergheynst (2016). Deviation: ``S = −L̃``.
 
     Example:
         >>> from gsp_nonlocal import graphs

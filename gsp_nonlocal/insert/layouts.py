@@ -79,6 +79,9 @@ class ChannelsFirst(OutputLayout):
 class ChannelsLast(OutputLayout):
     """``(B, *spatial, C)``: a map whose channels are last, as Swin transformers have it.
 
+    References:
+        Liu et al. (2021), *Swin Transformer*.
+
     Example:
         >>> ChannelsLast().to_map(torch.zeros(2, 7, 5, 3)).shape
         torch.Size([2, 3, 7, 5])
@@ -112,6 +115,10 @@ class Tokens(OutputLayout):
 
     Raises:
         ValueError: for a negative prefix or an empty grid; at the call, where tokens do not fill the grid.
+
+    References:
+        Dosovitskiy et al. (2021), for the class token; Darcet, Oquab, Mairal, Bojanowski (2024), for
+        registers.
 
     Example:
         >>> Tokens(prefix=1, grid=(14, 14)).to_map(torch.zeros(2, 197, 192)).shape

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from filters.checks import require_module
 from gsp_nonlocal.insert.attachment import CHILD, place_of
 from gsp_nonlocal.insert.layouts import OutputLayout
 
@@ -72,6 +73,9 @@ def inserted_blocks(model: nn.Module) -> InsertedBlocks:
     Returns:
         A record for each block, in the order of ``model.named_modules()``; none where nothing was inserted.
 
+    Raises:
+        TypeError: if ``model`` is no module.
+
     Example:
         >>> from gsp_nonlocal import SNL, insert_blocks
         >>> cnn = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3))
@@ -81,7 +85,7 @@ def inserted_blocks(model: nn.Module) -> InsertedBlocks:
         2     SNL    4         ChannelsFirst()
     """
     found = []
-    for path, module in model.named_modules():
+    for path, module in require_module("model", model).named_modules():
         place = place_of(module)
         if place is not None:
             found.append(InsertedBlock(path, module.get_submodule(CHILD), place.channels, place.layout))

@@ -20,6 +20,10 @@ class PreActUnit(nn.Module):
         channels: channels of the result.
         stride: of the first convolution, and of the shortcut.
 
+    Raises:
+        TypeError: if a number is no integer.
+        ValueError: if a number is below 1.
+
     References:
         He, Zhang, Ren, Sun (2016), *Identity Mappings in Deep Residual Networks*.
 
@@ -31,6 +35,8 @@ class PreActUnit(nn.Module):
 
     def __init__(self, in_channels: int, channels: int, stride: int = 1) -> None:
         super().__init__()
+        for name, number in {"in_channels": in_channels, "channels": channels, "stride": stride}.items():
+            require_integer(name, number)
         self.bn1 = nn.BatchNorm2d(in_channels)
         self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(channels)
@@ -57,6 +63,10 @@ class PreActBottleneck(nn.Module):
         channels: channels of the result, at least 4.
         stride: of the 3×3 convolution, and of the shortcut.
 
+    Raises:
+        TypeError: if a number is no integer.
+        ValueError: if a number is below 1, or ``channels`` below 4.
+
     References:
         He, Zhang, Ren, Sun (2016), *Identity Mappings in Deep Residual Networks*.
 
@@ -69,6 +79,8 @@ class PreActBottleneck(nn.Module):
 
     def __init__(self, in_channels: int, channels: int, stride: int = 1) -> None:
         super().__init__()
+        for name, number in {"in_channels": in_channels, "stride": stride}.items():
+            require_integer(name, number)
         width = require_integer("channels", channels, least=4) // 4
         self.bn1 = nn.BatchNorm2d(in_channels)
         self.conv1 = nn.Conv2d(in_channels, width, 1, bias=False)

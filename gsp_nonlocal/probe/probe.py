@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from filters.checks import require_module
 from gsp_nonlocal.probe.attention import Attention, AttentionMode, trace_of
 from gsp_nonlocal.probe.attention.circuit import Respond
 from gsp_nonlocal.probe.attention.mode import Kept
@@ -324,6 +325,9 @@ def evaluation(model: nn.Module) -> Iterator[None]:
     Args:
         model: any module; modes of its parts may differ.
 
+    Raises:
+        TypeError: if ``model`` is no module.
+
     Example:
         >>> model = nn.Sequential(nn.Linear(4, 4), nn.Dropout()).train()
         >>> with evaluation(model):
@@ -332,7 +336,7 @@ def evaluation(model: nn.Module) -> Iterator[None]:
         >>> model.training, model[1].training
         (True, True)
     """
-    modes = {module: module.training for module in model.modules()}
+    modes = {module: module.training for module in require_module("model", model).modules()}
     try:
         with torch.no_grad():
             model.eval()

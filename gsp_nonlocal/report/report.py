@@ -32,7 +32,7 @@ class Analysis:
 
     Attributes:
         snapshot: the numbers.
-        images: the first eight of the input, on the CPU; of several tensors, of the first.
+        images: the first eight of the input, ``(8, C, H, W)``, on the CPU; of several tensors, of the first.
         views: rows of ``S`` over them.
         words: what each position of an input is called, as the tokens of a text are; or empty.
 

@@ -34,7 +34,7 @@ def plot_response(
         filter: anything with a response, or a frame.
         ax: where to draw; by default a new figure's.
         label: for the legend; by default the filter itself; of a frame, what stands before a band's number.
-        frequencies: ``λ`` of a graph, drawn as ticks at the bottom: where the response matters.
+        frequencies: ``λ (F,)`` of a graph, drawn as ticks at the bottom: where the response matters.
         color: of the curve, or of all bands.
 
     Returns:

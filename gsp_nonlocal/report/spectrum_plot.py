@@ -35,7 +35,7 @@ def plot_spectrum(
     ``max |μ|`` where that is above 1.
 
     Args:
-        found: a spectrum, or a shift or matrix whose spectrum is found.
+        found: a spectrum, or a shift or matrix ``(B, N, N)`` or ``(N, N)`` whose spectrum is found.
         ax: where to draw; by default a new figure's.
         label: for the legend, which adds the numbers of nodes and frequencies; of a batch, each graph is
             numbered.

@@ -93,6 +93,9 @@ def inverse_sqrt_degree(degree: Tensor) -> Tensor:
     Raises:
         TypeError: if degrees are integers.
 
+    References:
+        Chung (1997), *Spectral Graph Theory*.
+
     Example:
         >>> inverse_sqrt_degree(torch.tensor([4.0, 0.0]))
         tensor([0.5000, 0.0000])

@@ -39,6 +39,9 @@ class ExponentialShift(ImplicitShift):
         TypeError: if the types do not fit.
         ValueError: if the shapes or devices do not fit.
 
+    References:
+        Rabe, Staats (2021), *Self-attention Does Not Need O(n²) Memory*, for products without the matrix.
+
     Example:
         >>> q = torch.randn(1, 50, 4)
         >>> S = ExponentialShift(q, q, is_symmetric=True)

@@ -32,6 +32,10 @@ class HingeShift(ImplicitShift):
         TypeError: if the types do not fit.
         ValueError: if the shapes do not fit.
 
+    References:
+        Wang, Girshick, Gupta, He (2018), for the concatenation kernel. Deviation: products by sorting in
+        place of the matrix.
+
     Example:
         >>> S = HingeShift(torch.tensor([[[1.0], [-3.0]]]), torch.tensor([[[0.0], [5.0]]]))
         >>> S.to_dense()

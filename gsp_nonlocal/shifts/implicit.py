@@ -98,7 +98,7 @@ class TransposedShift(ImplicitShift):
 
 
 class SumShift(ImplicitShift):
-    r"""``S_1 + S_2 + …``: shifts on the same nodes, each applied in its own way.
+    r"""``S = S_1 + S_2 + …``: shifts on the same nodes, each applied in its own way.
 
     Args:
         terms: at least one shift.

@@ -66,6 +66,10 @@ class LowRankShift(ShiftOperator):
         TypeError: if a factor is not real floating-point.
         ValueError: if the shapes do not fit.
 
+    References:
+        Golub, Van Loan (2013), *Matrix Computations*, for the resolvent (Sherman, Morrison, Woodbury);
+        Katharopoulos et al. (2020), for attention by its factors.
+
     Example:
         >>> q = torch.rand(1, 1000, 4)
         >>> S = LowRankShift(q / 50)

@@ -27,6 +27,9 @@ class MaskedAttentionShift(ImplicitShift):
     Raises:
         ValueError: for more keys than queries, or fewer.
 
+    References:
+        Vaswani et al. (2017), *Attention Is All You Need*.
+
     Example:
         >>> q = torch.randn(1, 4, 8)
         >>> S = MaskedAttentionShift(Exponents(q, q, is_causal=True))

@@ -125,6 +125,9 @@ class PooledShift(ImplicitShift):
         ValueError: if there is not one query for each position and one key for each pooled one, or devices
             or batches do not fit; with max pooling, by all that needs a matrix: ``T``, :meth:`to_dense`.
 
+    References:
+        Wang, Girshick, Gupta, He (2018), their "subsampling trick".
+
     Example:
         >>> from gsp_nonlocal.shifts import Pool, PooledShift
         >>> from gsp_nonlocal.shifts.attention import attention_products

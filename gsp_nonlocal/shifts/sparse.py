@@ -47,6 +47,9 @@ class SparseShift(ShiftOperator):
         ValueError: if these are no compressed rows of at least one node, or columns name nodes that are not
             there; if ``spectral_bound`` is negative or not finite.
 
+    References:
+        Defferrard, Bresson, Vandergheynst (2016). Deviation: ``S = −L̃``.
+
     Example:
         >>> path = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
         >>> S = SparseShift.from_edge_index(path)

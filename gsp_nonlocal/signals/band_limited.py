@@ -26,6 +26,9 @@ def sample(z: Tensor, mask: Tensor) -> Tensor:
         TypeError: if ``z`` is not real floating-point or the mask is not boolean.
         ValueError: if shapes do not fit, or the mask names no node.
 
+    References:
+        Chen, Varma, Sandryhaila, Kovačević (2015), *Discrete Signal Processing on Graphs: Sampling Theory*.
+
     Example:
         >>> sample(torch.ones(1, 2, 1), torch.tensor([True, False])).flatten()
         tensor([1., nan])

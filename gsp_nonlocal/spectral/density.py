@@ -70,7 +70,7 @@ def spectral_density(
     all eigenvalues are taken instead: exact.
 
     Args:
-        shift: a symmetric shift, or a plain tensor.
+        shift: a symmetric shift, or a plain tensor ``(B, N, N)`` or ``(N, N)``.
         probes: random vectors a graph; the error falls as ``1/√(probes · N)``.
         steps: products with all of them; the resolution is about ``2 / steps``.
         seed: of the random vectors.

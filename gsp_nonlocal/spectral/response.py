@@ -111,6 +111,9 @@ def block_response(block: NonlocalBlock, lam: Tensor | None = None, stage: int =
         IndexError: if there is no such stage.
         ValueError: if ``lam`` is not such a vector; for a block with max pooling, which is not linear.
 
+    References:
+        Zhu, She, Li, Lu, Kang, Hu, Wang (2021), *Unifying Nonlocal Blocks for Neural Networks*.
+
     Example:
         >>> from gsp_nonlocal import SNL
         >>> response = block_response(SNL(8))

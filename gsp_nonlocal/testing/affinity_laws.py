@@ -37,7 +37,10 @@ def check_affinity(
     arranged: bool = False,
     seed: int = 0,
 ) -> None:
-    """Hold an affinity to its laws, in float64, on its device.
+    """``S(P X) = P S(X) Pᵀ`` and the other laws of an affinity, in float64, on its device.
+
+    It keeps what it promises for features of every scale, describes itself truly, keeps samples apart, is
+    close to itself in float32, the same twice, and its gradients are those of its values.
 
     Args:
         affinity: called ``affinity(nodes, spatial)``; it is copied, and stays as it is.

@@ -36,7 +36,10 @@ def check_block(
     arranged: bool = False,
     seed: int = 0,
 ) -> None:
-    """Hold a nonlocal block to its laws, in float64, on its device.
+    """``y(x) = x`` for ``γ = 0``, and the other laws of a nonlocal block, in float64, on its device.
+
+    Gradients reach every parameter within three steps; ``y(P x) = P y(x)`` unless it knows the arrangement;
+    it is the same in every memory layout, after copies and from disk, and what it says of itself is true.
 
     Args:
         block: any; it is copied, and stays as it is.

@@ -28,7 +28,10 @@ _FORMS: tuple[Form, ...] = ("low_rank", "dense")
 
 
 def check_filter(filter: GraphFilter, shift: ShiftOperator | None = None, *, seed: int = 0) -> None:
-    """Hold a filter to its laws, in float64, on its device or that of the shift.
+    """``P H(S) z = H(P S Pᵀ) P z`` and the other laws of a filter, in float64, where it or the shift is.
+
+    It is linear in ``z``, the same on a shift and on its matrix, ``U H(Λ) Uᵀ z`` on a symmetric one, the same
+    twice, keeps samples apart and inputs as they are, and its gradients are those of its values.
 
     Args:
         filter: called ``filter(z, shift)``; it is copied, and stays as it is.

@@ -27,7 +27,9 @@ class _Case(NamedTuple):
 
 
 def check_reader(module: nn.Module, *args: Any, output: _Output) -> None:
-    """Hold the registered reader of a kind of module to its laws, in float64, on one call.
+    """``y = output(H(S) z)`` of the trace: a registered reader's laws, in float64, on one call.
+
+    The trace is the module's own graph, the module's output and state stay as they are, and shapes fit.
 
     Args:
         module: of a kind that :func:`register_reader` was told of; it is copied, and stays as it is.

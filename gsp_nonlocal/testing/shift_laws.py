@@ -19,7 +19,10 @@ _SYSTEMS = ((1.0, 0.5), (2.0, -0.9), (1j, 0.3 + 0.2j), (1.5 - 1j, 0.7))
 
 
 def check_shift(shift: ShiftOperator) -> None:
-    """Hold a shift to its laws, in float64, on its device.
+    """``S z``, ``Sᵀ z`` and ``(a I + b S)⁻¹ z`` are the matrix's, and the other laws of a shift, in float64.
+
+    Its lazy signals have the arithmetic of tensors; copies, sums, transposes and single graphs of it are what
+    they should be, with promises that are true; ``S = U diag(μ) Uᵀ`` where it gives eigenpairs.
 
     Args:
         shift: of up to some hundred nodes: it is compared with its matrix.
@@ -34,7 +37,7 @@ def check_shift(shift: ShiftOperator) -> None:
 
 
 def check_promises(shift: ShiftOperator) -> None:
-    """Hold a shift to what it says of itself, as it is.
+    """``S = Sᵀ``, ``S 1 ∈ {0, 1}``, ``|μ| ≤ c``: what a shift promises is true of its matrix, as it is.
 
     Args:
         shift: of up to some hundred nodes: its matrix is formed.

@@ -24,14 +24,16 @@ from filters import (
     Rational,
     WaveletFrame,
 )
-from gsp_nonlocal import NonlocalBlock, insert_blocks
+from gsp_nonlocal import NonlocalBlock, insert_blocks, inserted_blocks
 from gsp_nonlocal import affinity as affinities
 from gsp_nonlocal.affinity import PyramidAttention, TaylorRBF, relu_dot_shift
-from gsp_nonlocal.blocks import ANL, CC, CGNL, GC, NL, SNL
+from gsp_nonlocal.attribution import blurred, mean_color
+from gsp_nonlocal.blocks import ANL, CC, CGNL, GC, NL, SNL, describe_all
 from gsp_nonlocal.interop import mmcv, official, timm
 from gsp_nonlocal.interop.pyg import PyGFilter, SpectralConv, from_data, to_data
-from gsp_nonlocal.models import PreActBottleneck, PreResNet
+from gsp_nonlocal.models import PreActBottleneck, PreActUnit, PreResNet
 from gsp_nonlocal.nodes import Bias, PointwiseProjection, PositionsAndChannels
+from gsp_nonlocal.probe import evaluation
 from gsp_nonlocal.shifts import (
     AttentionShift,
     CrissCrossShift,
@@ -274,6 +276,21 @@ CALLS = {
         lambda: from_data(Data(x=torch.ones(2, 1).long(), edge_index=torch.tensor([[0, 1], [1, 0]]))),
         "data.x must be real floating-point, got torch.int64",
     ),
+    "mixing a tensor by another height": (
+        lambda: filters.mix(Z, torch.ones(2, 4)),
+        r"3 channels takes W \(3, D\), got one of shape \(2, 4\)",
+    ),
+    "mixing by a number": (lambda: filters.mix(Z, 2.0), "the weight W of z W must be a tensor, got float"),
+    "unit of no channels": (lambda: PreActUnit(0, 4), "in_channels must be at least 1, got 0"),
+    "bottleneck of no stride": (lambda: PreActBottleneck(4, 4, 0), "stride must be at least 1, got 0"),
+    "blocks of a number": (lambda: inserted_blocks(3), "model must be an nn.Module, got int 3"),
+    "evaluation of a number": (lambda: evaluation(3).__enter__(), "model must be an nn.Module, got int 3"),
+    "table of no block": (lambda: describe_all({"a": 3}), r"'a' is a int.*describe\(\)"),
+    "table of a list": (lambda: describe_all([SNL(4)]), "the name of a row to a block, got list"),
+    "mean of integers": (lambda: mean_color(torch.ones(1, 3, 4, 4).long()), "images must be.*int64"),
+    "blur of integers": (lambda: blurred(torch.ones(1, 3, 4, 4).long()), "images must be.*int64"),
+    "blur of one image": (lambda: blurred(torch.ones(3, 4, 4)), r"\(B, C, H, W\).*\(3, 4, 4\)"),
+    "mean of no pixel": (lambda: mean_color(torch.ones(1, 3, 0, 4)), r"at least one pixel.*\(1, 3, 0, 4\)"),
     "bottleneck without a middle": (lambda: PreActBottleneck(4, 2), "channels must be at least 4, got 2"),
     "scale of a tensor": (lambda: ScaledShift(EYE, Q, Q), "a shift, got Tensor"),
     "criss-cross: types": (

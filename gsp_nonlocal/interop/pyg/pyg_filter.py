@@ -37,6 +37,9 @@ class PyGFilter(GraphFilter):
             ``edge_index`` nor ``adj``; by :meth:`response`.
         ValueError: at the call, for a dense convolution on a graph above the limit.
 
+    References:
+        Fey, Lenssen (2019), *Fast Graph Representation Learning with PyTorch Geometric*.
+
     Example:
         >>> import torch
         >>> from torch_geometric.nn import GCNConv

@@ -43,6 +43,9 @@ class SpectralConv(MessagePassing):
         TypeError: if ``filter`` is no graph filter.
         ValueError: for an unknown ``normalization``.
 
+    References:
+        Defferrard, Bresson, Vandergheynst (2016); Fey, Lenssen (2019).
+
     Example:
         >>> from filters import Cayley
         >>> conv = SpectralConv(Cayley(3, 5, order=2))
