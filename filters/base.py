@@ -101,7 +101,7 @@ class Filter(GraphFilter):
                 f"{type(self).__name__}.terms yields {len(terms)} signals for {len(weight)} weights; "
                 f"give the filter another order, or say super().__init__(…, terms={len(terms)})"
             )
-        return weighted_sum(terms, weight)
+        return mixed_sum(terms, weight)
 
     def reset_parameters(self) -> None:
         r"""Draw ``W`` uniformly in ``±1/√(terms · in_channels)``, as ``nn.Linear`` does."""
@@ -128,7 +128,7 @@ class Filter(GraphFilter):
         return f"{self.in_channels}, {self.out_channels}, order={self.order}"
 
 
-def weighted_sum(terms: Iterable[Signal], weight: Tensor) -> Signal:
+def mixed_sum(terms: Iterable[Signal], weight: Tensor) -> Signal:
     """``Σ_k t_k W_k`` of signals ``t_k``, as many as ``weight (terms, in, out)`` has."""
     mixed = [mix(term, w) for term, w in zip(terms, weight.unbind(), strict=True)]
     return sum(mixed[1:], start=mixed[0])

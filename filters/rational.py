@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from filters.base import weighted_sum
+from filters.base import mixed_sum
 from filters.chebyshev import Chebyshev
 from filters.checks import Device, require_integer
 from filters.operators.shift import ShiftOperator
@@ -87,7 +87,7 @@ class Rational(Chebyshev):
 
     def evaluate(self, shift: ShiftOperator, z: Signal, weight: Tensor) -> Signal:
         z = shift.before_solve(z, self._poles(shift), -1.0)
-        return self._peaks(shift, weighted_sum(super().terms(shift, z), weight))
+        return self._peaks(shift, mixed_sum(super().terms(shift, z), weight))
 
     def _poles(self, shift: ShiftOperator) -> Tensor:
         """``1 − (u + i v)``, so that ``L − (u + i v) I`` is that times ``I``, minus ``S``."""
