@@ -83,21 +83,29 @@ class Rational(Chebyshev):
         return 2 * (torch.arange(self.poles, dtype=torch.float64, device="cpu") + 0.5) / self.poles
 
     def terms(self, shift: ShiftOperator, z: Signal) -> Iterator[Signal]:
-        return (self._peaks(shift, term) for term in super().terms(shift, z))
+        if isinstance(z, Tensor):
+            return super().terms(shift, self._peaks(shift, z))
+        return (self._peaks(shift, term) for term in self._numerator(shift, z))
 
     def evaluate(self, shift: ShiftOperator, z: Signal, weight: Tensor) -> Signal:
-        z = shift.before_solve(z, self._poles(shift), -1.0)
-        return self._peaks(shift, mixed_sum(super().terms(shift, z), weight))
+        if isinstance(z, Tensor):
+            return super().evaluate(shift, z, weight)
+        return self._peaks(shift, mixed_sum(self._numerator(shift, z), weight))
+
+    def _numerator(self, shift: ShiftOperator, z: Signal) -> Iterator[Signal]:
+        """``T_k(S) z``, before the solves: a polynomial after them enlarges their errors where ``|μ| ≫ 1``.
+
+        On factors these are ``ε ‖z‖``, also where ``Q(L)⁻¹ z`` is ``μ⁻⁴ z``. Of a tensor they are a share of
+        the result, and solves first keep ``T_K(μ)`` from overflowing.
+        """
+        return super().terms(shift, shift.before_solve(z, self._poles(shift), -1.0))
 
     def _poles(self, shift: ShiftOperator) -> Tensor:
         """``1 − (u + i v)``, so that ``L − (u + i v) I`` is that times ``I``, minus ``S``."""
         return torch.complex(1 - self.centre.to(shift.dtype), -self.width.to(shift.dtype))
 
     def _peaks(self, shift: ShiftOperator, z: Signal) -> Signal:
-        """``Q(L)⁻¹ z``; after the polynomial, which would enlarge the errors of the solves where ``|μ| ≫ 1``.
-
-        On factors that is ``ε ‖z‖`` even where ``Q(L)⁻¹ z`` is ``μ⁻⁴ z``, and ``T_3(μ)`` times that then.
-        """
+        """``Q(L)⁻¹ z``."""
         width = self.width.to(shift.dtype)
         for pole, v in zip(self._poles(shift).unbind(), width.unbind(), strict=True):
             z = v * shift.solve(z, pole, -1.0).imag
