@@ -95,7 +95,10 @@ def require_tensor(what: str, value: Any) -> Tensor:
 def require_module(what: str, value: Any) -> nn.Module:
     """``value``, or a ``TypeError`` where it is no module."""
     if not isinstance(value, nn.Module):
-        raise TypeError(f"{what} must be an nn.Module, got {type(value).__name__} {value!r:.40}")
+        made = (
+            f"the class {value.__name__}: make one of it" if isinstance(value, type) else type(value).__name__
+        )
+        raise TypeError(f"{what} must be an nn.Module, got {made}")
     return value
 
 

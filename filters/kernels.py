@@ -205,7 +205,8 @@ class ExponentialWindow(_Band):
         ValueError: if an end is not finite, ``a > b``, or ``slope`` is not positive.
 
     References:
-        Defferrard, Martin, Pena, Perraudin (2017), *PyGSP*, its ``Expwin``.
+        Defferrard, Martin, Pena, Perraudin (2017), *PyGSP*, its ``Expwin``. Deviation: ``b`` is a
+        frequency of ``λ ∈ [0, 2]``, theirs a share of ``λ_max``.
 
     Example:
         >>> ExponentialWindow(None, 1.0).response(torch.tensor([0.0, 1.0, 2.0])).flatten()

@@ -83,21 +83,27 @@ class Rational(Chebyshev):
         return 2 * (torch.arange(self.poles, dtype=torch.float64, device="cpu") + 0.5) / self.poles
 
     def terms(self, shift: ShiftOperator, z: Signal) -> Iterator[Signal]:
-        if isinstance(z, Tensor):
+        if self._solves_first(shift, z):
             return super().terms(shift, self._peaks(shift, z))
         return (self._peaks(shift, term) for term in self._numerator(shift, z))
 
     def evaluate(self, shift: ShiftOperator, z: Signal, weight: Tensor) -> Signal:
-        if isinstance(z, Tensor):
+        if self._solves_first(shift, z) or type(self).terms is not Rational.terms:
             return super().evaluate(shift, z, weight)
         return self._peaks(shift, mixed_sum(self._numerator(shift, z), weight))
 
-    def _numerator(self, shift: ShiftOperator, z: Signal) -> Iterator[Signal]:
-        """``T_k(S) z``, before the solves: a polynomial after them enlarges their errors where ``|μ| ≫ 1``.
+    def _solves_first(self, shift: ShiftOperator, z: Signal) -> bool:
+        """On factors a solve is off by ``ε ‖z‖``, also where its result is ``z / μ``; products then enlarge that.
 
-        On factors these are ``ε ‖z‖``, also where ``Q(L)⁻¹ z`` is ``μ⁻⁴ z``. Of a tensor they are a share of
-        the result, and solves first keep ``T_K(μ)`` from overflowing.
+        So there it comes last, unless ``|μ| ≤ 1``: then on the fewer channels. On tensors neither order is
+        better, and solves first keep ``T_K(μ)`` from overflowing.
         """
+        bound = shift.spectral_bound
+        bounded = bound is not None and bound <= 1
+        return isinstance(z, Tensor) or (bounded and self.in_channels < self.out_channels)
+
+    def _numerator(self, shift: ShiftOperator, z: Signal) -> Iterator[Signal]:
+        """``T_k(S) z``, in the precision that the solves will need."""
         return super().terms(shift, shift.before_solve(z, self._poles(shift), -1.0))
 
     def _poles(self, shift: ShiftOperator) -> Tensor:

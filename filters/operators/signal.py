@@ -94,7 +94,7 @@ def mix(signal: S, weight: Tensor) -> S:
         tensor([3., 3., 3.])
     """
     if isinstance(signal, Tensor):
-        _require_mixing(signal, weight)
+        require_mixing(signal.shape[-1], weight)
         if signal.is_complex() and not weight.is_complex():
             parts = (mix_channels(part, weight) for part in (signal.real, signal.imag))
             return cast(S, torch.complex(*parts))
@@ -102,9 +102,10 @@ def mix(signal: S, weight: Tensor) -> S:
     return cast(S, cast(LazySignal, signal).mix(weight))
 
 
-def _require_mixing(signal: Tensor, weight: Tensor) -> None:
-    if require_tensor("the weight W of z W", weight).dim() != 2 or weight.shape[0] != signal.shape[-1]:
-        channels, shape = signal.shape[-1], tuple(weight.shape)
+def require_mixing(channels: int, weight: Tensor) -> None:
+    """Raise unless ``weight`` is a matrix that mixes so many channels."""
+    if require_tensor("the weight W of z W", weight).dim() != 2 or weight.shape[0] != channels:
+        shape = tuple(weight.shape)
         raise ValueError(f"a signal of {channels} channels takes W ({channels}, D), got one of shape {shape}")
 
 

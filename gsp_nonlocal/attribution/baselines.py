@@ -19,7 +19,8 @@ def mean_color(images: Tensor) -> Tensor:
         ValueError: for another number of dimensions, or no pixel.
 
     References:
-        Petsiuk, Das, Saenko (2018), *RISE*, for what takes the place of deleted pixels.
+        Petsiuk, Das, Saenko (2018), *RISE*, for curves of deletion. Deviation: the mean of each channel takes
+        the place of deleted pixels, where they put 0.
 
     Example:
         >>> import torch
@@ -44,7 +45,8 @@ def blurred(images: Tensor) -> Tensor:
         ValueError: for another number of dimensions, or no pixel.
 
     References:
-        Petsiuk, Das, Saenko (2018), *RISE*, whose insertion begins with such images.
+        Petsiuk, Das, Saenko (2018), *RISE*, whose insertion begins with blurred images. Deviation: three boxes
+        in place of a Gaussian.
 
     Example:
         >>> import torch
@@ -61,6 +63,7 @@ def blurred(images: Tensor) -> Tensor:
 
 def _require_images(images: Tensor) -> Tensor:
     require_real_floating(images, "images")
-    if images.dim() != 4 or not images[0:1, 0:1].numel():
-        raise ValueError(f"images are (B, C, H, W) with at least one pixel, got {tuple(images.shape)}")
+    if images.dim() != 4 or 0 in images.shape[1:]:
+        one = "; of one image give images.unsqueeze(0)" if images.dim() == 3 else ""
+        raise ValueError(f"images are (B, C, H, W) of at least one pixel, got {tuple(images.shape)}{one}")
     return images

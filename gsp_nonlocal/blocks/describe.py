@@ -121,7 +121,7 @@ def describe_all(blocks: Mapping[str, Describable]) -> str:
     """``S``, ``H(μ)``, ``|μ| ≤ c`` and growth with ``N`` of each of the ``blocks``: a Markdown table.
 
     Args:
-        blocks: from the name of a row to a block, or whatever has ``describe()``.
+        blocks: from the name of a row to a block, or whatever has ``describe()``; an ``nn.ModuleDict`` too.
 
     Returns:
         The lines of the table; a column is a field of :class:`Description`.
@@ -140,17 +140,18 @@ def describe_all(blocks: Mapping[str, Describable]) -> str:
     """
     _require_describable(blocks)
     names = [field.name for field in fields(Description)]
-    rows = [[name, *_cells(block.describe())] for name, block in blocks.items()]
+    rows = [[str(name), *_cells(block.describe())] for name, block in blocks.items()]
     lines = [["block", *names], ["---"] * (len(names) + 1), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _require_describable(blocks: Any) -> None:
-    if not isinstance(blocks, Mapping):
-        raise TypeError(f"blocks map the name of a row to a block, got {type(blocks).__name__}")
+    if not hasattr(blocks, "items"):
+        raise TypeError(f"blocks map names to blocks, got {type(blocks).__name__}; give {{name: block}}")
     for name, block in blocks.items():
-        if not hasattr(block, "describe"):
-            raise TypeError(f"{name!r} is a {type(block).__name__}, which has no describe(); give a block")
+        if isinstance(block, type) or not hasattr(block, "describe"):
+            kind = f"the class {block.__name__}" if isinstance(block, type) else f"a {type(block).__name__}"
+            raise TypeError(f"{name!r} is {kind}, which cannot describe itself; give a block")
 
 
 def _cells(description: Description) -> list[str]:

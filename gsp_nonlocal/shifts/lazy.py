@@ -12,7 +12,7 @@ from torch import Tensor
 from filters.operators.linear import matmul_real, on_parts
 from filters.operators.mixing import is_channel_first, mix_channels
 from filters.operators.operand import TensorMultiple
-from filters.operators.signal import Scalar
+from filters.operators.signal import Scalar, require_mixing
 from gsp_nonlocal.shifts.signal_factor import (
     WIDE,
     Scale,
@@ -267,8 +267,7 @@ class LowRankSignal(TensorMultiple):
 
     def mix(self, weight: Tensor) -> LowRankSignal:
         """``(z A + left c) W``."""
-        if weight.shape[-2] != self.channels:
-            raise ValueError(f"W has shape ({self.channels}, D), got {tuple(weight.shape)}")
+        require_mixing(self.channels, weight)
         weight, parts = of_type(self.dtype, weight), (self.scale, self.coefficients)
         scale, c = (None if part is None else mixed_by(part, weight) for part in parts)
         return LowRankSignal(self.base, scale, c, weight.shape[-1])

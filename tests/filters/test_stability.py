@@ -18,7 +18,7 @@ from filters import (
     Monomial,
     Rational,
 )
-from filters.operators.signal import materialise
+from filters.operators.signal import materialise, mix
 from gsp_nonlocal.affinity import relu_dot_shift
 from gsp_nonlocal.shifts import LowRankShift
 from tests.cases.shifts import SHIFTS
@@ -258,3 +258,32 @@ def test_filters_are_linear_in_the_number_of_nodes(nodes):
 def test_bad_settings_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+class Twice(Rational):
+    """A family of one's own that changes the terms of another."""
+
+    def terms(self, shift, z):
+        return (2.0 * term for term in super().terms(shift, z))
+
+
+@pytest.mark.parametrize("graph", ["low-rank", "dense", "sparse", "diagonal"])
+@pytest.mark.parametrize(("inside", "outside"), [(IN, OUT), (OUT, IN), (2, 9)])
+def test_terms_of_a_subclass_of_rational_count_on_every_shift(graph, inside, outside):
+    f, g = (kind(inside, outside, order=2, poles=2).double() for kind in (Rational, Twice))
+    g.load_state_dict(f.state_dict())
+    shift = SHIFTS[graph]()
+    z = torch.randn(shift.shape[0], shift.shape[-1], inside, dtype=torch.float64)
+    assert relative(g(z, shift), 2 * f(z, shift)) < 1e-12
+    terms = sum(mix(term, w) for term, w in zip(f.terms(shift, shift.signal(z)), f.weight, strict=True))
+    assert relative(materialise(terms), f(z, shift)) < 1e-11
+
+
+@pytest.mark.parametrize("graph", ["dense", "diagonal"])
+def test_the_polynomial_of_rational_does_not_overflow_on_tensors(graph):
+    """``T_7(10⁶)`` is no number in float32, ``T_7 / Q`` is."""
+    torch.manual_seed(0)
+    f, mu = Rational(1, 1, order=7), torch.tensor([[1e6, 0.5]])
+    shift = DenseShift(mu.diag_embed()) if graph == "dense" else filters.DiagonalShift(mu)
+    found, exact = f(torch.ones(1, 2, 1), shift), f.double().response(1 - mu[0].double())
+    assert relative(found.double().flatten(), exact.flatten()) < 1e-4
