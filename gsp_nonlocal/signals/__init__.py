@@ -13,6 +13,7 @@ name                                   is
 ``spectrogram(z, shift, bands)``       energy of a signal by node and frequency
 ``atom_energies(shift, bands)``        the same of impulses: what the graph itself has there
 ``kron_reduction(graph, keep)``        the graph of some nodes that acts on them as the whole one does
+``sparsify(graph, epsilon)``            fewer edges, drawn by effective resistances, with unbiased weights
 ``graph_pyramid(z, shift, levels)``    a signal on coarser and coarser graphs; ``synthesise`` is the way back
 =====================================  ======================================================================
 
@@ -28,10 +29,12 @@ from gsp_nonlocal.signals.graph_pyramid import Pyramid, graph_pyramid, synthesis
 from gsp_nonlocal.signals.interpolation import interpolate
 from gsp_nonlocal.signals.kron import kron_reduction
 from gsp_nonlocal.signals.localisation import atom_energies, localise, spectrogram
+from gsp_nonlocal.signals.sparsification import Sparsification, sparsify
 
 __all__ = [
     "Classification",
     "Pyramid",
+    "Sparsification",
     "atom_energies",
     "classify",
     "denoise",
@@ -43,6 +46,7 @@ __all__ = [
     "localise",
     "reconstruct",
     "sample",
+    "sparsify",
     "spectrogram",
     "synthesise",
 ]

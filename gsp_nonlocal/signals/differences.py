@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+import numpy as np
 import torch
+from scipy.sparse import coo_matrix, csr_matrix, diags
 from torch import Tensor
 
 from filters.checks import require_tensor
@@ -166,6 +168,16 @@ def weighted_edges(graph: SparseGraph) -> WeightedEdges:
     place, index = torch.unique(source[kept] * nodes + target[kept], return_inverse=True)
     total = weight.new_zeros(len(place)).index_add(0, index, weight[kept])
     return WeightedEdges(place // nodes, place % nodes, total, degree)
+
+
+def combinatorial_laplacian(edges: WeightedEdges) -> csr_matrix:
+    """``D − A``, in float64; loops play no part."""
+    nodes = len(edges.degree)
+    first, second = edges.first.cpu().numpy(), edges.second.cpu().numpy()
+    weight = edges.weight.detach().double().cpu().numpy()
+    upper = coo_matrix((weight, (first, second)), shape=(nodes, nodes)).tocsr()
+    adjacency = upper + upper.T
+    return diags(np.asarray(adjacency.sum(axis=1)).ravel()).tocsr() - adjacency
 
 
 def _of_data(graph: Any) -> tuple[Tensor, Tensor | None, int]:

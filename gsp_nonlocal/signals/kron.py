@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.sparse import coo_matrix, csr_matrix, diags, hstack, identity
+from scipy.sparse import csr_matrix, hstack, identity
 from scipy.sparse.linalg import splu
 from torch import Tensor
 
@@ -15,7 +15,7 @@ from filters.checks import require_integer
 from filters.operators.linear import factorised, symmetrised
 from gsp_nonlocal.shifts import DenseShift, LowRankShift, ShiftOperator, SparseShift
 from gsp_nonlocal.shifts.structure import factored, stored_edges
-from gsp_nonlocal.signals.differences import SparseGraph, WeightedEdges, weighted_edges
+from gsp_nonlocal.signals.differences import SparseGraph, combinatorial_laplacian, weighted_edges
 from gsp_nonlocal.signals.known import (
     GROWTH,
     require_known_parts,
@@ -151,16 +151,6 @@ def _reduced_edges(shift: ShiftOperator, kept: Tensor, rest: Tensor) -> SparseSh
     )
 
 
-def _combinatorial(edges: WeightedEdges) -> csr_matrix:
-    """``D − A``, in float64; loops play no part."""
-    nodes = len(edges.degree)
-    first, second = edges.first.cpu().numpy(), edges.second.cpu().numpy()
-    weight = edges.weight.detach().double().cpu().numpy()
-    upper = coo_matrix((weight, (first, second)), shape=(nodes, nodes)).tocsr()
-    adjacency = upper + upper.T
-    return diags(np.asarray(adjacency.sum(axis=1)).ravel()).tocsr() - adjacency
-
-
 def schur_complement(laplacian: csr_matrix, kept: Tensor, rest: Tensor) -> csr_matrix:
     """``L_kk − L_ku L_uu⁻¹ L_uk`` of a sparse symmetric matrix, symmetric to the last bit."""
     k, u = kept.numpy(), rest.numpy()
@@ -181,7 +171,7 @@ def _reduced_data(graph: Any, keep: Tensor | Sequence[int]) -> Any:
     edges = weighted_edges(graph)
     nodes = len(edges.degree)
     kept, rest = kept_nodes(keep, nodes)
-    laplacian = _combinatorial(edges)
+    laplacian = combinatorial_laplacian(edges)
     require_known_parts(laplacian, _mask(kept, nodes))
     found = schur_complement(laplacian, kept, rest).tocoo()
     joined = (found.row != found.col) & (found.data < 0)
