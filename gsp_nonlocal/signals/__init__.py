@@ -12,6 +12,8 @@ name                                   is
 ``localise(filter, node, shift)``      a filter's response to an impulse at a node
 ``spectrogram(z, shift, bands)``       energy of a signal by node and frequency
 ``atom_energies(shift, bands)``        the same of impulses: what the graph itself has there
+``modulate(z, k, found)``               a signal times an eigenvector
+``windowed_gft(z, window, found)``     a signal by node and eigenvector; ``windowed_igft`` is the way back
 ``kron_reduction(graph, keep)``        the graph of some nodes that acts on them as the whole one does
 ``sparsify(graph, epsilon)``            fewer edges, drawn by effective resistances, with unbiased weights
 ``graph_pyramid(z, shift, levels)``    a signal on coarser and coarser graphs; ``synthesise`` is the way back
@@ -29,6 +31,7 @@ from gsp_nonlocal.signals.graph_pyramid import Pyramid, graph_pyramid, synthesis
 from gsp_nonlocal.signals.interpolation import interpolate
 from gsp_nonlocal.signals.kron import kron_reduction
 from gsp_nonlocal.signals.localisation import atom_energies, localise, spectrogram
+from gsp_nonlocal.signals.modulation import modulate, windowed_gft, windowed_igft
 from gsp_nonlocal.signals.sparsification import Sparsification, sparsify
 
 __all__ = [
@@ -44,9 +47,12 @@ __all__ = [
     "interpolate",
     "kron_reduction",
     "localise",
+    "modulate",
     "reconstruct",
     "sample",
     "sparsify",
     "spectrogram",
     "synthesise",
+    "windowed_gft",
+    "windowed_igft",
 ]
