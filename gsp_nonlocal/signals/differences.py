@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -168,6 +169,20 @@ def weighted_edges(graph: SparseGraph) -> WeightedEdges:
     place, index = torch.unique(source[kept] * nodes + target[kept], return_inverse=True)
     total = weight.new_zeros(len(place)).index_add(0, index, weight[kept])
     return WeightedEdges(place // nodes, place % nodes, total, degree)
+
+
+def with_edges(graph: Any, edges: WeightedEdges) -> Any:
+    """The graph with these edges, and with the attributes of its nodes."""
+    found = copy.copy(graph)
+    for name in [*found.edge_attrs(), "edge_weight"]:
+        if name in found:
+            del found[name]
+    found.edge_index = torch.stack(
+        [torch.cat([edges.first, edges.second]), torch.cat([edges.second, edges.first])]
+    )
+    found.edge_weight = edges.weight.repeat(2)
+    found.num_nodes = len(edges.degree)
+    return found.sort()
 
 
 def combinatorial_laplacian(edges: WeightedEdges) -> csr_matrix:

@@ -14,7 +14,13 @@ from filters.checks import require_integer
 from filters.operators.linear import factorised, symmetrised
 from gsp_nonlocal.shifts import DenseShift, LowRankShift, ShiftOperator, SparseShift
 from gsp_nonlocal.shifts.structure import factored, stored_edges
-from gsp_nonlocal.signals.differences import SparseGraph, combinatorial_laplacian, weighted_edges
+from gsp_nonlocal.signals.differences import (
+    SparseGraph,
+    WeightedEdges,
+    combinatorial_laplacian,
+    weighted_edges,
+    with_edges,
+)
 from gsp_nonlocal.signals.known import (
     GROWTH,
     require_known_parts,
@@ -156,12 +162,11 @@ def _reduced_data(graph: Any, keep: Tensor | Sequence[int]) -> Any:
     require_known_parts(laplacian, _mask(kept, nodes))
     found, extension = schur_complement(laplacian, kept, rest)
     places = np.stack(found.nonzero()).astype(np.int64)
-    joined = (places[0] != places[1]) & (found.data < 0)
+    joined = (places[0] < places[1]) & (found.data < 0)
     first, second, weight = edges.first, edges.second, edges.weight
     ends = torch.stack([torch.cat([first, second] * 2), torch.cat([second, first, first, second])])
     values = torch.cat([-weight, -weight, weight, weight]).double()
-    reduced = graph.subgraph(kept)
-    device = weight.device
-    reduced.edge_index = torch.from_numpy(places[:, joined]).to(device)
-    reduced.edge_weight = -with_gradient(found, values, ends, extension)[torch.from_numpy(joined)].to(device)
-    return reduced
+    first, second = torch.from_numpy(places[:, joined]).to(weight.device)
+    reduced = -with_gradient(found, values, ends, extension)[torch.from_numpy(joined)]
+    kept_edges = WeightedEdges(first, second, reduced, reduced.new_zeros(len(kept)))
+    return with_edges(graph.subgraph(kept), kept_edges)

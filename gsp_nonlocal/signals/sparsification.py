@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -14,7 +13,12 @@ from scipy.sparse.linalg import splu
 
 from filters.checks import require_integer, require_number
 from gsp_nonlocal.shifts import ShiftOperator
-from gsp_nonlocal.signals.differences import WeightedEdges, combinatorial_laplacian, weighted_edges
+from gsp_nonlocal.signals.differences import (
+    WeightedEdges,
+    combinatorial_laplacian,
+    weighted_edges,
+    with_edges,
+)
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
@@ -111,7 +115,7 @@ def sparsify(graph: Graph, epsilon: float = 0.5, samples: int | None = None, see
     weight = factor[drawn] * edges.weight[drawn]
     kept = WeightedEdges(edges.first[drawn], edges.second[drawn], weight, edges.degree)
     after = _components(combinatorial_laplacian(kept))
-    return Sparsification(_with_edges(graph, kept), draws, after, before)
+    return Sparsification(with_edges(graph, kept), draws, after, before)
 
 
 def effective_resistances(edges: WeightedEdges, laplacian: csr_matrix) -> np.ndarray:
@@ -154,17 +158,3 @@ def _draws(nodes: int, components: int, epsilon: float) -> int:
 
 def _components(laplacian: csr_matrix) -> int:
     return int(connected_components(laplacian, directed=False)[0])
-
-
-def _with_edges(graph: Any, edges: WeightedEdges) -> Any:
-    """The graph with these edges, and with the attributes of its nodes."""
-    found = copy.copy(graph)
-    for name in [*found.edge_attrs(), "edge_weight"]:
-        if name in found:
-            del found[name]
-    found.edge_index = torch.stack(
-        [torch.cat([edges.first, edges.second]), torch.cat([edges.second, edges.first])]
-    )
-    found.edge_weight = edges.weight.repeat(2)
-    found.num_nodes = len(edges.degree)
-    return found.sort()

@@ -51,10 +51,10 @@ def test_low_rank_is_dense():
 
 def test_a_reduced_graph_of_pyg_keeps_its_attributes():
     graph = ring()
-    graph.x = torch.arange(NODES)
+    graph.x, graph.edge_attr = torch.arange(NODES), torch.ones(graph.num_edges, 1)
     found = kron_reduction(graph, [7, 2, 9])
     order = torch.tensor([7, 2, 9])
-    assert found.num_nodes == 3 and torch.equal(found.x, order)
+    assert found.num_nodes == 3 and torch.equal(found.x, order) and found.edge_attr is None
     rest = torch.tensor([i for i in range(NODES) if i not in order])
     system = matrix_of(graph)
     expected = system[order][:, order] - system[order][:, rest] @ torch.linalg.solve(
