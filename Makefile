@@ -123,8 +123,9 @@ study: $(READY) ## cued scenes: every model, three seeds on which nothing was tu
 families: $(READY) ## cued scenes: every filter family, three seeds (half an hour)
 	$(RUN) -m experiments.families --seeds 3 4 5
 
-nodes: $(READY) ## node classification from few labels: every family and PyG's convolutions, ten seeds (ten minutes)
+nodes: $(READY) ## node classification from few labels: every family and PyG's convolutions, ten seeds (twenty minutes)
 	$(RUN) -m experiments.nodes
+	$(RUN) -m experiments.nodes --tasks "karate club" --networks arma cayley rational
 
 # scikit-image stands in a folder of its own: only the comparison with its nonlocal means needs it.
 PHOTOGRAPH := $(VENV)/photograph

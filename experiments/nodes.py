@@ -81,7 +81,8 @@ CONVOLUTIONS: dict[str, Conv] = {
 
 
 SOLVED = ("arma", "cayley", "rational")
-"""They solve systems, on sparse graphs by iteration: a second a step on the digits; others take 10 ms."""
+"""They solve systems, on sparse graphs by iteration: 0.7 to 4 seconds a step on the digits, where others take
+10 ms, and 0.06 to 0.14 on the karate club."""
 
 
 class Network(nn.Module):
@@ -201,7 +202,7 @@ def main(args: Sequence[str] | None = None) -> int:
         nargs="+",
         choices=list(CONVOLUTIONS),
         default=quick,
-        help=f"by default all but {', '.join(SOLVED)}, which take a second a step",
+        help=f"by default all but {', '.join(SOLVED)}, which take seconds a step on the digits",
     )
     chosen = parser.parse_args(args)
     return run_command(GRID, parser, chosen, chosen.tasks, chosen.networks)

@@ -40,7 +40,7 @@ def definite_solution(system: ShiftOperator, diagonal: Tensor, b: Tensor) -> Ten
     held = system.detach()
 
     def solve(right: Tensor) -> Tensor:
-        return _iterated(lambda x: x - held(x), scale, right)
+        return converged_solution(lambda x: x - held(x), scale, right)
 
     with torch.no_grad():
         x = solve(b)
@@ -48,19 +48,10 @@ def definite_solution(system: ShiftOperator, diagonal: Tensor, b: Tensor) -> Ten
     return Implicit.apply(residual, x, solve) if residual.requires_grad else x
 
 
-def _iterated(operator: Solve, scale: Tensor, b: Tensor) -> Tensor:
+def converged_solution(operator: Solve, scale: Tensor, b: Tensor) -> Tensor:
+    """As :func:`conjugate_gradients`; a :class:`ConvergenceError` where :data:`RESIDUAL` is not reached."""
+    x = conjugate_gradients(operator, scale, b, _MOST_STEPS)
     goal = RESIDUAL * column_norm(b)
-    x, r = torch.zeros_like(b), b
-    p, rho = scale * r, column_dot(r, scale * r)
-    for step in range(_MOST_STEPS):
-        if step % _LOOK == 0 and bool((column_norm(r) <= goal).all()):
-            break
-        product = operator(p)
-        length = column_ratio(rho, column_dot(p, product))
-        x, r = x + length * p, r - length * product
-        eased = scale * r
-        rho, before = column_dot(r, eased), rho
-        p = eased + column_ratio(rho, before) * p
     left = column_norm(b - operator(x))
     if not bool((left <= _DRIFT * goal).all()):
         worst = float((left / goal.clamp_min(1e-300)).max()) * RESIDUAL
@@ -69,4 +60,28 @@ def _iterated(operator: Solve, scale: Tensor, b: Tensor) -> Tensor:
             "the system is nearly singular (too few known nodes), or eigenvalues of S exceed 1; know more "
             "nodes, raise alpha, or pass a dense shift"
         )
+    return x
+
+
+def conjugate_gradients(operator: Solve, scale: Tensor, b: Tensor, steps: int) -> Tensor:
+    """``x`` with ``operator(x) = b (B, N, C)`` to :data:`RESIDUAL`, or where so many steps lead to.
+
+    Args:
+        operator: linear, symmetric and positive definite on the space that it and ``scale`` keep ``b`` in.
+        scale: what residuals are multiplied by ``(1 or B, N, 1)``.
+        b: the right sides.
+        steps: the most products.
+    """
+    goal = RESIDUAL * column_norm(b)
+    x, r = torch.zeros_like(b), b
+    p, rho = scale * r, column_dot(r, scale * r)
+    for step in range(steps):
+        if step % _LOOK == 0 and bool((column_norm(r) <= goal).all()):
+            break
+        product = operator(p)
+        length = column_ratio(rho, column_dot(p, product))
+        x, r = x + length * p, r - length * product
+        eased = scale * r
+        rho, before = column_dot(r, eased), rho
+        p = eased + column_ratio(rho, before) * p
     return x

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+import numpy as np
 import torch
+from scipy.sparse import coo_matrix, csr_matrix, diags
 from torch import Tensor
 
 from filters.checks import require_tensor
@@ -166,6 +169,30 @@ def weighted_edges(graph: SparseGraph) -> WeightedEdges:
     place, index = torch.unique(source[kept] * nodes + target[kept], return_inverse=True)
     total = weight.new_zeros(len(place)).index_add(0, index, weight[kept])
     return WeightedEdges(place // nodes, place % nodes, total, degree)
+
+
+def with_edges(graph: Any, edges: WeightedEdges) -> Any:
+    """The graph with these edges, and with the attributes of its nodes."""
+    found = copy.copy(graph)
+    for name in [*found.edge_attrs(), "edge_weight"]:
+        if name in found:
+            del found[name]
+    found.edge_index = torch.stack(
+        [torch.cat([edges.first, edges.second]), torch.cat([edges.second, edges.first])]
+    )
+    found.edge_weight = edges.weight.repeat(2)
+    found.num_nodes = len(edges.degree)
+    return found.sort()
+
+
+def combinatorial_laplacian(edges: WeightedEdges) -> csr_matrix:
+    """``D − A``, in float64; loops play no part."""
+    nodes = len(edges.degree)
+    first, second = edges.first.cpu().numpy(), edges.second.cpu().numpy()
+    weight = edges.weight.detach().double().cpu().numpy()
+    upper = coo_matrix((weight, (first, second)), shape=(nodes, nodes)).tocsr()
+    adjacency = upper + upper.T
+    return diags(np.asarray(adjacency.sum(axis=1)).ravel()).tocsr() - adjacency
 
 
 def _of_data(graph: Any) -> tuple[Tensor, Tensor | None, int]:

@@ -7,15 +7,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.sparse import coo_matrix, csr_matrix, diags, hstack, identity
-from scipy.sparse.linalg import splu
+from scipy.sparse import identity
 from torch import Tensor
 
 from filters.checks import require_integer
 from filters.operators.linear import factorised, symmetrised
 from gsp_nonlocal.shifts import DenseShift, LowRankShift, ShiftOperator, SparseShift
 from gsp_nonlocal.shifts.structure import factored, stored_edges
-from gsp_nonlocal.signals.differences import SparseGraph, WeightedEdges, weighted_edges
+from gsp_nonlocal.signals.differences import (
+    SparseGraph,
+    WeightedEdges,
+    combinatorial_laplacian,
+    weighted_edges,
+    with_edges,
+)
 from gsp_nonlocal.signals.known import (
     GROWTH,
     require_known_parts,
@@ -23,13 +28,8 @@ from gsp_nonlocal.signals.known import (
     sparse_laplacian,
     undirected,
 )
+from gsp_nonlocal.signals.schur import SINGULAR, schur_complement, with_gradient
 from gsp_nonlocal.spectral.matrices import dense_matrix
-
-_SINGULAR = (
-    "L_uu of the nodes that are left out is singular: a part of the graph has no node that is kept; keep one "
-    "of each"
-)
-_AT_ONCE = 1024  # columns of a sparse system that are solved together
 
 
 def kron_reduction(graph: SparseGraph | Tensor, keep: Tensor | Sequence[int]) -> SparseGraph:
@@ -48,7 +48,7 @@ def kron_reduction(graph: SparseGraph | Tensor, keep: Tensor | Sequence[int]) ->
 
     Returns:
         A shift of the same kind (low-rank, sparse; else dense), or a ``Data`` with ``edge_weight`` and
-        the attributes of the kept nodes. Differentiable of low-rank and dense shifts.
+        the attributes of the kept nodes. Differentiable in the graph, of sparse ones once.
 
     Raises:
         TypeError: if ``graph`` is neither, or a node is no integer.
@@ -130,7 +130,7 @@ def _reduced_matrix(shift: ShiftOperator, kept: Tensor, rest: Tensor) -> DenseSh
 
 def _require_regular(sizes: Tensor) -> None:
     if not bool((sizes.amin(-1) * GROWTH > sizes.amax(-1)).all()):
-        raise ValueError(_SINGULAR)
+        raise ValueError(SINGULAR)
 
 
 def _bound(shift: ShiftOperator) -> float | None:
@@ -140,54 +140,33 @@ def _bound(shift: ShiftOperator) -> float | None:
 
 
 def _reduced_edges(shift: ShiftOperator, kept: Tensor, rest: Tensor) -> SparseShift:
-    found = identity(len(kept), format="csr") - schur_complement(sparse_laplacian(shift), kept, rest)
+    edges = stored_edges(shift)
+    assert edges is not None
+    complement, extension = schur_complement(sparse_laplacian(shift), kept, rest)
+    found = identity(len(kept), format="csr") - complement
     found.sort_indices()
     return SparseShift(
         torch.from_numpy(found.indptr.astype(np.int64)),
         torch.from_numpy(found.indices.astype(np.int64)),
-        torch.from_numpy(found.data),
+        with_gradient(found, edges[1], edges[0].flip(0), extension),
         is_symmetric=True,
         spectral_bound=_bound(shift),
     )
-
-
-def _combinatorial(edges: WeightedEdges) -> csr_matrix:
-    """``D − A``, in float64; loops play no part."""
-    nodes = len(edges.degree)
-    first, second = edges.first.cpu().numpy(), edges.second.cpu().numpy()
-    weight = edges.weight.detach().double().cpu().numpy()
-    upper = coo_matrix((weight, (first, second)), shape=(nodes, nodes)).tocsr()
-    adjacency = upper + upper.T
-    return diags(np.asarray(adjacency.sum(axis=1)).ravel()).tocsr() - adjacency
-
-
-def schur_complement(laplacian: csr_matrix, kept: Tensor, rest: Tensor) -> csr_matrix:
-    """``L_kk − L_ku L_uu⁻¹ L_uk`` of a sparse symmetric matrix, symmetric to the last bit."""
-    k, u = kept.numpy(), rest.numpy()
-    inside, across = laplacian[u][:, u].tocsc(), laplacian[u][:, k].tocsc()
-    try:
-        solve = splu(inside).solve
-    except RuntimeError as error:
-        raise ValueError(_SINGULAR) from error
-    parts = [across[:, begin : begin + _AT_ONCE] for begin in range(0, len(k), _AT_ONCE)]
-    inner = hstack([csr_matrix(solve(part.toarray())) for part in parts], format="csr")
-    found = laplacian[k][:, k] - across.T.tocsr() @ inner
-    found = (0.5 * (found + found.T)).tocsr()
-    found.eliminate_zeros()
-    return found
 
 
 def _reduced_data(graph: Any, keep: Tensor | Sequence[int]) -> Any:
     edges = weighted_edges(graph)
     nodes = len(edges.degree)
     kept, rest = kept_nodes(keep, nodes)
-    laplacian = _combinatorial(edges)
+    laplacian = combinatorial_laplacian(edges)
     require_known_parts(laplacian, _mask(kept, nodes))
-    found = schur_complement(laplacian, kept, rest).tocoo()
-    joined = (found.row != found.col) & (found.data < 0)
-    reduced = graph.subgraph(kept)
-    device = edges.weight.device
-    places = np.stack([found.row[joined], found.col[joined]]).astype(np.int64)
-    reduced.edge_index = torch.from_numpy(places).to(device)
-    reduced.edge_weight = torch.from_numpy(-found.data[joined]).to(device)
-    return reduced
+    found, extension = schur_complement(laplacian, kept, rest)
+    places = np.stack(found.nonzero()).astype(np.int64)
+    joined = (places[0] < places[1]) & (found.data < 0)
+    first, second, weight = edges.first, edges.second, edges.weight
+    ends = torch.stack([torch.cat([first, second] * 2), torch.cat([second, first, first, second])])
+    values = torch.cat([-weight, -weight, weight, weight]).double()
+    first, second = torch.from_numpy(places[:, joined]).to(weight.device)
+    reduced = -with_gradient(found, values, ends, extension)[torch.from_numpy(joined)]
+    kept_edges = WeightedEdges(first, second, reduced, reduced.new_zeros(len(kept)))
+    return with_edges(graph.subgraph(kept), kept_edges)

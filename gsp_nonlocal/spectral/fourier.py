@@ -49,9 +49,9 @@ def gft(z: Tensor, found: Spectrum) -> Tensor:
         tensor([[[1.4142],
                  [0.0000]]], dtype=torch.float64)
     """
-    vectors = _vectors(found)
+    vectors = eigenvectors_of(found)
     is_orthonormal = not vectors.is_complex()
-    z, vectors = _alike(z, vectors, vectors.shape[-2], "a signal on this graph")
+    z, vectors = in_one_type(z, vectors, vectors.shape[-2], "a signal on this graph")
     if is_orthonormal:
         return found.ranks.sum(vectors.mT @ z)
     require_whole(
@@ -89,13 +89,14 @@ def igft(coefficients: Tensor, found: Spectrum) -> Tensor:
         >>> igft(gft(z, found), found).real.flatten().round(decimals=6)
         tensor([1., 2., 4.], dtype=torch.float64)
     """
-    vectors = _vectors(found)
+    vectors = eigenvectors_of(found)
     what = "a set of coefficients in these eigenvectors"
-    coefficients, vectors = _alike(coefficients, vectors, vectors.shape[-1], what)
+    coefficients, vectors = in_one_type(coefficients, vectors, vectors.shape[-1], what)
     return vectors @ coefficients
 
 
-def _vectors(found: Spectrum) -> Tensor:
+def eigenvectors_of(found: Spectrum) -> Tensor:
+    """``V (B, N, K)``; a ``TypeError`` of what is no spectrum, a ``ValueError`` where it has none."""
     if not isinstance(found, Spectrum):
         raise TypeError(f"expected a Spectrum, as spectrum(shift) gives, got {type(found).__name__}")
     if found.eigenvectors is None:
@@ -103,7 +104,7 @@ def _vectors(found: Spectrum) -> Tensor:
     return found.eigenvectors
 
 
-def _alike(z: Tensor, vectors: Tensor, rows: int, what: str) -> tuple[Tensor, Tensor]:
+def in_one_type(z: Tensor, vectors: Tensor, rows: int, what: str) -> tuple[Tensor, Tensor]:
     """Both in one data type, after a check of their shapes."""
     if not (require_tensor(what, z).is_floating_point() or z.is_complex()):
         raise TypeError(

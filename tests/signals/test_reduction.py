@@ -3,11 +3,12 @@
 import pytest
 import torch
 from torch.autograd import gradcheck
+from torch_geometric.data import Data
 
 from filters import Chebyshev, Heat, SpectralFunction, WaveletFrame
 from filters.wavelets import itersine
 from gsp_nonlocal.affinity import relu_dot_shift
-from gsp_nonlocal.shifts import LowRankShift
+from gsp_nonlocal.shifts import LowRankShift, SparseShift
 from gsp_nonlocal.shifts.structure import factored, stored_edges
 from gsp_nonlocal.signals import (
     atom_energies,
@@ -50,10 +51,10 @@ def test_low_rank_is_dense():
 
 def test_a_reduced_graph_of_pyg_keeps_its_attributes():
     graph = ring()
-    graph.x = torch.arange(NODES)
+    graph.x, graph.edge_attr = torch.arange(NODES), torch.ones(graph.num_edges, 1)
     found = kron_reduction(graph, [7, 2, 9])
     order = torch.tensor([7, 2, 9])
-    assert found.num_nodes == 3 and torch.equal(found.x, order)
+    assert found.num_nodes == 3 and torch.equal(found.x, order) and found.edge_attr is None
     rest = torch.tensor([i for i in range(NODES) if i not in order])
     system = matrix_of(graph)
     expected = system[order][:, order] - system[order][:, rest] @ torch.linalg.solve(
@@ -73,6 +74,45 @@ def test_single_precision_and_gradients():
     assert gradcheck(
         lambda m: kron_reduction(torch.eye(NODES) - 0.5 * (m + m.mT), KEPT).to_dense(), (matrix,)
     )
+
+
+def sparse_ring(weight):
+    """As a graph of PyG, and as shifts of both Laplacians, of the weights of its edges."""
+    edges = ring().edge_index
+    graph = Data(edge_index=edges, edge_weight=weight.repeat(2), num_nodes=NODES)
+    plain = SparseShift.from_edge_index(edges, graph.edge_weight, NODES, None, lambda_max=12.0)
+    return {
+        "graph": graph,
+        "combinatorial": plain,
+        "normalised": SparseShift.from_edge_index(edges, graph.edge_weight, NODES),
+    }
+
+
+@pytest.mark.parametrize("kind", ["graph", "combinatorial", "normalised"])
+def test_gradients_of_sparse_graphs(kind, monkeypatch):
+    """Those of the dense formula, and of differences."""
+    monkeypatch.setattr("gsp_nonlocal.signals.schur._ROWS", 7)
+    monkeypatch.setattr("gsp_nonlocal.signals.schur._AT_ONCE", 2)
+    weight = ring().edge_weight[:NODES].clone().requires_grad_()
+
+    def reduced(weight):
+        found = kron_reduction(sparse_ring(weight)[kind], KEPT)
+        return matrix_of(found) if kind == "graph" else torch.eye(len(KEPT)).double() - found.to_dense()[0]
+
+    graph = sparse_ring(weight)[kind]
+    expected = schur(matrix_of(graph) if kind == "graph" else laplacian(graph)[0])
+    scores = torch.randn(expected.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    slopes = [torch.autograd.grad((part * scores).sum(), weight)[0] for part in (reduced(weight), expected)]
+    assert relative(*slopes) < 1e-10 and slopes[0].abs().min() > 0
+    assert gradcheck(reduced, (weight,))
+
+
+def test_a_second_derivative_of_a_sparse_graph_is_refused():
+    weight = ring().edge_weight[:NODES].clone().requires_grad_()
+    found = kron_reduction(sparse_ring(weight)["graph"], KEPT).edge_weight
+    (slope,) = torch.autograd.grad(found.square().sum(), weight, create_graph=True)
+    with pytest.raises(NotImplementedError, match="second derivative"):
+        slope.sum().backward()
 
 
 PYRAMIDS = [*(name for name in CONNECTED if SHIFTS[name]().shape[0] == 1), "ring", "low-rank"]

@@ -12,7 +12,7 @@ import torch
 
 from gsp_nonlocal import graphs
 from gsp_nonlocal.report import plot_graph
-from gsp_nonlocal.signals import Pyramid, graph_pyramid, kron_reduction, synthesise
+from gsp_nonlocal.signals import Pyramid, grad, graph_pyramid, kron_reduction, sparsify, synthesise
 
 # %%
 # A pyramid of three levels
@@ -65,6 +65,22 @@ for left_out, ax in enumerate(axes):
     dots = ax.scatter(x, y, c=found.flatten(), s=3, cmap="viridis", vmin=-1, vmax=1.2)
     ax.set(title=f"{numbers} numbers", aspect="equal", xticks=[], yticks=[])
 _ = fig.colorbar(dots, ax=axes, label="signal", shrink=0.7)
+
+# %%
+# Fewer edges
+# -----------
+#
+# :func:`gsp_nonlocal.signals.sparsify` draws edges of a dense graph by their effective resistances. Weights
+# are unbiased: energies of signals stay close, and the closer, the more edges are drawn.
+
+coarse = levels[-1]
+energy = grad(parts.coarse, coarse).square().sum()
+print(f"all {coarse.num_edges // 2} edges")
+for samples in (100, 400, 1600):
+    found = sparsify(coarse, samples=samples)
+    ratio = grad(parts.coarse, found.graph).square().sum() / energy
+    edges, pieces = found.graph.num_edges // 2, found.components
+    print(f"{samples:4} draws: {edges:4} edges, {pieces} component(s), energy {ratio:.2f} of what it was")
 
 # %%
 # What to read next
