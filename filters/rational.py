@@ -93,7 +93,7 @@ class Rational(Chebyshev):
         return self._peaks(shift, mixed_sum(self._numerator(shift, z), weight))
 
     def _solves_first(self, shift: ShiftOperator, z: Signal) -> bool:
-        """On factors a solve is off by ``ε ‖z‖``, also where its result is ``z / μ``; products then enlarge that.
+        """On factors a solve is off by ``ε ‖z‖``, also where its result is ``z / μ``; products enlarge that.
 
         So there it comes last, unless ``|μ| ≤ 1``: then on the fewer channels. On tensors neither order is
         better, and solves first keep ``T_K(μ)`` from overflowing.

@@ -15,7 +15,7 @@ NAMES = [name for name in homes().values() if name.directive != "autodata"]
 MADE_ELSEWHERE = {"args", "kwargs", "self"}
 FORMULA = re.compile(r"``[^`]*[=≤≥·×Σ∏‖⁻ᵀ²≈←↦∈][^`]*``|\.\. math::|``\([^`]*, [^`]*\)``|\|\w+\| ≤")
 """A formula, or the shape of what is returned or held."""
-SHAPE = re.compile(r"\((\.\.\.|[0-9]|\*?[A-Z]\w*)(,| [+·]|·)|any shape")
+SHAPE = re.compile(r"\((\.\.\.|[0-9]|\*?[A-Z][\w{}+]*)(,| [+·]|·)|any shape")
 
 WITHOUT_FORMULA = {
     "names of classes": ["filters.Registry"],

@@ -45,8 +45,8 @@ def blurred(images: Tensor) -> Tensor:
         ValueError: for another number of dimensions, or no pixel.
 
     References:
-        Petsiuk, Das, Saenko (2018), *RISE*, whose insertion begins with blurred images. Deviation: three boxes
-        in place of a Gaussian.
+        Petsiuk, Das, Saenko (2018), *RISE*, whose insertion begins with blurred images. Deviation: three
+        boxes in place of a Gaussian.
 
     Example:
         >>> import torch

@@ -30,8 +30,8 @@ class SpectralConv(MessagePassing):
     Under ``torch.compile(fullgraph=True)`` and ``torch.export``, for graphs of any size, the edges are not
     checked: let a new kind of data pass once before. Fixed responses need a symmetric shift, which compiled
     code cannot find out: they take ``cached=True`` and one call before, and so does ``normalization=None``
-    without ``lambda_max``. Resolvents by iteration (``Cayley``, ``Rational``, ``ARMA`` without ``iterations``)
-    have no graph to compile: they are refused by ``fullgraph=True``.
+    without ``lambda_max``. Resolvents by iteration (``Cayley``, ``Rational``, ``ARMA`` without
+    ``iterations``) decide by their residuals, which ``fullgraph=True`` refuses.
 
     Args:
         filter: a graph filter.
