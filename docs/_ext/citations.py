@@ -27,7 +27,7 @@ def load(app: Sphinx) -> None:
     app.names = names = forms(works)  # type: ignore[attr-defined]
     longest_first = sorted(names, key=len, reverse=True)
     pattern = "|".join(re.escape(name).replace(r"\ ", r"\s+") for name in longest_first)
-    app.cited = re.compile(rf"(?<![\w`])(?:{pattern})")  # type: ignore[attr-defined]
+    app.cited = re.compile(rf"(?<![\w`\[])(?:{pattern})")  # type: ignore[attr-defined]
     text = "\n".join(["References", "==========", "", *(_entry(key, work) for key, work in works.items())])
     page = file.with_suffix(".rst")
     if not page.exists() or page.read_text(encoding="utf-8") != text:
@@ -60,13 +60,12 @@ def link(app: Sphinx, what: str, name: str, part: Any, options: Any, lines: list
     lines[:] = linked(app, "\n".join(lines), ":ref:`{} <{}>`").split("\n")
 
 
-def link_tables(app: Sphinx, page: str, source: list[str]) -> None:
-    """The same in the tables of Markdown pages, whose rows have a work in their last column."""
+def link_pages(app: Sphinx, page: str, source: list[str]) -> None:
+    """The same in Markdown pages, outside of headings and code."""
     if app.env.doc2path(page).suffix == ".md":
-        lines = source[0].split("\n")
-        source[0] = "\n".join(
-            linked(app, one, "{{ref}}`{} <{}>`") if one.startswith("|") else one for one in lines
-        )
+        parts = re.split(r"(^```.*?^```|^#.*?$)", source[0], flags=re.DOTALL | re.MULTILINE)
+        parts[::2] = [linked(app, prose, "{{ref}}`{} <{}>`") for prose in parts[::2]]
+        source[0] = "".join(parts)
 
 
 def linked(app: Sphinx, text: str, role: str) -> str:
@@ -83,5 +82,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Read first; link after napoleon has made paragraphs of sections."""
     app.connect("builder-inited", load, priority=50)
     app.connect("autodoc-process-docstring", link, priority=900)
-    app.connect("source-read", link_tables)
+    app.connect("source-read", link_pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
