@@ -14,6 +14,7 @@ from rich.console import Console
 from experiments.benchmark.block_sections import block_sections
 from experiments.benchmark.comparing import MARGIN, became_slower
 from experiments.benchmark.filter_sections import filter_sections
+from experiments.benchmark.graph_sections import graph_sections
 from experiments.benchmark.inserted_sections import inserted_sections
 from experiments.benchmark.output import (
     Earlier,
@@ -87,6 +88,7 @@ def _sections(rounds: int, quick: bool) -> dict[str, Section]:
     return {
         **main_sections(rounds, quick),
         **filter_sections(rounds, quick),
+        **graph_sections(rounds, quick),
         **block_sections(rounds, quick),
         **inserted_sections(rounds, quick),
         **spectral_sections(rounds, quick),
