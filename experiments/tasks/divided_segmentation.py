@@ -47,7 +47,12 @@ class DividedSegmentation(BinarySegmentation):
         check_real("learning_rate", learning_rate, 0, open_=True)
         self.block = SNL(channels, order=order, gate=False)
         self.head = nn.Conv2d(channels, 1, 3, padding=1)
-        self.iou = nn.ModuleDict({f"{split}_": BinaryJaccardIndex() for split in ("train", "val", "test")})
+        self.iou = nn.ModuleDict(
+            {
+                f"{split}_": BinaryJaccardIndex(dist_sync_on_step=split == "train")
+                for split in ("train", "val", "test")
+            }
+        )
 
     @abstractmethod
     def encode(self, inputs: Tensor) -> Tensor:
