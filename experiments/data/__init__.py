@@ -5,6 +5,7 @@ from experiments.data.cued_scenes import CuedScenes
 from experiments.data.digits import Digits
 from experiments.data.images import CIFAR10, CIFAR100, CUB, FashionMNIST, ImageData, ImageNet
 from experiments.data.long_videos import LongVideos
+from experiments.data.slides import Slides
 from experiments.data.video import UCF101
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "ImageData",
     "ImageNet",
     "LongVideos",
+    "Slides",
 ]

@@ -1,14 +1,11 @@
 """Long videos for segmentation across frames, made of cued scenes; each process has some of the frames."""
 
-from typing import Any
-
 import numpy as np
 import torch
-from lightning import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
-from experiments.data.resumable import ResumableLoader
+from experiments.data.divided import DividedData, Part, own_parts
 from experiments.data.samples import Split
 from experiments.data.scenes import Cue, Scene, Scenes
 from experiments.settings import check_whole
@@ -23,12 +20,14 @@ class Videos(Dataset[tuple[Tensor, Tensor]]):
         scenes: Where things are; one scene a video.
         frames: Number of frames ``F`` of a whole video, at least as many as there are things.
         part: Number of the process and of processes: frames ``F · i / P`` to ``F · (i + 1) / P`` are given.
+
+    Raises:
+        ValueError: If there are fewer frames than processes.
     """
 
-    def __init__(self, scenes: Scenes, frames: int, part: tuple[int, int]) -> None:
+    def __init__(self, scenes: Scenes, frames: int, part: Part) -> None:
         self.scenes, self.frames = scenes, frames
-        place, size = part
-        self._own = range(frames * place // size, frames * (place + 1) // size)
+        self._own = own_parts(frames, part)
 
     def __len__(self) -> int:
         return len(self.scenes)
@@ -49,15 +48,15 @@ class Videos(Dataset[tuple[Tensor, Tensor]]):
         return image * seen, mask * seen
 
 
-class LongVideos(LightningDataModule):
+class LongVideos(DividedData):
     """Batches of :class:`Videos`: clips ``(B, 3, F, H, H)``, masks ``(B, F, H, H)``, divided by frames.
 
-    All processes of a training see the same videos, and each its own frames: set
+    All processes of a training see the same videos, and each its own frames, in any division: set
     ``trainer.use_distributed_sampler`` to ``false``.
 
     Args:
         cue: ``"colour"`` or ``"class"``: what cue and match share.
-        frames: Number of frames ``F``; a multiple of the number of processes.
+        frames: Number of frames ``F``; at least as many as there are processes.
         canvas: Height and width ``H`` in pixels.
         train_videos: Number of training videos; an epoch.
         eval_videos: Number of validation videos, and of test videos.
@@ -65,7 +64,7 @@ class LongVideos(LightningDataModule):
         seed: Seed of the training videos.
 
     Raises:
-        ValueError: If a number is out of range, or the frames are no multiple of the processes.
+        ValueError: If a number is out of range, or there are fewer frames than processes.
     """
 
     def __init__(
@@ -78,38 +77,15 @@ class LongVideos(LightningDataModule):
         batch_size: int = 4,
         seed: int = 0,
     ) -> None:
-        super().__init__()
+        super().__init__(batch_size, seed)
         check_whole("frames", frames, 5)
-        check_whole("batch_size", batch_size, 1)
         lengths: dict[Split, int] = {"train": train_videos, "val": eval_videos, "test": eval_videos}
         self.scenes = {
             split: Scenes(split, length, cue=cue, canvas=canvas, seed=seed if split == "train" else 0)
             for split, length in lengths.items()
         }
-        self.whole, self.batch_size, self.seed = frames, batch_size, seed
+        self.frames_of_a_video = frames
 
-    def train_dataloader(self) -> ResumableLoader:
-        """Training videos in the order of their index."""
-        return ResumableLoader(self.videos("train"), self.batch_size, shuffle=False, seed=self.seed)
-
-    def val_dataloader(self) -> DataLoader[Any]:
-        """Batches of the validation videos."""
-        return DataLoader(self.videos("val"), self.batch_size)
-
-    def test_dataloader(self) -> DataLoader[Any]:
-        """Batches of the test videos."""
-        return DataLoader(self.videos("test"), self.batch_size)
-
-    def predict_dataloader(self) -> DataLoader[Any]:
-        """Batches of the test videos."""
-        return self.test_dataloader()
-
-    def videos(self, split: Split) -> Videos:
-        """The videos of a split, with the frames of this process."""
-        part = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        if self.whole % part[1]:
-            raise ValueError(
-                f"frames={self.whole} are no multiple of the {part[1]} processes that share them; choose "
-                "others, so that the mean of the processes' losses is that of all frames"
-            )
-        return Videos(self.scenes[split], self.whole, part)
+    def samples(self, split: Split, part: Part) -> Videos:
+        """The videos of a split, with the frames of one process."""
+        return Videos(self.scenes[split], self.frames_of_a_video, part)

@@ -15,11 +15,7 @@ from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor.parallel import parallelize_module
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import default_collate
 
-from experiments.data.long_videos import Videos
-from experiments.data.scenes import Scenes
-from experiments.tasks import VideoSegmentation
 from filters import Cayley
 from gsp_nonlocal import CC, NL, NS, SNL, NonlocalBlock, insert_blocks
 from gsp_nonlocal.affinity import EmbeddedGaussian, ReLUDot
@@ -243,33 +239,6 @@ def data_and_nodes(mesh: DeviceMesh) -> list[str]:
     return wrong if "sum_gradients=False" in message else [*wrong, f"summed twice: {message}"]
 
 
-def long_video(mesh: DeviceMesh) -> list[str]:
-    """Frames over processes, a 2-D backbone on each, SNL across all: the losses of one process."""
-
-    def trained(task: VideoSegmentation, part: tuple[int, int], steps: int = 4) -> Tensor:
-        clips = default_collate([Videos(Scenes("train", 2), 8, part)[index] for index in range(2)])
-        clips = [part.double() for part in clips]
-        model = DistributedDataParallel(task) if part[1] > 1 else task
-        optimiser, found = torch.optim.SGD(model.parameters(), lr=0.1), []
-        for _ in range(steps):
-            optimiser.zero_grad()
-            loss = task.loss(model(clips[0]), clips[1])
-            loss.backward()
-            optimiser.step()
-            found.append(loss.detach())
-        return torch.stack(found)
-
-    torch.manual_seed(0)
-    task = VideoSegmentation(channels=4).double()
-    alone = trained(copy.deepcopy(task), (0, 1))
-    task.divide(mesh)
-    found = trained(task, (mesh.get_local_rank(), mesh.size()))
-    dist.all_reduce(found)
-    return (
-        [] if torch.allclose(found / mesh.size(), alone, rtol=1e-10) else [f"{found / mesh.size()}, {alone}"]
-    )
-
-
 def a_process_ends(mesh: DeviceMesh) -> list[str]:
     """Without a word, before its step; the others are told."""
     block = _divided(mesh, partial(SNL, 8))
@@ -288,6 +257,5 @@ CHECKS: list[Check] = [
     copies,
     autocast,
     data_and_nodes,
-    long_video,
 ]
 """Of all processes; :func:`compiled` is of two, which suffice, and :func:`a_process_ends` comes last."""

@@ -18,6 +18,7 @@ from torch.distributed.tensor.parallel import parallelize_module
 from gsp_nonlocal.distributed import NodeParallel
 from tests.distributed.cases import MAKE, a_map, build, cut, run, twin, worst
 from tests.distributed.checks import CHECKS, a_process_ends, compiled
+from tests.distributed.trainings import TRAININGS
 
 WORLD = 4
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5}
@@ -55,6 +56,8 @@ def worker(rank: int, folder: str) -> None:
         found[compiled.__name__] = compiled(meshes[2])
     for size, mesh in meshes.items():
         own = list(MAKE)[rank // 2 :: 2] if size == 2 else WIDE
+        for training in TRAININGS if mesh.get_coordinate() is not None else ():
+            found[f"{training.__name__} {size}"] = training(mesh)
         for name in own if mesh.get_coordinate() is not None else ():
             for dtype in dtypes(name, size):
                 found[f"{name} {size} {dtype}"] = list(differences(name, dtype, mesh))
@@ -79,6 +82,14 @@ def test_divided_nodes_are_as_one(name, size, results):
         found = [result[key] for result in results if key in result]
         assert len(found) == size
         assert max(map(max, found)) <= TOLERANCES[dtype], key
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+@pytest.mark.parametrize("name", [training.__name__ for training in TRAININGS])
+def test_a_divided_training_has_the_losses_of_one_process(name, size, results):
+    found = [result[f"{name} {size}"] for result in results if f"{name} {size}" in result]
+    assert len(found) == (WORLD if size == 2 else size)  # two pairs
+    assert not any(found), found
 
 
 @pytest.mark.parametrize("name", [check.__name__ for check in (*CHECKS, compiled, a_process_ends)])
