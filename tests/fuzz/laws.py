@@ -122,6 +122,8 @@ def _along(p: Problem, where: str, cotangent: Tensor, grads: list[Tensor], truth
     noise = Noise(1.0, p.case.seed)
     chosen = set(range(len(exact))[group]) - p.graph.constants()
     direction = [noise(x) - x if i in chosen else torch.zeros_like(x) for i, x in enumerate(exact)]
+    if p.f.requires_symmetric and p.graph.kind == "plain tensor":  # the formula takes its symmetric part
+        direction[0] = 0.5 * (direction[0] + direction[0].mT)
     got = sum(float((g * d).sum()) for g, d in zip(grads, direction, strict=True))
     rounding = sum(float((g * d).abs().sum()) for g, d in zip(grads, direction, strict=True))
     slopes = [_slope(p, exact, direction, cotangent, step) for step in (STEP, 2 * STEP)]
