@@ -50,6 +50,10 @@ class Wiring:
         """Whether every edge has its reverse with the same weight, up to the rounding of the two."""
         return self._reverse.holds(weight.detach())
 
+    def symmetrised(self, value: Tensor) -> Tensor:
+        """``½ (M + Mᵀ)`` of the matrix with these entries ``(E,)``; each place has its mirror image."""
+        return self._reverse.symmetrised(value)
+
     def pattern(self, entries: Entries) -> tuple[Pattern, Tensor]:
         """Where the entries of ``S`` are, those of the edges first, and the order of their values."""
         count = len(entries.value)
@@ -85,6 +89,12 @@ class Reverse(NamedTuple):
         mirrored = places % size * size + places // size
         mirror = torch.searchsorted(places, mirrored).clamp_max(len(places) - 1)
         return cls(place, mirror, places[mirror] == mirrored)
+
+    def symmetrised(self, value: Tensor) -> Tensor:
+        """``½ (M + Mᵀ)``: what a place gets or loses is divided over its entries."""
+        total = added(value, self.place, len(self.mirror))
+        count = added(torch.ones_like(value), self.place, len(self.mirror))
+        return value + (0.5 * (total[self.mirror] - total) / count)[self.place]
 
     def holds(self, weight: Tensor) -> bool:
         """Whether the matrix equals its transpose, up to rounding of the two entries themselves.

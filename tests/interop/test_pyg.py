@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch_geometric.data import Batch, Data
 from torch_geometric.explain import Explainer, GNNExplainer
+from torch_geometric.explain.algorithm.utils import clear_masks, set_masks
 from torch_geometric.loader import NeighborLoader
 from torch_geometric.nn import (
     APPNP,
@@ -23,7 +24,7 @@ from torch_geometric.nn import (
 from torch_geometric.typing import WITH_PYG_LIB, WITH_TORCH_SPARSE
 from torch_geometric.utils import to_undirected
 
-from filters import ARMA, Cayley, Chebyshev, Heat, Identity
+from filters import ARMA, Cayley, Chebyshev, Heat, Identity, Tikhonov
 from gsp_nonlocal import SNL, LowRankShift, NonlocalBlock
 from gsp_nonlocal.interop.pyg import PyGFilter, SpectralConv, from_data, to_data
 from gsp_nonlocal.shifts import DenseShift, SparseShift
@@ -150,6 +151,60 @@ def test_a_spectral_convolution_is_explained():
     assert mask[~reachable].max() == 0
 
 
+MASKED = {
+    "heat": lambda: Heat(2.0),
+    "Tikhonov": lambda: Tikhonov(3.0),
+    "polynomial of heat": lambda: Chebyshev(3, 2, order=2) @ Heat(1.0),
+}
+
+
+@pytest.mark.parametrize("name", MASKED)
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("normalization", ["sym", None])
+def test_the_mask_of_a_symmetric_filter_is_symmetrised(name, cached, normalization):
+    """``½ (S ⊙ M + (S ⊙ M)ᵀ)`` with gradients; both directions of an edge matter alike."""
+    torch.manual_seed(0)
+    f, x = MASKED[name]().double(), torch.randn(30, 3, dtype=torch.float64)
+    conv, mask = SpectralConv(f, normalization, cached=cached), torch.rand(GRAPH.shape[1]).double()
+    shift = SparseShift.from_edge_index(GRAPH, x.new_ones(GRAPH.shape[1]), 30, normalization=normalization)
+
+    def dense(values):
+        marks = torch.eye(30, dtype=torch.float64).index_put((GRAPH[1], GRAPH[0]), values)
+        masked = shift.to_dense() * marks
+        return f(x.unsqueeze(0), DenseShift(0.5 * (masked + masked.mT), is_symmetric=True)).squeeze(0)
+
+    def ours(values):
+        set_masks(conv, values, GRAPH, apply_sigmoid=False)
+        y = conv(x, GRAPH)
+        clear_masks(conv)
+        return y
+
+    before = conv(x, GRAPH)
+    found, right = (y(mask.requires_grad_()) for y in (ours, dense))
+    assert relative(found, right) < 1e-9
+    slopes = [torch.autograd.grad(y.square().sum(), mask)[0] for y in (found, right)]
+    assert relative(*slopes) < 1e-7
+    reverse = [(edge.flip(0).unsqueeze(1) == GRAPH).all(0).nonzero().item() for edge in GRAPH.T]
+    assert relative(slopes[0][reverse], slopes[0]) < 1e-9
+    assert torch.equal(conv(x, GRAPH), before)
+
+
+def test_a_fixed_response_is_explained():
+    torch.manual_seed(0)
+    model = Sequential("x, edge_index", [(SpectralConv(Chebyshev(3, 2) @ Heat(1.0)), "x, edge_index -> x")])
+    explainer = Explainer(
+        model,
+        GNNExplainer(epochs=10),
+        explanation_type="model",
+        edge_mask_type="object",
+        model_config={"mode": "multiclass_classification", "task_level": "node", "return_type": "raw"},
+    )
+    apart = torch.cat([GRAPH, GRAPH + 30], dim=1)
+    mask = explainer(torch.randn(60, 3), apart, index=4).edge_mask
+    assert mask[: GRAPH.shape[1]].max() > 0
+    assert mask[GRAPH.shape[1] :].max() == 0
+
+
 def test_a_sampled_neighbourhood_of_directed_edges():
     """What a ``NeighborLoader`` gives: edges towards the seeds alone, leaves without edges into them."""
     edge_index = torch.tensor([[2, 3, 4, 5, 6], [0, 0, 1, 2, 3]])
@@ -268,3 +323,20 @@ def test_nodes_that_do_not_exist_are_refused(source):
     data = Data(x=torch.ones(3, 2), edge_index=torch.tensor([[0, source], [1, 0]]), num_nodes=3)
     with pytest.raises(ValueError, match="nodes 0 to 2"):
         from_data(data)
+
+
+def test_masks_of_duplicate_edges_are_symmetrised_by_place():
+    """Two edges side by side one way, one of their weight the other way."""
+    places, weight = torch.tensor([[0, 0, 1, 1, 2], [1, 1, 0, 2, 1]]), torch.tensor([1.0, 2.0, 3.0, 1.0, 1.0])
+    mask, x = torch.tensor([0.2, 0.9, 0.5, 0.4, 0.8]), torch.randn(3, 2)
+    conv = SpectralConv(Heat(1.0), lambda_max=2.0)
+    with pytest.warns(UserWarning, match="duplicate"):
+        shift = SparseShift.from_edge_index(places, weight, 3, lambda_max=2.0)
+        set_masks(conv, mask, places, apply_sigmoid=False)
+        found = conv(x, places, weight)
+    factors = torch.tensor([[1.0, 0.5, 0], [(0.2 + 2 * 0.9) / 3, 1.0, 0.8], [0, 0.4, 1.0]])
+    masked = shift.to_dense()[0] * factors
+    right = Heat(1.0)(
+        x.unsqueeze(0), DenseShift((0.5 * (masked + masked.T)).unsqueeze(0), is_symmetric=True)
+    )[0]
+    assert relative(found, right) < 1e-5

@@ -41,10 +41,13 @@ class KnownGraph:
     Args:
         normalization: ``"sym"``, ``"rw"`` or ``None``.
         is_fixed: whether the first graph is the only one, so that it is not compared.
+        is_symmetrised: whether an undirected graph stays one under a mask: ``½ (S ⊙ M + (S ⊙ M)ᵀ)``.
     """
 
-    def __init__(self, normalization: LaplacianNormalization, is_fixed: bool) -> None:
-        self.normalization, self.is_fixed = normalization, is_fixed
+    def __init__(
+        self, normalization: LaplacianNormalization, is_fixed: bool, is_symmetrised: bool = False
+    ) -> None:
+        self.normalization, self.is_fixed, self.is_symmetrised = normalization, is_fixed, is_symmetrised
         self.forget()
 
     def forget(self) -> None:
@@ -112,12 +115,19 @@ class KnownGraph:
 
     def _made(self, wiring: Wiring, weight: Tensor, bound: Bound, mask: Tensor | None) -> SparseShift:
         edges = wiring.edges(weight)
-        entries = laplacian_shift(edges, self.normalization, bound, wiring.is_undirected(edges.weight))
+        undirected = wiring.is_undirected(edges.weight)
+        entries = laplacian_shift(edges, self.normalization, bound, undirected)
         value, promises = entries.value, entries.promises
         if mask is not None:
-            diagonal = mask.new_ones(len(value) - len(mask))  # where S has one of its own
-            value, promises = value * torch.cat([mask, diagonal]), Promises()
+            stays = self.is_symmetrised and undirected
+            value, promises = _masked(wiring, value, mask, stays), Promises(symmetric=stays)
         return SparseShift.from_pattern(*wiring.pattern(entries), value, promises)
+
+
+def _masked(wiring: Wiring, value: Tensor, mask: Tensor, symmetric: bool) -> Tensor:
+    """Entries of the edges times ``mask (E,)``; those that follow are a diagonal of ``S``'s own."""
+    own, diagonal = value[: len(mask)] * mask, value[len(mask) :]
+    return torch.cat([wiring.symmetrised(own) if symmetric else own, diagonal])
 
 
 def _is_learned(weight: Tensor) -> bool:

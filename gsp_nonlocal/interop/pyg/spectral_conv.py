@@ -20,9 +20,9 @@ class SpectralConv(MessagePassing):
 
     ``y = H(S) x`` with ``S = SparseShift.from_edge_index(edge_index, edge_weight, …)``. Works in
     ``torch_geometric.nn.Sequential``, on batches of a ``NeighborLoader``, and under
-    ``torch_geometric.explain``, whose edge masks multiply the entries of ``S``; but filters that need a
-    symmetric shift, the fixed responses, take undirected graphs alone, and so neither masks nor sampled
-    neighbourhoods.
+    ``torch_geometric.explain``, whose edge masks ``M`` multiply the entries of ``S``. Filters that need a
+    symmetric shift, the fixed responses, take undirected graphs alone, and so no sampled neighbourhoods;
+    under a mask they get ``½ (S ⊙ M + (S ⊙ M)ᵀ)``, so that both directions of an edge matter alike.
 
     A graph that comes again, by all its numbers, is not checked and normalised again; with learned weights,
     what depends on the edges alone is kept.
@@ -69,7 +69,7 @@ class SpectralConv(MessagePassing):
         self.filter, self.normalization, self.lambda_max = filter, normalization, lambda_max
         self.in_channels, self.out_channels = filter.in_channels, filter.out_channels
         self.cached = cached
-        self._graph = KnownGraph(normalization, cached)
+        self._graph = KnownGraph(normalization, cached, filter.requires_symmetric)
 
     def reset_parameters(self) -> None:
         """Draw the filter's parameters anew, and forget the graph that is kept."""
