@@ -63,14 +63,14 @@ $(PEERS)/.ready: $(READY)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --target $(PEERS) -c constraints.txt \
 	  mmcv-lite mmengine addict yapf termcolor opencv-python-headless mmsegmentation ftfy prettytable wcwidth \
 	  onnx onnx-ir onnxscript onnxruntime ml_dtypes flatbuffers peft accelerate torchinfo \
-	  segmentation-models-pytorch
+	  segmentation-models-pytorch pygsp
 	@touch $@
 
-test-peers: $(PEERS)/.ready ## tests against mmcv's own blocks, in onnxruntime and in smp, which are installed beside the environment
+test-peers: $(PEERS)/.ready ## tests against mmcv's own blocks and PyGSP, in onnxruntime and in smp, which are installed beside the environment
 	PYTHONPATH=$(PEERS) $(RUN) -c "from mmcv.cnn import NonLocal2d"
 	PYTHONPATH=$(PEERS) OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 -q tests/interop/test_foreign_blocks.py \
 	  tests/probe/test_probe.py tests/probe/test_readers.py tests/library/test_onnx.py tests/library/test_adapters.py \
-	  tests/insert/test_recipes.py
+	  tests/insert/test_recipes.py tests/experiments/test_toolkits.py
 
 test-mmseg: $(PEERS)/.ready ## a training, every config and the heads in the real mmsegmentation, installed beside the environment
 	PYTHONPATH=$(PEERS) $(RUN) -W ignore -c "import mmseg"
@@ -111,7 +111,7 @@ check: lint type test ## what CI and the hooks run
 ALLOCATOR ?= MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_MMAP_THRESHOLD_=33554432
 
 COMPARE ?=
-benchmark: $(PEERS)/.ready ## time and memory against dense textbook forms, mmcv, PyG and the floor; COMPARE=1 names what became slower
+benchmark: $(PEERS)/.ready ## time and memory against dense textbook forms, mmcv, PyG, PyGSP and the floor; COMPARE=1 names what became slower
 	PYTHONPATH=$(PEERS) $(ALLOCATOR) $(RUN) -m experiments.benchmark $(if $(COMPARE),--compare experiments/results/benchmark.json)
 
 benchmark-gpu: $(READY) ## the same questions on the CUDA device of this machine, into docs/benchmarks_gpu.md

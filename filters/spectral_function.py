@@ -9,17 +9,16 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from filters.chebyshev import chebyshev_recurrence
 from filters.checks import require_order
 from filters.composition import GraphFilter
 from filters.contract import is_built
 from filters.interpolant import Interpolant
-from filters.matrix_function import applied, probes
+from filters.matrix_function import applied
 from filters.operators.gains import Gains
 from filters.operators.shift import ShiftOperator
-from filters.operators.signal import Signal, materialise
-from filters.polynomial import three_terms
+from filters.operators.signal import Signal
 from filters.sampled import at_jumps, rounding, values_and_slopes, within
+from filters.shared import Shared
 from filters.smooth import Smooth
 
 _BEYOND = 1e-4  # of a spectrum beyond [−1, 1]: more is no rounding
@@ -100,27 +99,26 @@ class SpectralFunction(GraphFilter):
         return cast("Callable[[Tensor], Tensor]", self.g)(lam)
 
     def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
+        return self.filtered(Shared(shift, z))
+
+    def filtered(self, shared: Shared) -> Signal:
+        """``g(L) z``, of a signal that other responses may filter as well."""
+        shift, z = shared.shift, shared.z
         _require_finite(shift)
         if shift.diagonal is not None:
             return at_jumps(self.gain, 1 - shift.diagonal).unsqueeze(-1) * z
         smooth = self._as_polynomial(shift, z)
         if smooth is not None:
-            return _chebyshev_sum(smooth.coefficients, shift, z)
+            return _chebyshev_sum(smooth.coefficients, shared)
         small = shift.function(z, lambda mu: self._gains(mu, _width(shift, mu)))
         if small is not None:
             return small
-        exact = shift.to(torch.float64)
-        pairs = _eigenpairs(exact)
+        pairs = shared.pairs()
         if pairs is None:
-            return self._approximate(shift, z)
-        z = materialise(z)
-        return shift.signal(self._exact(exact, z.double(), *pairs, _width(shift, pairs[0])).to(z.dtype))
-
-    def _exact(self, shift: ShiftOperator, z: Tensor, mu: Tensor, basis: Tensor, width: Tensor) -> Tensor:
-        """``g(L) z`` by the eigenpairs; gradients reach ``S`` through one product with constants."""
-        gains = self._gains(mu, width)
-        shifted = shift(probes(z, basis, shift.ranks)) if torch.is_grad_enabled() else basis
-        return applied(z, shifted, basis, gains, shift.ranks)
+            return self._approximate(shared)
+        gains = self._gains(pairs.mu, _width(shift, pairs.mu))
+        y = applied(pairs.z, pairs.shifted, pairs.basis, gains, shift.ranks)
+        return shift.signal(y.to(z.dtype))
 
     def _gains(self, mu: Tensor, width: Tensor) -> Gains:
         """The response at the eigenvalues ``μ (B, K)``, known up to ``width (B, 1)``."""
@@ -138,17 +136,17 @@ class SpectralFunction(GraphFilter):
             f"{float(mu.min()):.3g} and {float(mu.max()):.3g}; it is made for |μ| ≤ 1: normalise the shift"
         )
 
-    def _approximate(self, shift: ShiftOperator, z: Signal) -> Signal:
-        self._require_inside(shift)
+    def _approximate(self, shared: Shared) -> Signal:
+        self._require_inside(shared.shift)
         interpolant = self._interpolate()
         if interpolant.is_poor:
             warnings.warn(
-                f"{self} on {type(shift).__name__} is approximated by a polynomial of degree {self.order}, "
-                f"off by up to {interpolant.error:.1e}; raise order, choose a smoother response, or use "
-                "shift.to_dense()",
+                f"{self} on {type(shared.shift).__name__} is approximated by a polynomial of degree "
+                f"{self.order}, off by up to {interpolant.error:.1e}; raise order, choose a smoother "
+                "response, or use shift.to_dense()",
                 stacklevel=2,
             )
-        return _chebyshev_sum(interpolant.coefficients, shift, z)
+        return _chebyshev_sum(interpolant.coefficients, shared)
 
     def _as_polynomial(self, shift: ShiftOperator, z: Signal) -> Smooth | None:
         """The response as a polynomial, where that is exact and products are cheap: on lazy signals."""
@@ -184,11 +182,11 @@ class SpectralFunction(GraphFilter):
         return self._name
 
 
-def _chebyshev_sum(coefficients: Sequence[float], shift: ShiftOperator, z: Signal) -> Signal:
+def _chebyshev_sum(coefficients: Sequence[float], shared: Shared) -> Signal:
     """``Σ_k c_k T_k(S) z``."""
-    terms = three_terms(chebyshev_recurrence, len(coefficients) - 1, shift, z)
-    weighted = [c * term for c, term in zip(coefficients, terms, strict=True)]
-    return sum(weighted[1:], start=weighted[0])
+    terms = shared.terms(len(coefficients) - 1)
+    weighted = (c * term for c, term in zip(coefficients, terms, strict=True))
+    return sum(weighted, start=next(weighted))
 
 
 def _is_bounded(shift: ShiftOperator) -> bool:
@@ -206,17 +204,6 @@ def greatest_gain(shift: ShiftOperator, steps: int = 20) -> float:
         gain = shift.ranks.sum(v.square().sum(dim=1, keepdim=True)).sqrt()
         v = v / gain.clamp_min(torch.finfo(shift.dtype).tiny)
     return float(gain.max())
-
-
-def _eigenpairs(shift: ShiftOperator) -> tuple[Tensor, Tensor] | None:
-    """Those of a finite shift; where its products overflow, a ``ValueError``."""
-    try:
-        return shift.eigenpairs()
-    except torch.linalg.LinAlgError as error:
-        raise ValueError(
-            f"the eigenvalues of {shift} were not found ({error}): products of its entries overflow; "
-            "normalise the shift"
-        ) from error
 
 
 def _width(shift: ShiftOperator, mu: Tensor) -> Tensor:

@@ -10,18 +10,23 @@ import torch
 from torch import Tensor, nn
 
 from filters.checks import require_integer
+from filters.contract import Contract
 from filters.operators.shift import ShiftOperator
+from filters.operators.signal import Signal, materialise
+from filters.shared import Shared
 from filters.spectral_function import SpectralFunction
 
 _GRID = 4096
 Gain = Callable[[Tensor], Tensor]
 
 
-class WaveletFrame(nn.Module):
+class WaveletFrame(Contract):
     r"""``W z = (g_1(L) z, …, g_J(L) z)``: analysis of a signal by a bank of fixed responses.
 
     With ``G(λ) = Σ_j g_j(λ)²``, the frame bounds are ``A = min G`` and ``B = max G``:
     ``A ‖z‖² ≤ Σ_j ‖g_j(L) z‖² ≤ B ‖z‖²``. With ``A > 0``, :meth:`reconstruct` gives the signal back.
+
+    Bands share what they need of the graph: products ``T_k(S) z`` of polynomials, or eigenpairs.
 
     Args:
         bands: the responses ``g_j``, at least one.
@@ -42,6 +47,11 @@ class WaveletFrame(nn.Module):
         True
     """
 
+    formula = "(g_1(1 − μ), …, g_J(1 − μ))"
+
+    in_channels = out_channels = None
+    requires_symmetric = True
+
     def __init__(self, bands: Sequence[SpectralFunction]) -> None:
         super().__init__()
         if not bands:
@@ -58,7 +68,16 @@ class WaveletFrame(nn.Module):
 
     def forward(self, z: Tensor, shift: ShiftOperator | Tensor) -> Tensor:
         """``(B, N, C) -> (B, N, J, C)``: one coefficient a node, band and channel."""
-        return torch.stack([band(z, shift) for band in self.bands], dim=2)
+        return super().forward(z, shift).unflatten(-1, (len(self.bands), z.shape[-1]))
+
+    def response(self, lam: Tensor) -> Tensor:
+        """``(g_1(λ), …, g_J(λ))``, ``(F,) -> (F, 1, J)``."""
+        return super().response(lam)[..., 0]
+
+    def filter_signal(self, shift: ShiftOperator, z: Signal) -> Tensor:
+        """The bands side by side, ``(B, N, J C)``; products and eigenpairs are shared."""
+        shared = Shared(shift, z)
+        return torch.cat([materialise(band.filtered(shared)) for band in self._responses()], dim=-1)
 
     def reconstruct(self, coefficients: Tensor, shift: ShiftOperator | Tensor) -> Tensor:
         """``(Σ_j g_j²)⁻¹ Σ_j g_j(L) c_j``, the least-squares signal: ``(B, N, J, C) -> (B, N, C)``.
@@ -83,8 +102,13 @@ class WaveletFrame(nn.Module):
         return SpectralFunction(lambda lam: 1 / self._total(lam), name="1 / Σ g²")(adjoint, shift)
 
     def _total(self, lam: Tensor) -> Tensor:
-        bands = cast("list[SpectralFunction]", list(self.bands))
-        return torch.stack([band.gain(lam) ** 2 for band in bands]).sum(0)
+        return torch.stack([band.gain(lam) ** 2 for band in self._responses()]).sum(0)
+
+    def _responses(self) -> list[SpectralFunction]:
+        return cast("list[SpectralFunction]", list(self.bands))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(str, self.bands))})"
 
 
 def frame_of(name: str, responses: Sequence[Gain], order: int) -> WaveletFrame:

@@ -26,6 +26,7 @@ from experiments.benchmark.output import (
 )
 from experiments.benchmark.sections import Section, main_sections
 from experiments.benchmark.spectral_sections import spectral_sections
+from experiments.benchmark.toolkit_sections import toolkit_sections
 from experiments.benchmark.watch import watch
 from experiments.command import command
 from experiments.files import check_writable
@@ -89,6 +90,7 @@ def _sections(rounds: int, quick: bool) -> dict[str, Section]:
         **main_sections(rounds, quick),
         **filter_sections(rounds, quick),
         **graph_sections(rounds, quick),
+        **toolkit_sections(rounds, quick),
         **block_sections(rounds, quick),
         **inserted_sections(rounds, quick),
         **spectral_sections(rounds, quick),

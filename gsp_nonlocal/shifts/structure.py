@@ -192,8 +192,8 @@ def scaled(
     is_row_stochastic: bool = False,
     spectral_bound: float | None = None,
 ) -> ShiftOperator:
-    """``diag(l) S diag(r)`` for ``l, r (B, N, 1)``; the diagonals go into a matrix or factors that are
-    there.
+    """``diag(l) S diag(r)`` for ``l, r (B, N, 1)``; the diagonals go into a matrix, factors or edges that
+    are there.
 
     Args:
         shift: ``S``, any shift.
@@ -204,7 +204,8 @@ def scaled(
         spectral_bound: a bound of ``|μ|``, if one is known.
 
     Returns:
-        A dense or low-rank shift where ``shift`` is one, else a :class:`ScaledShift`.
+        A dense or low-rank shift where ``shift`` is one, a sparse one of diagonals that all samples share;
+        else a :class:`ScaledShift`.
 
     Raises:
         TypeError: if the types differ, ``shift`` is no shift, or a promise is neither ``True`` nor ``False``.
@@ -226,6 +227,9 @@ def scaled(
     if isinstance(shift, LowRankShift):
         factors = left * shift.left, right * shift.right
         return LowRankShift(*factors, shift.core, ranks=shift.ranks, **promises)
+    if isinstance(shift, SparseShift) and len(left) == len(right) == 1:
+        both = left[0, shift.pattern.target(), 0] * right[0, shift.pattern.columns, 0]
+        return shift.mapped(lambda values: both * values, promised(**promises))
     return ScaledShift(shift, left, right, **promises)
 
 

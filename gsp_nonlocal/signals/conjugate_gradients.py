@@ -63,6 +63,7 @@ def converged_solution(operator: Solve, scale: Tensor, b: Tensor) -> Tensor:
     return x
 
 
+@torch.no_grad()
 def conjugate_gradients(operator: Solve, scale: Tensor, b: Tensor, steps: int) -> Tensor:
     """``x`` with ``operator(x) = b (B, N, C)`` to :data:`RESIDUAL`, or where so many steps lead to.
 
@@ -73,15 +74,16 @@ def conjugate_gradients(operator: Solve, scale: Tensor, b: Tensor, steps: int) -
         steps: the most products.
     """
     goal = RESIDUAL * column_norm(b)
-    x, r = torch.zeros_like(b), b
-    p, rho = scale * r, column_dot(r, scale * r)
+    x, r, p = torch.zeros_like(b), b.clone(), scale * b
+    rho = column_dot(r, p)
     for step in range(steps):
         if step % _LOOK == 0 and bool((column_norm(r) <= goal).all()):
             break
         product = operator(p)
         length = column_ratio(rho, column_dot(p, product))
-        x, r = x + length * p, r - length * product
+        x.addcmul_(length, p)
+        r.addcmul_(length, product, value=-1)
         eased = scale * r
         rho, before = column_dot(r, eased), rho
-        p = eased + column_ratio(rho, before) * p
+        p.mul_(column_ratio(rho, before)).add_(eased)
     return x

@@ -11,8 +11,10 @@ from torch import Tensor
 from filters import Heat
 from filters.checks import require_positive
 from gsp_nonlocal.shifts import ShiftOperator, as_shift
+from gsp_nonlocal.shifts.structure import stored_edges
+from gsp_nonlocal.signals.conjugate_gradients import definite_solution
 from gsp_nonlocal.signals.differences import SparseGraph, differences
-from gsp_nonlocal.signals.known import undirected
+from gsp_nonlocal.signals.known import own_weights, undirected
 from gsp_nonlocal.signals.variation import TOLERANCE, least_variation
 from gsp_nonlocal.spectral.density import require_real_signal
 
@@ -86,7 +88,20 @@ def denoise(
     if method == "heat":
         wide = torch.promote_types(z.dtype, smooth.dtype)
         return Heat(strength, order=heat_order(strength))(z.to(wide), smooth.to(wide))
-    return smooth.solve(z, 1 + strength, -strength)
+    if stored_edges(smooth) is None:
+        return smooth.solve(z, 1 + strength, -strength)
+    return _solved_on_edges(z, smooth, strength)
+
+
+def _solved_on_edges(z: Tensor, shift: ShiftOperator, alpha: float) -> Tensor:
+    """``(I − S α/(1 + α))⁻¹ z / (1 + α)`` by conjugate gradients: a product a step, a resolvent takes two."""
+    dtype = torch.promote_types(z.dtype, shift.dtype)
+    weight = alpha / (1 + alpha)
+    system = shift.to(torch.float64).mapped(lambda part: weight * part, shift.promises.times(weight))
+    edges = stored_edges(system)
+    assert edges is not None
+    loops = own_weights(*edges, z.shape[1])
+    return definite_solution(system, 1 - loops, z.double() / (1 + alpha)).to(dtype)
 
 
 def heat_order(tau: float) -> int:

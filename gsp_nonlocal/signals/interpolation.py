@@ -11,6 +11,7 @@ from gsp_nonlocal.signals.conjugate_gradients import definite_solution
 from gsp_nonlocal.signals.known import (
     known_nodes,
     known_values,
+    own_weights,
     require_not_negative,
     require_reached,
     solved,
@@ -78,11 +79,5 @@ def _filled(start: Tensor, known: Tensor, shift: ShiftOperator, alpha: float) ->
     edges = stored_edges(shift)
     if edges is None:
         return start + root * solved(system, right)
-    return start + root * definite_solution(system, 1 - root.square() * _loops(*edges, len(root[0])), right)
-
-
-def _loops(edge_index: Tensor, values: Tensor, nodes: int) -> Tensor:
-    """``S_ii (N, 1)`` of a sparse shift."""
-    source, target = edge_index
-    own = source == target
-    return values.new_zeros(nodes, 1).index_add(0, target[own], values.detach()[own].unsqueeze(-1))
+    loops = root.square() * own_weights(*edges, len(root[0]))
+    return start + root * definite_solution(system, 1 - loops, right)

@@ -104,6 +104,13 @@ def sparse_laplacian(shift: ShiftOperator) -> csr_matrix:
     )
 
 
+def own_weights(edge_index: Tensor, values: Tensor, nodes: int) -> Tensor:
+    """``S_ii (N, 1)`` of a sparse shift, without gradients."""
+    source, target = edge_index
+    own = source == target
+    return values.new_zeros(nodes, 1).index_add(0, target[own], values.detach()[own].unsqueeze(-1))
+
+
 def require_known_parts(laplacian: csr_matrix, known: Tensor) -> None:
     """Raise a ``ValueError`` where a component has none of the nodes ``known (1 or B, N, 1)``.
 

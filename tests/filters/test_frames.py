@@ -1,5 +1,7 @@
 """Frames and windows by name: responses as PyGSP 0.6.1 has them, their bounds, and signals that come back."""
 
+import warnings
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 import torch
 
 from filters import ExponentialWindow, Heat, Rectangular, SpectralFunction, Wave, WaveletFrame, frames
+from gsp_nonlocal.shifts import DenseShift, SparseShift
 from tests.cases.shifts import SHIFTS
 from tests.cases.signals import relative, signal
 
@@ -97,6 +100,59 @@ def test_a_signal_comes_back(name, graph):
     share = float(coefficients.norm() ** 2 / z.norm() ** 2)
     assert lower * (1 - 1e-9) <= share <= upper * (1 + 1e-9)
     assert relative(frame.reconstruct(coefficients, shift), z) < 1e-9
+
+
+@pytest.mark.parametrize("graph", [*GRAPHS, "sparse"])
+@pytest.mark.filterwarnings("ignore:.*approximated by a polynomial")
+def test_a_frame_is_its_bands_one_by_one_with_their_gradients(graph):
+    frame = frames.meyer(4)
+    cotangent = torch.stack([signal(seed=seed) for seed in range(4)], dim=2)
+    found, gradients = [], []
+    for filtered in (frame, lambda z, s: torch.stack([band(z, s) for band in frame.bands], dim=2)):
+        z, leaves = signal().requires_grad_(), []
+
+        def leaf(part, leaves=leaves):
+            leaves.append(part.detach().requires_grad_())
+            return leaves[-1]
+
+        shift = SHIFTS[graph]().mapped(leaf)
+        y = filtered(z, shift)
+        found.append(y)
+        gradients.append(torch.autograd.grad(y, [z, *leaves], cotangent))
+    assert relative(found[0], found[1]) < 1e-13
+    for one, other in zip(*gradients, strict=True):
+        assert relative(one, other) < 1e-11
+
+
+def test_bands_share_products_and_eigenpairs(monkeypatch):
+    frame, asked = frames.meyer(4, order=25), Counter()
+    for kind, method in ((SparseShift, "__call__"), (DenseShift, "eigenpairs")):
+        plain = getattr(kind, method)
+
+        def counted(self, *arguments, plain=plain, method=method):
+            asked[method] += 1
+            return plain(self, *arguments)
+
+        monkeypatch.setattr(kind, method, counted)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        frame(signal(), SHIFTS["sparse"]())
+    frame(signal(), SHIFTS["dense"]())
+    assert asked == {"__call__": 25, "eigenpairs": 1}
+
+
+def test_the_response_of_a_frame_is_that_of_its_bands():
+    frame = frames.meyer(4)
+    found = frame.response(LAM)
+    assert found.shape == (len(LAM), 1, 4)
+    assert torch.equal(found[:, 0], torch.stack([band.response(LAM)[:, 0, 0] for band in frame.bands], -1))
+
+
+def test_a_frame_names_what_it_refuses():
+    with pytest.raises(ValueError, match=r"WaveletFrame\(Meyer band 1 of 2, .*needs a symmetric shift"):
+        frames.meyer(2)(signal(), SHIFTS["sparse, random walk"]())
+    with pytest.raises(ValueError, match="does not fit the signal"):
+        frames.meyer(2)(signal()[:, 1:], SHIFTS["dense"]())
 
 
 def test_a_bank_of_translates():
