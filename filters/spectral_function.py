@@ -18,7 +18,7 @@ from filters.operators.gains import Gains
 from filters.operators.shift import ShiftOperator
 from filters.operators.signal import Signal
 from filters.sampled import at_jumps, rounding, values_and_slopes, within
-from filters.shared import Shared
+from filters.shared_work import SharedWork
 from filters.smooth import Smooth
 
 _BEYOND = 1e-4  # of a spectrum beyond [−1, 1]: more is no rounding
@@ -99,9 +99,9 @@ class SpectralFunction(GraphFilter):
         return cast("Callable[[Tensor], Tensor]", self.g)(lam)
 
     def filter_signal(self, shift: ShiftOperator, z: Signal) -> Signal:
-        return self.filtered(Shared(shift, z))
+        return self.filtered(SharedWork(shift, z))
 
-    def filtered(self, shared: Shared) -> Signal:
+    def filtered(self, shared: SharedWork) -> Signal:
         """``g(L) z``, of a signal that other responses may filter as well."""
         shift, z = shared.shift, shared.z
         _require_finite(shift)
@@ -136,7 +136,7 @@ class SpectralFunction(GraphFilter):
             f"{float(mu.min()):.3g} and {float(mu.max()):.3g}; it is made for |μ| ≤ 1: normalise the shift"
         )
 
-    def _approximate(self, shared: Shared) -> Signal:
+    def _approximate(self, shared: SharedWork) -> Signal:
         self._require_inside(shared.shift)
         interpolant = self._interpolate()
         if interpolant.is_poor:
@@ -182,7 +182,7 @@ class SpectralFunction(GraphFilter):
         return self._name
 
 
-def _chebyshev_sum(coefficients: Sequence[float], shared: Shared) -> Signal:
+def _chebyshev_sum(coefficients: Sequence[float], shared: SharedWork) -> Signal:
     """``Σ_k c_k T_k(S) z``."""
     terms = shared.terms(len(coefficients) - 1)
     weighted = (c * term for c, term in zip(coefficients, terms, strict=True))

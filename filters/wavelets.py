@@ -13,7 +13,7 @@ from filters.checks import require_integer
 from filters.contract import Contract
 from filters.operators.shift import ShiftOperator
 from filters.operators.signal import Signal, materialise
-from filters.shared import Shared
+from filters.shared_work import SharedWork
 from filters.spectral_function import SpectralFunction
 
 _GRID = 4096
@@ -76,7 +76,7 @@ class WaveletFrame(Contract):
 
     def filter_signal(self, shift: ShiftOperator, z: Signal) -> Tensor:
         """The bands side by side, ``(B, N, J C)``; products and eigenpairs are shared."""
-        shared = Shared(shift, z)
+        shared = SharedWork(shift, z)
         return torch.cat([materialise(band.filtered(shared)) for band in self._responses()], dim=-1)
 
     def reconstruct(self, coefficients: Tensor, shift: ShiftOperator | Tensor) -> Tensor:

@@ -27,8 +27,8 @@ def check_layers(layers: Layers, crossings: dict[str, list[CrossTrace]]) -> None
         path, (found, *_) = next(iter(crossings.items()))
         nodes, sources = found.weights.shape[1:]
         raise ValueError(
-            f"{_named(path)} joins {sources} nodes to {nodes} others (cross-attention, or pooled keys); such "
-            f"layers have no common nodes to follow; {_REMEDY}"
+            f"{named(path)} joins {sources} nodes to {nodes} others (cross-attention, or pooled keys); such "
+            f"layers have no common nodes to follow; {_REMEDY}, or ask cross_relevance(model, inputs)"
         )
     if not layers:
         raise ValueError("no attention to follow: run the model inside of the probe first")
@@ -37,21 +37,21 @@ def check_layers(layers: Layers, crossings: dict[str, list[CrossTrace]]) -> None
         path, trace = windowed[0]
         nodes = trace.shift.shape[-1]
         raise ValueError(
-            f"{_named(path)} has {trace.windows} windows of {nodes} nodes an image, and where "
+            f"{named(path)} has {trace.windows} windows of {nodes} nodes an image, and where "
             f"they lie is not known; {_REMEDY}"
         )
     _check_counts(layers)
 
 
-def images_of(trace: Trace) -> int:
+def images_of(trace: Trace | CrossTrace) -> int:
     """How many images a trace is of."""
-    return trace.shift.shape[0] // trace.graphs
+    return len(trace.signal) // trace.graphs
 
 
 def _check_counts(layers: Layers) -> None:
     found: dict[tuple[int, int], list[str]] = {}
     for path, trace in layers:
-        found.setdefault((trace.shift.shape[-1], images_of(trace)), []).append(_named(path))
+        found.setdefault((trace.shift.shape[-1], images_of(trace)), []).append(named(path))
     if len(found) > 1:
         said = "; ".join(
             f"{nodes} nodes of {images} images: {', '.join(paths[:3])}{' …' if len(paths) > 3 else ''}"
@@ -60,5 +60,6 @@ def _check_counts(layers: Layers) -> None:
         raise ValueError(f"layers that follow each other have the same nodes; here are {said}; {_REMEDY}")
 
 
-def _named(path: str) -> str:
+def named(path: str) -> str:
+    """A path for people."""
     return path or "the model itself"

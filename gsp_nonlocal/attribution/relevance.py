@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import NamedTuple
+from collections.abc import Sequence
 
-import torch
-from torch import Tensor, nn
-from torch.autograd.graph import GradientEdge, get_gradient_edge
+from torch import nn
 
 from filters.precision import wide_dtype
-from gsp_nonlocal.analysis.model_inputs import Inputs, check_inputs, run_copies
+from gsp_nonlocal.analysis.model_inputs import Inputs
+from gsp_nonlocal.attribution.gradients import Graded, graded
 from gsp_nonlocal.attribution.layers import check_layers
-from gsp_nonlocal.attribution.target import ClassOrScore, score_of
-from gsp_nonlocal.probe import MAX_NODES, CrossTrace, SpectralProbe, Trace, evaluation
-from gsp_nonlocal.probe.attention import Attention
+from gsp_nonlocal.attribution.target import ClassOrScore
+from gsp_nonlocal.probe import MAX_NODES, SpectralProbe, Trace
 from gsp_nonlocal.shifts.layered import LayeredShift
 from gsp_nonlocal.shifts.positive_gradient import PositiveGradient
 from gsp_nonlocal.shifts.structure import windows
@@ -58,94 +54,30 @@ def relevance(
 
     References:
         Chefer, Gur, Wolf (2021), *Generic Attention-model Explainability for Interpreting Bi-Modal and
-        Encoder-Decoder Transformers*: its rules for self-attention; those for cross-attention are not here.
+        Encoder-Decoder Transformers*: its rules for self-attention; those for cross-attention are
+        :func:`cross_relevance`.
 
     Example:
+        >>> import torch
         >>> layer = nn.TransformerEncoderLayer(8, 2, batch_first=True)
         >>> model = nn.Sequential(layer, nn.Flatten(), nn.Linear(40, 3))
         >>> R = relevance(model, torch.randn(4, 5, 8), target=2)
         >>> R.shape, bool((R.to_dense() >= torch.eye(5)).all())
         (torch.Size([4, 5, 5]), True)
     """
-    check_inputs(inputs)
-    seen: list[_Seen] = []
 
-    def note(path: str, trace: Trace | CrossTrace, found: Attention, product: Tensor) -> None:
-        if isinstance(trace, Trace):
-            if not product.requires_grad:  # no weight is before it: the graph begins here
-                product.requires_grad_()
-            whole = _is_whole(found.arranged(product), trace.signal)
-            seen.append(_Seen(path, trace, found.arranged, get_gradient_edge(product), whole))
-
-    probe = SpectralProbe(model, paths, max_nodes=max_nodes, on_product=note)
-    with evaluation(model), _differentiable(model), torch.enable_grad():
-        with probe:
-            output = run_copies(model, inputs)
+    def check(probe: SpectralProbe) -> None:
         check_layers(probe.in_order, probe.crossings)
-        _check_products(seen, probe)
-        score = score_of(output, target).sum()
-    grads = _gradients(score, seen)
-    return LayeredShift([_relevant(one, grad) for one, grad in zip(seen, grads, strict=True)], 1.0, 1.0)
+
+    return LayeredShift(
+        [positive_gradient(one) for one in graded(model, inputs, target, paths, max_nodes, check)], 1.0, 1.0
+    )
 
 
-@contextmanager
-def _differentiable(model: nn.Module) -> Iterator[None]:
-    """Weights that are frozen are not, for as long as this."""
-    frozen = [
-        weight for weight in model.parameters() if weight.is_floating_point() and not weight.requires_grad
-    ]
-    try:
-        for weight in frozen:
-            weight.requires_grad_()
-        yield
-    finally:
-        for weight in frozen:
-            weight.requires_grad_(False)
-
-
-class _Seen(NamedTuple):
-    """An attention, and where the gradient of its product arrives, whatever is written to it afterwards."""
-
-    path: str
-    trace: Trace
-    arranged: Callable[[Tensor], Tensor]
-    edge: GradientEdge
-    is_whole: bool
-
-
-def _is_whole(product: Tensor, value: Tensor) -> bool:
-    """Whether a product has a number for each of the values, and no other."""
-    return product.shape[-1] == value.shape[-1] and product.numel() == value.numel()
-
-
-def _check_products(seen: list[_Seen], probe: SpectralProbe) -> None:
-    known = {one.path for one in seen}
-    unknown = [path for path, _ in probe.in_order if path not in known]
-    unlike = [one.path for one in seen if not one.is_whole]
-    for path, why in [
-        *((path, "is read by its class, and its weights have no gradient here") for path in unknown),
-        *((path, "returns another thing than A v, such as linear attention's two sums") for path in unlike),
-    ]:
-        raise ValueError(f"{path or 'the model itself'} {why}; leave it out with paths=[...]")
-
-
-def _gradients(score: Tensor, seen: list[_Seen]) -> list[Tensor]:
-    """``∂L/∂o`` of each attention, as its product is."""
-    found: Sequence[Tensor | None] = [None] * len(seen)
-    if score.requires_grad:
-        found = torch.autograd.grad(score, [one.edge for one in seen], allow_unused=True)
-    for one, grad in zip(seen, found, strict=True):
-        if grad is None:
-            raise ValueError(
-                f"the score does not depend on {one.path or 'the model itself'} by a gradient: it comes "
-                "after the target, or is detached, or runs without gradients; leave it out with paths=[...]"
-            )
-    return [grad for grad in found if grad is not None]
-
-
-def _relevant(seen: _Seen, grad: Tensor) -> PositiveGradient:
-    trace, gradient = seen.trace, seen.arranged(grad)
-    gradient = gradient.reshape(-1, *gradient.shape[-2:])
+def positive_gradient(one: Graded) -> PositiveGradient:
+    """``E_h[(∇A ∘ A)⁺]`` of a self-attention, one graph an image."""
+    trace, gradient = one.trace, one.gradient
+    assert isinstance(trace, Trace)
     side_by_side = windows(trace.shift)
     if side_by_side is not None:
         gradient = side_by_side.from_windows(gradient)

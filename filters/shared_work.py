@@ -21,7 +21,7 @@ class Pairs(NamedTuple):
     shifted: Tensor
 
 
-class Shared:
+class SharedWork:
     """A signal ``z`` on a shift ``S``; the terms ``T_k(S) z`` and the eigenpairs, each at first use."""
 
     def __init__(self, shift: ShiftOperator, z: Signal) -> None:
