@@ -113,7 +113,7 @@ class Running:
 
     def require(self, paths: Sequence[str]) -> None:
         """Raise a ``ValueError`` for a path that is no module of the model."""
-        known = [path for path, _ in self.model.named_modules()]
+        known = [path for path, _ in self.model.named_modules()] if paths else []
         for path in paths:
             if path not in known:
                 near = get_close_matches(path, known, 3) or known[1:9]
