@@ -128,6 +128,7 @@ def probed_models() -> dict[str, Callable[[], nn.Module]]:
     """Whole models by name."""
     return {
         "torchvision vit_b_16": vit_b_16,
+        "timm vit_small_patch16_224": partial(timm.create_model, "vit_small_patch16_224"),
         "timm vit_tiny_patch16_224": partial(timm.create_model, "vit_tiny_patch16_224"),
         "torchvision resnet50 + SNL": lambda: insert_blocks(resnet50(), {"layer3.4": SNL}),
     }
@@ -174,7 +175,7 @@ def spectral_sections(rounds: int, quick: bool) -> dict[str, Section]:
         "all eigenvalues": Section(all_eigenvalues(all_of), len(all_of), 5),
         "some eigenvalues": Section(some_eigenvalues(some_of), len(some_of), 3),
         "density": Section(densities(512 if quick else 4096), 3),
-        "probe": Section(probe_overhead(passes), 3, passes),
+        "probe": Section(probe_overhead(passes), len(probed_models()), passes),
         "page": Section(page(), 1),
     }
 

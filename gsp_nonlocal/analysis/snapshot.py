@@ -20,7 +20,7 @@ from gsp_nonlocal.analysis.model_inputs import Inputs, check_inputs, input_size,
 from gsp_nonlocal.analysis.quantities import Graph, Limits, quantities
 from gsp_nonlocal.analysis.record import BlockRecord, GraphRecord, ResponseRecord, Snapshot
 from gsp_nonlocal.probe import MAX_NODES, SpectralProbe, evaluation
-from gsp_nonlocal.probe.trace import Trace
+from gsp_nonlocal.probe.trace import CrossTrace, Trace
 from gsp_nonlocal.shifts import DenseShift, ShiftOperator
 from gsp_nonlocal.shifts.structure import factored, is_triangular, symmetric_part
 from gsp_nonlocal.spectral.density import (
@@ -115,7 +115,7 @@ def measured(model: nn.Module, images: Inputs, probe: SpectralProbe, label: str,
     skipped = probe.skipped | {name: reason for name, reason in found.items() if isinstance(reason, str)}
     joins = [
         join_record(name, type(module).__name__, trace, limits.graphs, size)
-        for name, module, trace in _numbered(probe, probe.crossings)
+        for name, module, trace in named_crossings(probe)
     ]
     if not blocks and not joins:
         raise ValueError("no block was measured: " + "; ".join(f"{k}: {v}" for k, v in skipped.items()))
@@ -125,6 +125,11 @@ def measured(model: nn.Module, images: Inputs, probe: SpectralProbe, label: str,
 def named_traces(probe: SpectralProbe) -> Iterator[tuple[str, nn.Module, Trace]]:
     """Each application of each block: its name in records, the block, and what it did."""
     return _numbered(probe, probe.traces)
+
+
+def named_crossings(probe: SpectralProbe) -> Iterator[tuple[str, nn.Module, CrossTrace]]:
+    """The same of cross-attention."""
+    return _numbered(probe, probe.crossings)
 
 
 def _numbered(

@@ -98,17 +98,17 @@ def register_reader(kind: type[nn.Module] | str, reader: Reader, *, levels: int 
     if "." not in name:
         raise TypeError(f'a kind of module is a class or "package.Class", got {kind!r}')
     _ENTRIES[name] = Entry(reader, levels)
-    _entry_of_class.cache_clear()
+    _entry_of_line.cache_clear()
 
 
 def entry_of(module: nn.Module) -> Entry | None:
     """The entry of a module's class or of the nearest of its bases that has one."""
-    return _entry_of_class(type(module))
+    return _entry_of_line(type(module).__mro__)
 
 
 @lru_cache(maxsize=1024)
-def _entry_of_class(kind: type) -> Entry | None:
-    return next((_ENTRIES[name] for name in map(_name, kind.__mro__) if name in _ENTRIES), None)
+def _entry_of_line(classes: tuple[type, ...]) -> Entry | None:
+    return next((_ENTRIES[name] for name in map(_name, classes) if name in _ENTRIES), None)
 
 
 def known_kinds() -> list[str]:

@@ -73,7 +73,7 @@ def render(shown: Sequence[Snapshot], rows: Explorer | None, title: str, drawn: 
 
     Args:
         shown: at least one.
-        rows: what the explorer shows; ``None`` where there is only cross-attention.
+        rows: what the explorer shows; ``None`` where there is nothing to look at.
         title: heading of the page.
         drawn: the SVG of each figure.
     """

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from gsp_nonlocal.analysis.model_inputs import Inputs, check_inputs, first, input_size, leading
 from gsp_nonlocal.analysis.record import Snapshot
-from gsp_nonlocal.analysis.snapshot import Limits, measured, named_traces, probed
-from gsp_nonlocal.probe import MAX_NODES
+from gsp_nonlocal.analysis.snapshot import Limits, measured, named_crossings, named_traces, probed
+from gsp_nonlocal.probe import MAX_NODES, CrossTrace, SpectralProbe, Trace
 from gsp_nonlocal.report.explorer import VIEWS_BYTES, View, all_views, explorer
 from gsp_nonlocal.report.figure_files import drawings, write_figures
 from gsp_nonlocal.report.folder import MARK, WRITTEN_BY, replacing_folder
@@ -120,9 +120,18 @@ def analyze(
     found = measured(model, images, probe, label, limits)
     pictured = leading(images)[:MOST_IMAGES].detach().cpu()
     shown = list(range(len(pictured)))
-    traces = {name: trace for name, _, trace in named_traces(probe)}
-    rows = all_views(traces | maps, input_size(images), snapshot=label, images=shown, budget=budget)
+    rows = all_views(
+        _shown_traces(probe) | maps, input_size(images), snapshot=label, images=shown, budget=budget
+    )
     return Analysis(found, pictured, explained(rows), words[:MOST_IMAGES])
+
+
+def _shown_traces(probe: SpectralProbe) -> dict[str, Trace | CrossTrace]:
+    """What can be looked at, by name: graphs, then cross-attention."""
+    found: dict[str, Trace | CrossTrace] = {name: trace for name, _, trace in named_traces(probe)}
+    for name, _, trace in named_crossings(probe):
+        found[f"{name}, cross-attention" if name in found else name] = trace
+    return found
 
 
 def write_analyses(

@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from gsp_nonlocal import SNL
 from gsp_nonlocal.analysis.arrangement import arrange, montage, patch_grid
 from gsp_nonlocal.probe import SpectralProbe
-from gsp_nonlocal.probe.trace import Trace
+from gsp_nonlocal.probe.trace import CrossTrace, Trace
 from gsp_nonlocal.report.explorer import all_views, explorer, script_hash, share_of_budget, views
 from gsp_nonlocal.report.explorer.sampling import cell_means, samplings
 from gsp_nonlocal.report.explorer.view import Picture, View
 from gsp_nonlocal.shifts import AttentionShift, DenseShift, LowRankShift
+from gsp_nonlocal.shifts.biadjacency import DenseBiadjacency
 from gsp_nonlocal.spectral.layout import Layout
 
 
@@ -71,6 +72,43 @@ def kept_positions(view: View) -> list[int]:
     rows = [int((i + 0.5) * height / down) for i in range(down)]
     columns = [int((j + 0.5) * width / across) for j in range(across)]
     return [row * width + column for row in rows for column in columns]
+
+
+def crossing(queries: int, sources: int, graphs: int, images: int = 2) -> CrossTrace:
+    torch.manual_seed(0)
+    matrix = torch.softmax(3 * torch.randn(images * graphs, queries, sources), dim=-1)
+    return CrossTrace(DenseBiadjacency(matrix), matrix.new_zeros(images * graphs, sources, 1), graphs)
+
+
+def test_tiles_of_cross_attention_are_its_rows_over_the_patches():
+    trace = crossing(5, 13, graphs=2)  # 12 patches after a class token
+    rows = trace.weights.to_dense().unflatten(0, (2, 2))
+    found = views("decoder", trace, (24, 32))
+    assert [view.graph for view in found] == ["mean of 2 heads", "head 1", "head 2"]
+    for view, expected in zip(found, [rows.mean(1), rows[:, 0], rows[:, 1]], strict=True):
+        assert view.queries == (0, 0) and view.targets == (3, 4) and view.grid == (1, 3, 4)
+        assert view.tokens == tuple(f"query {q}" for q in range(1, 6)) and view.overlaid
+        for image in range(2):
+            assert_tiles(view, image, expected[image, :, 1:].unflatten(-1, (3, 4)))
+            picture = view.pictures[image]
+            assert picture.where == tuple(expected[image, :, 1:].argmax(-1).tolist())
+            assert np.allclose(picture.share, expected[image, :, 0], rtol=0.05)
+
+
+@pytest.mark.parametrize("budget", [200_000, 20_000, 3_000])
+def test_a_budget_of_cross_attention_is_kept_by_fewer_queries_then_coarser_maps(budget):
+    trace = crossing(300, 192, graphs=3)
+    found = views("decoder", trace, (48, 64), budget=budget)
+    assert size_of(found) <= budget and found[0].graph == "mean of 3 heads"
+    rows = trace.weights.to_dense().unflatten(0, (2, 3)).mean(1)
+    mean = found[0]
+    asked = [int(name.removeprefix("query ")) - 1 for name in mean.tokens]
+    assert asked == torch.linspace(0, 299, len(asked)).round().long().tolist()
+    tiles = cell_means(rows[:, asked].unflatten(-1, (12, 16)), mean.targets)
+    assert_tiles(mean, 1, tiles[1])
+    assert ("of 300 queries" in mean.note) == (len(asked) < 300)
+    if budget == 200_000:
+        assert mean.targets == (12, 16)
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 from torch import Tensor
 
-from gsp_nonlocal.probe.trace import Trace
-from gsp_nonlocal.report.explorer import View, explorer, views
+from gsp_nonlocal.probe.trace import CrossTrace, Trace
+from gsp_nonlocal.report.explorer import View, all_views, explorer, views
 from gsp_nonlocal.shifts import DenseShift
+from gsp_nonlocal.shifts.biadjacency import DenseBiadjacency
 from gsp_nonlocal.spectral.layout import Layout
 from tests.report.browser import chromium, opened
 
@@ -474,3 +475,77 @@ def test_no_number_is_beyond_the_nodes_that_there_are(browser, tmp_path, row, gr
     with opened(browser, write_page(tmp_path / "page.html", views("", trace, (28, 28)), None)) as page:
         assert said(page, "A")["greatest weight"].endswith(f": {greatest} an even weight")
         assert said(page, "A")["collects from"] == spread
+
+
+def crossing(queries: int, sources: int, graphs: int, images: int = 2) -> CrossTrace:
+    generator = torch.Generator().manual_seed(5)
+    scores = 3 * torch.randn(images * graphs, queries, sources, generator=generator)
+    weights = DenseBiadjacency(scores.softmax(dim=-1))
+    return CrossTrace(weights, torch.zeros(images * graphs, sources, 1), graphs)
+
+
+@pytest.fixture(scope="module")
+def detector():
+    """An encoder's attention over patches, and a decoder's 40 queries that look at them."""
+    found = {"encoder": traced(Layout((6, 8))), "decoder": crossing(40, 48, graphs=2)}
+    return all_views(found, (24, 32))
+
+
+@pytest.fixture
+def detection(browser, detector, tmp_path):
+    images = torch.rand(2, 3, 24, 32, generator=torch.Generator().manual_seed(3))
+    with opened(browser, write_page(tmp_path / "page.html", detector, images)) as found:
+        yield found
+
+
+def test_queries_of_cross_attention_are_chosen_by_number_and_by_the_keyboard(detection, detector):
+    choose(detection, "A", "path", "encoder")
+    choose(detection, "B", "path", "decoder")
+    choose(detection, "B", "graph", "head 2")
+    view = pick(detector, "decoder", "", "head 2")
+    select, other = (pane(detection, name).locator(".explorer-tokens select") for name in "BA")
+    assert select.locator("option").all_text_contents() == [str(query) for query in range(1, 41)]
+    assert other.count() == 0
+    select.select_option(label="17")
+    assert_shows(detection, "B", view, 16)
+    assert said(detection, "B")["chosen"] == "query 17"
+    assert said(detection, "B")["even weight"].endswith("for all 48 nodes")
+    assert "from tokens" not in said(detection, "B")
+    row = crossing(40, 48, graphs=2).weights.to_dense()[1, 16]
+    place = divmod(int(row.argmax()), 8)
+    assert f"at row {place[0] + 1}, column {place[1] + 1}" in said(detection, "B")["greatest weight"]
+    stage = pane(detection, "B").locator(".explorer-stage")
+    for key, query in (("ArrowRight", 18), ("ArrowUp", 17), ("Home", 1), ("ArrowLeft", 1), ("End", 40)):
+        stage.press(key)
+        assert said(detection, "B")["chosen"] == f"query {query}" and select.input_value() == str(query - 1)
+        assert_shows(detection, "B", view, query - 1)
+    assert "Arrow keys change the query" in stage.get_attribute("aria-label")
+    assert not pane(detection, "B").locator(".explorer-mark").is_visible()
+
+
+def test_a_click_on_a_map_of_cross_attention_asks_the_other_pane(detection, detector):
+    choose(detection, "A", "path", "encoder")
+    choose(detection, "B", "path", "decoder")
+    before = said(detection, "B")
+    click(detection, "B", 0.01, 0.01)
+    assert said(detection, "A")["chosen"].startswith("row 1, column 1") and said(detection, "B") == before
+    assert_shows(detection, "A", pick(detector, "encoder", "", ""), 0)
+
+
+def test_a_page_of_cross_attention_alone_opens_on_its_most_telling_query(browser, tmp_path):
+    found = views("decoder", crossing(5, 7, 1), (24, 32))
+    with opened(browser, write_page(tmp_path / "page.html", found, torch.rand(2, 3, 24, 32))) as page:
+        rows = crossing(5, 7, 1).weights.to_dense()
+        image, query = divmod(int(rows.amax(-1).argmax()), 5)
+        assert said(page, "A")["chosen"] == f"query {query + 1}"
+        assert page.get_by_role("button", name=f"Image {image + 1}").get_attribute("aria-pressed") == "true"
+        assert_shows(page, "A", found[0], query, image)
+
+
+def test_words_lie_under_maps_of_as_many_positions_alone(browser, tmp_path):
+    texts = torch.tensor([[3, 4, 5, 6]])
+    found = views("decoder", crossing(3, 4, 1, 1), (4,)) + views("other", traced(Layout((3,)), 1, 1), (4,))
+    with opened(browser, write_page(tmp_path / "page.html", found, texts)) as page:
+        choose(page, "A", "path", "decoder")
+        choose(page, "B", "path", "other")
+        assert "“" in said(page, "A")["greatest weight"] and "“" not in said(page, "B")["greatest weight"]

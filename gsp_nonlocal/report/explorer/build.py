@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
 
 from torch import Tensor
 
 from gsp_nonlocal.analysis.arrangement import Arrangement, arrange
-from gsp_nonlocal.probe.trace import Trace
+from gsp_nonlocal.probe.trace import CrossTrace, Trace
 from gsp_nonlocal.report.explorer.atlas import draw_atlas
-from gsp_nonlocal.report.explorer.image_rows import Rows, image_rows
-from gsp_nonlocal.report.explorer.plan import Plan, plans
+from gsp_nonlocal.report.explorer.image_rows import Rows, image_rows, join_rows
+from gsp_nonlocal.report.explorer.plan import Plan, join_plans, plans
 from gsp_nonlocal.report.explorer.view import Picture, View
+from gsp_nonlocal.spectral.layout import Layout
 
 VIEWS_BYTES = 3_400_000
 """Bytes of all views of a page, whose explorer then stays below 3.8 MB."""
@@ -27,14 +28,14 @@ NO_ROOM = "Only the mean of the heads is here: for each head, choose fewer block
 
 def views(
     path: str,
-    trace: Trace,
+    trace: Trace | CrossTrace,
     image_size: tuple[int, ...],
     *,
     snapshot: str = "",
     images: Sequence[int] | None = None,
     budget: int = VIEWS_BYTES,
 ) -> list[View]:
-    """The rows of a trace's graphs, to be clicked through.
+    """The rows of a trace's graphs, to be clicked through; of cross-attention, those of its queries.
 
     The mean of the heads and each of them, as finely as ``budget`` allows: the rows of all positions; else of
     every second or third position; else also their means over cells of positions. Heads are left out, with a
@@ -42,7 +43,7 @@ def views(
 
     Args:
         path: name of the block.
-        trace: what a probe kept of it.
+        trace: what a probe kept of it; keys of cross-attention are taken as patches, as a sequence is.
         image_size: spatial size of the model's input.
         snapshot: when this was, such as ``"epoch 3"``.
         images: numbers of images of the batch; by default all.
@@ -63,7 +64,7 @@ def views(
         ((6, 8), (6, 8), 2)
     """
     chosen = _chosen(images, len(trace.signal) // trace.graphs)
-    arrangement = arrange(trace.layout, image_size)
+    arrangement = arrange(_layout(trace), image_size)
     names = (path, snapshot)
     if trace.graphs == 1:
         found = _finest(names, trace, chosen, arrangement, False, budget)
@@ -77,8 +78,17 @@ def views(
     )
 
 
+def _layout(trace: Trace | CrossTrace) -> Layout:
+    """Of the nodes that rows go over."""
+    return trace.layout if isinstance(trace, Trace) else Layout((trace.weights.shape[2],))
+
+
 def _mean_and_heads(
-    names: tuple[str, str], trace: Trace, images: list[int], arrangement: Arrangement, budget: int
+    names: tuple[str, str],
+    trace: Trace | CrossTrace,
+    images: list[int],
+    arrangement: Arrangement,
+    budget: int,
 ) -> list[View]:
     """The mean in its part of the budget, a quarter if there are many heads, then each head in the rest."""
     share = budget // min(MEAN_SHARE, trace.graphs + 1)
@@ -92,14 +102,14 @@ def _mean_and_heads(
 
 def _finest(
     names: tuple[str, str],
-    trace: Trace,
+    trace: Trace | CrossTrace,
     images: list[int],
     arrangement: Arrangement,
     heads: bool,
     budget: int,
 ) -> list[View]:
     """The views of the heads or of their mean in the finest plan that fits; none if none does."""
-    for plan in plans(arrangement, trace.graphs, heads, budget // len(images)):
+    for plan in _plans(trace, arrangement, heads, budget // len(images)):
         drawn = _drawn(trace, images, arrangement, plan, budget)
         found = [
             _view((*names, name), arrangement, plan, pictures)
@@ -111,12 +121,18 @@ def _finest(
     return []
 
 
+def _plans(trace: Trace | CrossTrace, arrangement: Arrangement, heads: bool, budget: int) -> Iterator[Plan]:
+    if isinstance(trace, Trace):
+        return plans(arrangement, trace.graphs, heads, budget)
+    return join_plans(arrangement, trace, heads, budget)
+
+
 def _size(found: list[View]) -> int:
     return sum(len(view.json()) for view in found)
 
 
 def all_views(
-    traces: Mapping[str, Trace],
+    traces: Mapping[str, Trace | CrossTrace],
     image_size: tuple[int, ...],
     *,
     snapshot: str = "",
@@ -128,11 +144,17 @@ def all_views(
     Arguments and errors are those of :func:`views`.
     """
     found: dict[str, list[View]] = {}
-    for path in sorted(traces, key=lambda path: traces[path].graphs * traces[path].shift.shape[-1]):
+    for path in sorted(traces, key=lambda path: _weight(traces[path])):
         share = budget // (len(traces) - len(found))
         found[path] = views(path, traces[path], image_size, snapshot=snapshot, images=images, budget=share)
         budget -= _size(found[path])
     return [view for path in traces for view in found[path]]
+
+
+def _weight(trace: Trace | CrossTrace) -> int:
+    """How much there is to show."""
+    rows = trace.shift.shape[-1] if isinstance(trace, Trace) else trace.weights.shape[1]
+    return trace.graphs * rows
 
 
 def _chosen(images: Sequence[int] | None, count: int) -> list[int]:
@@ -143,16 +165,22 @@ def _chosen(images: Sequence[int] | None, count: int) -> list[int]:
 
 
 def _drawn(
-    trace: Trace, images: list[int], arrangement: Arrangement, plan: Plan, budget: int
+    trace: Trace | CrossTrace, images: list[int], arrangement: Arrangement, plan: Plan, budget: int
 ) -> list[list[Picture]]:
     """For each image the pictures of its graphs; nothing if the first one alone takes more than its share."""
     drawn: list[list[Picture]] = []
     for image in images:
-        rows = image_rows(trace, image, arrangement, plan.sampling, plan.heads)
+        rows = _rows(trace, image, arrangement, plan)
         drawn.append([_picture(rows.graph(index), arrangement.extra > 0) for index in range(len(rows.tiles))])
         if len(images) * sum(len(picture.atlas) for picture in drawn[0]) > budget:
             return []
     return drawn
+
+
+def _rows(trace: Trace | CrossTrace, image: int, arrangement: Arrangement, plan: Plan) -> Rows:
+    if isinstance(trace, Trace):
+        return image_rows(trace, image, arrangement, plan.sampling, plan.heads)
+    return join_rows(trace, image, plan.asked, arrangement, plan.sampling, plan.heads)
 
 
 def _picture(rows: Rows, has_tokens: bool) -> Picture:
@@ -182,14 +210,21 @@ def _view(names: tuple[str, str, str], arrangement: Arrangement, plan: Plan, pic
         columns=across,
         queries=(down * queries_down, across * queries_across),
         targets=(down * height, across * width),
-        tokens=("class token", *(f"token {number}" for number in range(2, arrangement.extra + 1)))[
-            : arrangement.extra
-        ],
+        tokens=_asked(arrangement, plan),
         nodes=arrangement.extra + arrangement.positions,
         overlaid=arrangement.overlaid,
         note=_note(arrangement, plan, pictures),
         pictures=tuple(pictures),
     )
+
+
+def _asked(arrangement: Arrangement, plan: Plan) -> tuple[str, ...]:
+    """Names of what can be asked beside positions: queries of cross-attention, or the extra nodes."""
+    if plan.asked:
+        return tuple(f"query {query + 1}" for query in plan.asked)
+    return ("class token", *(f"token {number}" for number in range(2, arrangement.extra + 1)))[
+        : arrangement.extra
+    ]
 
 
 def _note(arrangement: Arrangement, plan: Plan, pictures: list[Picture]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
 from gsp_nonlocal.analysis.arrangement import Arrangement, montage
-from gsp_nonlocal.probe.trace import Trace
+from gsp_nonlocal.probe.trace import CrossTrace, Trace
 from gsp_nonlocal.report.explorer.sampling import Sampling, cell_means, query_positions
 from gsp_nonlocal.spectral.shift_rows import attention_rows
 
@@ -65,6 +66,22 @@ def image_rows(trace: Trace, image: int, arrangement: Arrangement, sampling: Sam
         for part in nodes.split(chunk)
     ]
     return Rows(*(torch.cat([getattr(part, f.name) for part in parts], dim=1) for f in fields(Rows)))
+
+
+@torch.no_grad()
+def join_rows(
+    trace: CrossTrace,
+    image: int,
+    asked: Sequence[int],
+    arrangement: Arrangement,
+    sampling: Sampling,
+    heads: bool,
+) -> Rows:
+    """The rows of the queries ``asked`` of an image's cross-attention; the arrangement is of its sources."""
+    first, queries = image * trace.graphs, torch.tensor(asked, device=trace.signal.device)
+    graphs = [trace.weights.graph(first + graph) for graph in range(trace.graphs)]
+    rows = torch.cat([graph.rows(queries).float().cpu() for graph in graphs])
+    return _measured(rows, arrangement, sampling, heads)
 
 
 def count_cells(arrangement: Arrangement, sampling: Sampling) -> int:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
+
+import torch
 
 from gsp_nonlocal.analysis.arrangement import Arrangement
+from gsp_nonlocal.probe.trace import CrossTrace
 from gsp_nonlocal.report.explorer.image_rows import count_cells
 from gsp_nonlocal.report.explorer.sampling import Sampling, samplings
 
 MOST_CELLS = 2**20
 """Most pixels of an atlas; a browser holds four bytes for each."""
+
+KEPT_QUERIES = (100, 32, 12, 4, 1)
+"""How many queries of cross-attention are tried where not all fit."""
 
 MOST_SHRINKING = 32
 """An atlas is not tried if it had to take less than one byte for so many pixels."""
@@ -24,11 +31,15 @@ class Plan:
         sampling: of the rows of each.
         graphs: of an image, ``G``.
         heads: each of the graphs, or their mean alone.
+        asked: the queries of cross-attention whose rows are kept; of graphs there are none.
+        of: how many queries there are.
     """
 
     sampling: Sampling
     graphs: int
     heads: bool
+    asked: tuple[int, ...] = ()
+    of: int = 0
 
     @property
     def names(self) -> list[str]:
@@ -42,7 +53,9 @@ class Plan:
     def notes(self, grid: tuple[int, int]) -> list[str]:
         """Sentences on what is averaged and left out of maps of ``grid`` positions."""
         queries, targets, said = self.sampling.queries, self.sampling.targets, []
-        if queries != grid:
+        if len(self.asked) < self.of:
+            said.append(f"The page holds the rows of {len(self.asked)} of {self.of} queries.")
+        if queries != grid and not self.asked:
             kept = f"{_times(queries)} of {_times(grid)}"
             said.append(f"The page holds the rows of {kept} positions: a click shows the nearest of them.")
         if targets != grid:
@@ -59,6 +72,23 @@ def plans(arrangement: Arrangement, graphs: int, heads: bool, budget: int) -> It
         plan, cells = Plan(sampling, graphs, heads), count_cells(arrangement, sampling)
         if cells <= MOST_CELLS and len(plan.names) * cells <= MOST_SHRINKING * budget:
             yield plan
+
+
+def join_plans(arrangement: Arrangement, trace: CrossTrace, heads: bool, budget: int) -> Iterator[Plan]:
+    """As :func:`plans`, of cross-attention: fewer queries, then coarser maps."""
+    queries = trace.weights.shape[1]
+    counts = [queries, *(most for most in KEPT_QUERIES if most < queries)]
+    for targets, count in product(_targets(arrangement), counts):
+        asked = torch.linspace(0, queries - 1, count).round().long().tolist()
+        plan = Plan(Sampling((0, 0), targets), trace.graphs, heads, tuple(asked), queries)
+        cells = count * arrangement.frames * targets[0] * targets[1]
+        if cells <= MOST_CELLS and len(plan.names) * cells <= MOST_SHRINKING * budget:
+            yield plan
+
+
+def _targets(arrangement: Arrangement) -> list[tuple[int, int]]:
+    """Grids of cells, from all positions down to one."""
+    return list(dict.fromkeys(s.targets for s in samplings(arrangement.height, arrangement.width)))
 
 
 def _times(grid: tuple[int, int]) -> str:

@@ -33,7 +33,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class View:
-    """One graph an image, of one block at one time.
+    """One graph an image, or one cross-attention, of one block at one time.
 
     Attributes:
         path: of the block.
@@ -41,9 +41,10 @@ class View:
         graph: ``"head 3"``, ``"mean of 12 heads"``, or ``""`` where an image has one graph.
         grid: frames, rows and columns of the positions, which are numbered in this order.
         columns: frames side by side in the montage, which they fill row by row.
-        queries: rows and columns of the kept positions in the montage; tiles come frame by frame.
+        queries: rows and columns of the kept positions in the montage; tiles come frame by frame. None are
+            kept of cross-attention, whose queries are no positions of the map.
         targets: rows and columns of a tile.
-        tokens: names of the nodes that are no positions.
+        tokens: names of the nodes that are no positions, and of the queries of cross-attention.
         nodes: how many weights a row has: one a position and a token.
         overlaid: whether the maps lie over the picture of the input.
         note: what was assumed, averaged and left out, or ``""``.

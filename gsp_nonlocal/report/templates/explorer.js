@@ -9,8 +9,8 @@
   const QUIET = 250; // milliseconds without a change until it is read aloud
 
   // place: where was asked, as parts of the frames, the height and the width of a map, so that it means the same in
-  // blocks of other sizes. token: number of a node that is no position, or null.
-  const state = { image: 0, place: null, token: null };
+  // blocks of other sizes. token: number of a node that is no position, or null. query: of cross-attention.
+  const state = { image: 0, place: MIDDLE, token: null, query: 0 };
   const find = (element, name) => element.querySelector(`.explorer-${name}`);
   const panes = [...root.querySelectorAll(".explorer-pane")].map(makePane);
   const atlases = new Map();
@@ -44,15 +44,20 @@
   function chooseFirstViews() {
     const first = tellingRows();
     first.forEach(({ view }, place) => choose(panes[place], view));
-    const [{ view, image, tile }] = [...first].sort((one, other) => other.departure - one.departure);
-    state.image = image;
-    state.place = placeOf(view, positionOf(view, queryOf(view, tile)));
+    const best = [...first].sort((one, other) => other.departure - one.departure);
+    state.image = best[0].image;
+    best.reverse().forEach(openOn);
     panes[1].element.hidden = data.views.length === 1;
     for (const both of root.querySelectorAll("[data-panes='2']")) both.hidden = data.views.length === 1;
     for (const key of KEYS) {
       const useless = new Set(data.views.map((view) => view[key])).size === 1 && !data.views[0][key];
       for (const pane of panes) pane.selects[key].parentElement.hidden = useless;
     }
+  }
+
+  function openOn({ view, tile }) {
+    if (isJoin(view)) state.query = tile;
+    else state.place = placeOf(view, positionOf(view, queryOf(view, tile)));
   }
 
   // Of the last time, the row that departs most from an even one, and that of another block; of one block the same
@@ -73,9 +78,9 @@
 
   // The image and the tile of a view whose greatest weight is most times an even one.
   function tellingRow(view) {
-    const best = { view, image: 0, tile: tileAt(view, queryAt(view, MIDDLE)), departure: -1 };
+    const best = { view, image: 0, tile: isJoin(view) ? 0 : tileAt(view, queryAt(view, MIDDLE)), departure: -1 };
     view.pictures.forEach((picture, image) => {
-      for (let tile = 0; tile < view.queries[0] * view.queries[1]; tile += 1) {
+      for (let tile = 0; tile < (isJoin(view) ? view.tokens.length : keptPositions(view)); tile += 1) {
         const departure = times(picture, tile);
         if (departure > best.departure) Object.assign(best, { image, tile, departure });
       }
@@ -166,13 +171,31 @@
     return { frame: (frame + 0.5) / frames, down: (row + 0.5) / height, across: (column + 0.5) / width };
   }
 
+  function keptPositions(view) {
+    return view.queries[0] * view.queries[1];
+  }
+
+  // Whether it is cross-attention: its queries are no positions of the map, and are chosen by their numbers.
+  function isJoin(view) {
+    return keptPositions(view) === 0;
+  }
+
+  function tokenOf(view) {
+    return isJoin(view) ? Math.min(state.query, view.tokens.length - 1) : state.token;
+  }
+
   function hasToken(view) {
-    return state.token !== null && state.token < view.tokens.length;
+    return isJoin(view) || (state.token !== null && state.token < view.tokens.length);
+  }
+
+  // A text lies under a map of as many positions as it has words, and a picture under every map of its axes.
+  function isOverlaid(view) {
+    const { words } = Object.values(data.images[state.image])[0] || { words: [] };
+    return view.overlaid && (words.length === 0 || words.length === view.grid[2]);
   }
 
   function tileOf(view) {
-    const kept = view.queries[0] * view.queries[1];
-    return hasToken(view) ? kept + state.token : tileAt(view, queryAt(view, state.place));
+    return hasToken(view) ? keptPositions(view) + tokenOf(view) : tileAt(view, queryAt(view, state.place));
   }
 
   function tileAt(view, query) {
@@ -213,6 +236,7 @@
 
   function press(pane, event) {
     if (event.altKey || event.metaKey) return;
+    if (isJoin(pane.view)) return pressQuery(pane.view, event);
     const [rows, columns] = pane.view.queries;
     const [row, column] = montageQuery(pane.view);
     const far = event.ctrlKey;
@@ -225,6 +249,16 @@
     event.preventDefault();
     const within = (index, count) => Math.min(count - 1, Math.max(0, index));
     ask(queryPlace(pane.view, within(moved[0], rows), within(moved[1], columns)));
+  }
+
+  function pressQuery(view, event) {
+    const last = view.tokens.length - 1;
+    const asked = tokenOf(view);
+    const steps = Object.entries(STEPS).map(([key, [down, across]]) => [key, asked + down + across]);
+    const moved = { Home: 0, End: last, ...Object.fromEntries(steps) }[event.key];
+    if (moved === undefined) return;
+    event.preventDefault();
+    askQuery(Math.min(last, Math.max(0, moved)));
   }
 
   // The row and column, among all queries of the montage, of what is marked.
@@ -251,6 +285,11 @@
     show();
   }
 
+  function askQuery(query) {
+    state.query = query;
+    show();
+  }
+
   // ---- what is shown
 
   function show() {
@@ -264,7 +303,8 @@
       find(pane.element, "note").textContent = pane.view.note;
       const shown = names(pane.view) + (data.images.length > 1 ? ` · image ${state.image + 1}` : "");
       find(pane.element, "chosen").textContent = shown; // for print, where the selects are not
-      pane.stage.setAttribute("aria-label", `Pane ${pane.name}: ${shown}. Arrow keys move the position.`);
+      const moved = isJoin(pane.view) ? "change the query" : "move the position";
+      pane.stage.setAttribute("aria-label", `Pane ${pane.name}: ${shown}. Arrow keys ${moved}.`);
     }
     [...find(root, "thumbs").children].forEach((thumb, image) => thumb.setAttribute("aria-pressed", image === state.image));
     clearTimeout(announcement);
@@ -305,15 +345,15 @@
   function showPhoto(pane) {
     const { view, stage, photo } = pane;
     const image = data.images[state.image];
-    const shown = (view.overlaid && image[view.grid[0]]) || Object.values(image)[0];
+    const shown = (isOverlaid(view) && image[view.grid[0]]) || Object.values(image)[0];
     const strip = view.grid[0] * view.grid[1] === 1;
     stage.classList.toggle("strip", strip);
-    stage.classList.toggle("over", view.overlaid && !strip && Boolean(shown));
-    stage.classList.toggle("aligned", view.overlaid && strip);
+    stage.classList.toggle("over", isOverlaid(view) && !strip && Boolean(shown));
+    stage.classList.toggle("aligned", isOverlaid(view) && strip);
     stage.classList.toggle("montage", view.grid[0] > 1);
     stage.style.setProperty("--across", view.columns);
     stage.style.setProperty("--down", view.grid[0] / view.columns);
-    stage.style.setProperty("--aspect", shown && view.overlaid ? shown.aspect : view.targets[1] / view.targets[0]);
+    stage.style.setProperty("--aspect", shown && isOverlaid(view) ? shown.aspect : view.targets[1] / view.targets[0]);
     photo.hidden = !shown;
     if (shown && photo.getAttribute("src") !== shown.src) photo.src = shown.src;
     photo.decode().catch(() => {}).then(() => photo.classList.toggle("coarse", photo.naturalWidth <= 64));
@@ -356,7 +396,7 @@
     const { view } = pane;
     const tile = tileOf(view);
     const picture = view.pictures[state.image];
-    put(pane.mark, view, positionOf(view, queryAt(view, state.place)), true);
+    if (!hasToken(view)) put(pane.mark, view, positionOf(view, queryAt(view, state.place)), true);
     put(pane.peak, view, positionNumber(view, picture.where[tile]), false);
     pane.mark.hidden = hasToken(view);
     pane.peak.hidden = !picture.greatest[tile];
@@ -387,13 +427,24 @@
 
   function showTokens(pane) {
     const group = find(pane.element, "tokens");
-    const wanted = pane.view.tokens.join("\n");
+    const { view } = pane;
+    const wanted = view.tokens.join("\n");
     if (group.dataset.tokens !== wanted) {
       group.dataset.tokens = wanted;
-      group.replaceChildren(...pane.view.tokens.map(tokenButton));
+      group.replaceChildren(...(isJoin(view) ? [queryChoice(view)] : view.tokens.map(tokenButton)));
       group.hidden = !wanted;
     }
-    [...group.children].forEach((button, token) => button.setAttribute("aria-pressed", token === state.token));
+    if (isJoin(view)) group.querySelector("select").value = tokenOf(view);
+    else [...group.children].forEach((button, token) => button.setAttribute("aria-pressed", token === state.token));
+  }
+
+  function queryChoice(view) {
+    const label = document.createElement("label");
+    const choice = document.createElement("select");
+    choice.append(...view.tokens.map((name, query) => new Option(name.replace("query ", ""), query)));
+    choice.addEventListener("change", () => askQuery(Number(choice.value)));
+    label.append("Query ", choice);
+    return label;
   }
 
   function tokenButton(name, token) {
@@ -426,16 +477,16 @@
     const picture = view.pictures[state.image];
     const tile = tileOf(view);
     const greatest = picture.greatest[tile];
-    const asked = hasToken(view) ? view.tokens[state.token] : spell(view, positionOf(view, queryAt(view, state.place)));
+    const asked = hasToken(view) ? view.tokens[tokenOf(view)] : spell(view, positionOf(view, queryAt(view, state.place)));
     const said = [["chosen", asked + (hasToken(view) ? "" : ` of ${size(view)}`)]];
     if (state.token !== null && !hasToken(view)) said.push(["class token", "this block has none"]);
     if (greatest === null) return [...said, ["weights", "not finite: nothing is drawn"]];
-    if (picture.spread[tile] === 0) return [...said, ["weights", "all 0: this position collects nothing"]];
+    if (picture.spread[tile] === 0) return [...said, ["weights", `all 0: ${isJoin(view) ? "this query" : "this position"} collects nothing`]];
     const where = spell(view, positionNumber(view, picture.where[tile]));
     said.push(["greatest weight", `${number(greatest)} at ${where}: ${about(times(picture, tile))} times an even weight`]);
     said.push(["even weight", `${number(picture.even[tile] ?? picture.even)}, the same for all ${view.nodes} nodes`]);
     said.push(["collects from", spread(picture.spread[tile], view.nodes)]);
-    if (view.tokens.length) said.push([view.tokens.length > 1 ? "from tokens" : "from the class token", percent(picture.share[tile])]);
+    if (picture.share.length) said.push([isJoin(view) || view.tokens.length > 1 ? "from tokens" : "from the class token", percent(picture.share[tile])]);
     return said;
   }
 
@@ -449,7 +500,7 @@
   }
 
   function spell(view, { frame, row, column }) {
-    const word = view.overlaid && Object.values(data.images[state.image])[0]?.words[column]; // of a text
+    const word = isOverlaid(view) && Object.values(data.images[state.image])[0]?.words[column]; // of a text
     if (view.grid[0] * view.grid[1] === 1) return `position ${column + 1}${word ? ` “${word}”` : ""}`;
     return `${view.grid[0] > 1 ? `frame ${frame + 1}, ` : ""}row ${row + 1}, column ${column + 1}`;
   }
