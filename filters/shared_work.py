@@ -25,9 +25,17 @@ class SharedWork:
     """A signal ``z`` on a shift ``S``; the terms ``T_k(S) z`` and the eigenpairs, each at first use."""
 
     def __init__(self, shift: ShiftOperator, z: Signal) -> None:
+        _require_finite(shift)
         self.shift, self.z = shift, z
         self._terms: list[Signal] = [z]
         self._pairs: list[Pairs | None] = []
+        self._reach: list[float] = []
+
+    def reach(self) -> float:
+        """At most the greatest ``|μ|``; see :func:`greatest_gain`."""
+        if not self._reach:
+            self._reach.append(greatest_gain(self.shift))
+        return self._reach[0]
 
     def terms(self, degree: int) -> list[Signal]:
         """``T_0(S) z, …, T_degree(S) z``."""
@@ -61,3 +69,37 @@ def _eigenpairs(shift: ShiftOperator) -> tuple[Tensor, Tensor] | None:
             f"the eigenvalues of {shift} were not found ({error}): products of its entries overflow; "
             "normalise the shift"
         ) from error
+
+
+@torch.no_grad()
+def greatest_gain(shift: ShiftOperator, steps: int = 20) -> float:
+    """``‖S v‖ / ‖v‖`` after some power iterations: at most the greatest ``|μ|`` of a symmetric ``S``."""
+    nodes = torch.arange(shift.shape[-1], dtype=shift.dtype, device=shift.device)
+    v = (1 + nodes.cos()).view(1, -1, 1)
+    for _ in range(steps):
+        v = shift(v)
+        gain = shift.ranks.sum(v.square().sum(dim=1, keepdim=True)).sqrt()
+        v = v / gain.clamp_min(torch.finfo(shift.dtype).tiny)
+    return float(gain.max())
+
+
+def _require_finite(shift: ShiftOperator) -> None:
+    """Raise a ``ValueError`` that says where NaN or infinite entries are, before any work on them."""
+    if torch.compiler.is_compiling():
+        return
+
+    def checked(part: Tensor) -> Tensor:
+        if part.detach().sum().isfinite():  # one pass, where nothing is wrong
+            return part
+        wrong = ~part.isfinite()
+        if wrong.any():
+            place = wrong.nonzero()[0].tolist()
+            raise ValueError(
+                f"{int(wrong.sum())} of {part.numel()} entries of {type(shift).__name__} are NaN or "
+                f"infinite, the first is {float(part[tuple(place)])} at {place} of a "
+                f"{tuple(part.shape)} tensor (batch first); look for the first layer whose output "
+                "fails torch.isfinite(output).all()"
+            )
+        return part
+
+    shift.mapped(checked)

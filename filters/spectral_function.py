@@ -104,7 +104,6 @@ class SpectralFunction(GraphFilter):
     def filtered(self, shared: SharedWork) -> Signal:
         """``g(L) z``, of a signal that other responses may filter as well."""
         shift, z = shared.shift, shared.z
-        _require_finite(shift)
         if shift.diagonal is not None:
             return at_jumps(self.gain, 1 - shift.diagonal).unsqueeze(-1) * z
         smooth = self._as_polynomial(shift, z)
@@ -137,7 +136,7 @@ class SpectralFunction(GraphFilter):
         )
 
     def _approximate(self, shared: SharedWork) -> Signal:
-        self._require_inside(shared.shift)
+        self._require_inside(shared)
         interpolant = self._interpolate()
         if interpolant.is_poor:
             warnings.warn(
@@ -159,14 +158,14 @@ class SpectralFunction(GraphFilter):
         self._interpolant = None
         return self._as_polynomial(shift, z)
 
-    def _require_inside(self, shift: ShiftOperator) -> None:
+    def _require_inside(self, shared: SharedWork) -> None:
         """Refuse a spectrum that leaves ``[−1, 1]``, where a polynomial approximates nothing."""
-        if _is_bounded(shift) or torch.compiler.is_compiling():
+        if _is_bounded(shared.shift) or torch.compiler.is_compiling():
             return
-        reached = greatest_gain(shift)
+        reached = shared.reach()
         if reached > 1 + _BEYOND:
             raise ValueError(
-                f"{self} on {type(shift).__name__} is approximated by a polynomial on λ ∈ [0, 2], and "
+                f"{self} on {type(shared.shift).__name__} is approximated by a polynomial on λ ∈ [0, 2], and "
                 f"eigenvalues of this shift reach |μ| = {reached:.3g} at least; scale it to |μ| ≤ 1, use a "
                 "symmetric normalisation, or shift.to_dense()"
             )
@@ -194,43 +193,9 @@ def _is_bounded(shift: ShiftOperator) -> bool:
     return shift.spectral_bound is not None and shift.spectral_bound <= 1 + _ROUNDING
 
 
-@torch.no_grad()
-def greatest_gain(shift: ShiftOperator, steps: int = 20) -> float:
-    """``‖S v‖ / ‖v‖`` after some power iterations: at most the greatest ``|μ|`` of a symmetric ``S``."""
-    nodes = torch.arange(shift.shape[-1], dtype=shift.dtype, device=shift.device)
-    v = (1 + nodes.cos()).view(1, -1, 1)
-    for _ in range(steps):
-        v = shift(v)
-        gain = shift.ranks.sum(v.square().sum(dim=1, keepdim=True)).sqrt()
-        v = v / gain.clamp_min(torch.finfo(shift.dtype).tiny)
-    return float(gain.max())
-
-
 def _width(shift: ShiftOperator, mu: Tensor) -> Tensor:
     """``16 ε max|μ|`` of each graph, ``(B, 1)``: the rounding of the shift's entries; and LAPACK's, in
     float64."""
     own, double = (torch.finfo(dtype).eps for dtype in (shift.dtype, torch.float64))
     reach = mu.abs().amax(-1, keepdim=True)
     return 16 * own * reach + 4 * mu.shape[-1] * double * reach.clamp(min=1.0)
-
-
-def _require_finite(shift: ShiftOperator) -> None:
-    """Raise a ``ValueError`` that says where NaN or infinite entries are, before any work on them."""
-    if torch.compiler.is_compiling():
-        return
-
-    def checked(part: Tensor) -> Tensor:
-        if part.detach().sum().isfinite():  # one pass, where nothing is wrong
-            return part
-        wrong = ~part.isfinite()
-        if wrong.any():
-            place = wrong.nonzero()[0].tolist()
-            raise ValueError(
-                f"{int(wrong.sum())} of {part.numel()} entries of {type(shift).__name__} are NaN or "
-                f"infinite, the first is {float(part[tuple(place)])} at {place} of a "
-                f"{tuple(part.shape)} tensor (batch first); look for the first layer whose output "
-                "fails torch.isfinite(output).all()"
-            )
-        return part
-
-    shift.mapped(checked)

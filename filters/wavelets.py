@@ -26,7 +26,7 @@ class WaveletFrame(Contract):
     With ``G(λ) = Σ_j g_j(λ)²``, the frame bounds are ``A = min G`` and ``B = max G``:
     ``A ‖z‖² ≤ Σ_j ‖g_j(L) z‖² ≤ B ‖z‖²``. With ``A > 0``, :meth:`reconstruct` gives the signal back.
 
-    Bands share what they need of the graph: products ``T_k(S) z`` of polynomials, or eigenpairs.
+    Bands share products ``T_k(S) z`` where they are polynomials, and the eigenpairs of a matrix.
 
     Args:
         bands: the responses ``g_j``, at least one.
@@ -68,6 +68,8 @@ class WaveletFrame(Contract):
 
     def forward(self, z: Tensor, shift: ShiftOperator | Tensor) -> Tensor:
         """``(B, N, C) -> (B, N, J, C)``: one coefficient a node, band and channel."""
+        if not all(map(_is_plain, self.bands)):
+            return torch.stack([band(z, shift) for band in self.bands], dim=2)
         return super().forward(z, shift).unflatten(-1, (len(self.bands), z.shape[-1]))
 
     def response(self, lam: Tensor) -> Tensor:
@@ -109,6 +111,13 @@ class WaveletFrame(Contract):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(str, self.bands))})"
+
+
+def _is_plain(band: nn.Module) -> bool:
+    """Whether a call of the band is that of any response: no method of its own, and no hook."""
+    kind = cast("type[SpectralFunction]", type(band))
+    plain = kind.forward is Contract.forward and kind.filter_signal is SpectralFunction.filter_signal
+    return plain and not (band._forward_hooks or band._forward_pre_hooks or band._backward_hooks)
 
 
 def frame_of(name: str, responses: Sequence[Gain], order: int) -> WaveletFrame:

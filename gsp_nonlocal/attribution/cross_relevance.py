@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from filters.precision import wide_dtype
 from gsp_nonlocal.analysis.model_inputs import Inputs
 from gsp_nonlocal.attribution.gradients import Graded, graded
-from gsp_nonlocal.attribution.layers import images_of, named
+from gsp_nonlocal.attribution.layers import check_windows, images_of, named
 from gsp_nonlocal.attribution.relevance import positive_gradient
 from gsp_nonlocal.attribution.target import ClassOrScore
 from gsp_nonlocal.probe import MAX_NODES, CrossTrace, SpectralProbe, Trace
@@ -90,7 +90,8 @@ def cross_relevance(
     Raises:
         TypeError: for inputs or an output of another kind.
         ValueError: without cross-attention, for sets of nodes that are not two, or of one size, which are not
-            told apart; for matrices that are too large; as of :func:`relevance`.
+            told apart; for windows whose place is not known, and matrices that are too large; as of
+            :func:`relevance`.
 
     References:
         Chefer, Gur, Wolf (2021), *Generic Attention-model Explainability for Interpreting Bi-Modal and
@@ -110,8 +111,8 @@ def cross_relevance(
         (torch.Size([4, 3, 7]), True)
     """
     layers = graded(model, inputs, target, paths, max_nodes, _check_sets)
-    sizes = next(one.trace.weights.shape[1:] for one in layers if isinstance(one.trace, CrossTrace))
-    found = _at_first(layers[0], sizes)
+    sizes = next(_ends(one.trace) for one in layers if isinstance(one.trace, CrossTrace))
+    found = _at_first(layers, sizes)
     for one in layers:
         _add(found, _positive(one))
     return CrossRelevance(*(found[here, there] for here in sizes for there in sizes))
@@ -121,9 +122,10 @@ Parts = dict[tuple[int, int], Tensor]
 """Matrices by the sizes of both sets."""
 
 
-def _at_first(one: Graded, sizes: Sequence[int]) -> Parts:
-    """Each node by itself."""
-    images, dtype, device = images_of(one.trace), wide_dtype(one.gradient), one.gradient.device
+def _at_first(layers: Sequence[Graded], sizes: Sequence[int]) -> Parts:
+    """Each node by itself, in the widest type of a layer."""
+    images, device = images_of(layers[0].trace), layers[0].gradient.device
+    dtype = wide_dtype(*(one.gradient for one in layers))
     found = {(n, m): torch.zeros(images, n, m, dtype=dtype, device=device) for n in sizes for m in sizes}
     for size in sizes:
         found[size, size] += torch.eye(size, dtype=dtype, device=device)
@@ -133,6 +135,7 @@ def _at_first(one: Graded, sizes: Sequence[int]) -> Parts:
 def _add(found: Parts, weights: Tensor) -> None:
     """What one layer with these ``Ā (B, n, m)`` adds."""
     here, there = weights.shape[1:]
+    weights = weights.to(found[here, here].dtype)
     if here == there:
         for other in {size for size, _ in found}:
             found[here, other] = found[here, other] + weights @ found[here, other]
@@ -170,15 +173,21 @@ def _check_sets(probe: SpectralProbe) -> None:
     """Raise unless all layers are on two sets of nodes that are told apart by their sizes."""
     crossings = [(path, trace) for path, traces in probe.crossings.items() for trace in traces]
     if not crossings:
-        raise ValueError("no cross-attention was read; use relevance(model, inputs)")
-    path, first = crossings[0]
-    _, nodes, sources = first.weights.shape
-    if nodes == sources:
         raise ValueError(
-            f"{named(path)} joins two sets of {nodes} nodes each, which are not told apart; pass inputs that "
-            "give them different sizes"
+            "no attention between sets of nodes of different sizes was read; use relevance(model, inputs); "
+            "for sets of one size, pass inputs that give them different ones"
         )
+    for path, crossing in crossings:
+        nodes, sources = _ends(crossing)
+        if nodes == sources:
+            raise ValueError(
+                f"{named(path)} joins two sets of {nodes} nodes each, which are not told apart; pass inputs "
+                "that give them different sizes"
+            )
     layers: list[tuple[str, Trace | CrossTrace]] = [*crossings, *probe.in_order]
+    check_windows(layers)
+    path, first = crossings[0]
+    nodes, sources = _ends(first)
     for other, trace in layers:
         if not set(_ends(trace)) <= {nodes, sources} or images_of(trace) != images_of(first):
             raise ValueError(

@@ -56,7 +56,7 @@ def graded(
         seen.append(_Seen(path, trace, found.arranged, get_gradient_edge(product), whole))
 
     probe = SpectralProbe(model, paths, max_nodes=max_nodes, on_product=note)
-    with evaluation(model), _differentiable(model), torch.enable_grad():
+    with torch.inference_mode(False), evaluation(model), _differentiable(model), torch.enable_grad():
         with probe:
             output = run_copies(model, inputs)
         check(probe)

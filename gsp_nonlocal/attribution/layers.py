@@ -32,15 +32,18 @@ def check_layers(layers: Layers, crossings: dict[str, list[CrossTrace]]) -> None
         )
     if not layers:
         raise ValueError("no attention to follow: run the model inside of the probe first")
-    windowed = [(path, trace) for path, trace in layers if trace.windows > 1]
-    if windowed:
-        path, trace = windowed[0]
-        nodes = trace.shift.shape[-1]
-        raise ValueError(
-            f"{named(path)} has {trace.windows} windows of {nodes} nodes an image, and where "
-            f"they lie is not known; {_REMEDY}"
-        )
+    check_windows(layers)
     _check_counts(layers)
+
+
+def check_windows(layers: Sequence[tuple[str, Trace | CrossTrace]]) -> None:
+    """Raise where a layer has windows, and it is not known where they lie."""
+    for path, trace in layers:
+        if trace.windows > 1:
+            raise ValueError(
+                f"{named(path)} has {trace.windows} windows of {trace.signal.shape[1]} nodes an image, and "
+                f"where they lie is not known; {_REMEDY}"
+            )
 
 
 def images_of(trace: Trace | CrossTrace) -> int:

@@ -9,7 +9,6 @@ imported for their sake. The reader of this library's blocks stands here, those 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -98,17 +97,11 @@ def register_reader(kind: type[nn.Module] | str, reader: Reader, *, levels: int 
     if "." not in name:
         raise TypeError(f'a kind of module is a class or "package.Class", got {kind!r}')
     _ENTRIES[name] = Entry(reader, levels)
-    _entry_of_line.cache_clear()
 
 
 def entry_of(module: nn.Module) -> Entry | None:
     """The entry of a module's class or of the nearest of its bases that has one."""
-    return _entry_of_line(type(module).__mro__)
-
-
-@lru_cache(maxsize=1024)
-def _entry_of_line(classes: tuple[type, ...]) -> Entry | None:
-    return next((_ENTRIES[name] for name in map(_name, classes) if name in _ENTRIES), None)
+    return next((_ENTRIES[name] for name in map(_name, type(module).__mro__) if name in _ENTRIES), None)
 
 
 def known_kinds() -> list[str]:

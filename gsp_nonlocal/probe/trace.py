@@ -65,6 +65,7 @@ class CrossTrace:
         weights: ``A (B·G, N, M)``, numbered as in :class:`Trace`.
         signal: ``z (B·G, M, C)``.
         graphs: ``G``.
+        windows: as in :class:`Trace`.
 
     Example:
         >>> from gsp_nonlocal.probe import SpectralProbe
@@ -80,6 +81,7 @@ class CrossTrace:
     weights: Biadjacency
     signal: Tensor
     graphs: int = 1
+    windows: int = 1
 
     @property
     def filtered(self) -> Tensor:

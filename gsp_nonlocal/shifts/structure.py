@@ -204,8 +204,8 @@ def scaled(
         spectral_bound: a bound of ``|μ|``, if one is known.
 
     Returns:
-        A dense or low-rank shift where ``shift`` is one, a sparse one of diagonals that all samples share;
-        else a :class:`ScaledShift`.
+        A dense or low-rank shift where ``shift`` is one, a sparse one of diagonals that all samples share and
+        that need no gradient; else a :class:`ScaledShift`.
 
     Raises:
         TypeError: if the types differ, ``shift`` is no shift, or a promise is neither ``True`` nor ``False``.
@@ -227,7 +227,8 @@ def scaled(
     if isinstance(shift, LowRankShift):
         factors = left * shift.left, right * shift.right
         return LowRankShift(*factors, shift.core, ranks=shift.ranks, **promises)
-    if isinstance(shift, SparseShift) and len(left) == len(right) == 1:
+    is_constant = not (left.requires_grad or right.requires_grad)  # sparse values are differentiable once
+    if isinstance(shift, SparseShift) and len(left) == len(right) == 1 and is_constant:
         both = left[0, shift.pattern.target(), 0] * right[0, shift.pattern.columns, 0]
         return shift.mapped(lambda values: both * values, promised(**promises))
     return ScaledShift(shift, left, right, **promises)

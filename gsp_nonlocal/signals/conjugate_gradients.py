@@ -16,6 +16,10 @@ RESIDUAL = 1e-12
 _MOST_STEPS = 20_000
 _LOOK = 8  # steps between two looks at the residual
 _DRIFT = 10.0  # of RESIDUAL, up to which the residual itself may be above that of the recurrence
+_ROUNDING = (
+    64 * torch.finfo(torch.float64).eps
+)  # residual of a solution that is right to rounding, over its size
+_SINGULAR = 1e-6  # of b: a residual beyond is of a singular system
 
 Solve = Callable[[Tensor], Tensor]
 
@@ -36,7 +40,8 @@ def definite_solution(system: ShiftOperator, diagonal: Tensor, b: Tensor) -> Ten
     References:
         Hestenes, Stiefel (1952), *Methods of Conjugate Gradients for Solving Linear Systems*.
     """
-    scale = diagonal.detach().clamp_min(1e-12).reciprocal()
+    diagonal = diagonal.detach()
+    scale = diagonal.where(diagonal > 1e-12, 1.0).reciprocal()
     held = system.detach()
 
     def solve(right: Tensor) -> Tensor:
@@ -49,18 +54,26 @@ def definite_solution(system: ShiftOperator, diagonal: Tensor, b: Tensor) -> Ten
 
 
 def converged_solution(operator: Solve, scale: Tensor, b: Tensor) -> Tensor:
-    """As :func:`conjugate_gradients`; a :class:`ConvergenceError` where :data:`RESIDUAL` is not reached."""
+    """As :func:`conjugate_gradients`, for columns of any size; a :class:`ConvergenceError` without
+    convergence.
+
+    A solution that is much greater than ``b`` leaves a residual of its own rounding: up to
+    :data:`_SINGULAR` of ``b`` that is let through.
+    """
+    size = b.abs().amax(dim=1, keepdim=True)
+    size = size.where(size > 0, 1.0)
+    b = b / size
     x = conjugate_gradients(operator, scale, b, _MOST_STEPS)
-    goal = RESIDUAL * column_norm(b)
-    left = column_norm(b - operator(x))
-    if not bool((left <= _DRIFT * goal).all()):
-        worst = float((left / goal.clamp_min(1e-300)).max()) * RESIDUAL
+    length, left = column_norm(b), column_norm(b - operator(x))
+    room = _DRIFT * RESIDUAL * length + (_ROUNDING * column_norm(x)).minimum(_SINGULAR * length)
+    if not bool((left <= room).all()):
+        worst = float((left / length.clamp_min(1e-300)).max())
         raise ConvergenceError(
             f"conjugate gradients came to a relative residual of {worst:.1e}, and {RESIDUAL:.0e} was asked: "
-            "the system is nearly singular (too few known nodes), or eigenvalues of S exceed 1; know more "
-            "nodes, raise alpha, or pass a dense shift"
+            "the system is nearly singular (too few known nodes, a strength too great), or eigenvalues of S "
+            "exceed 1; know more nodes, use other numbers, or pass a dense shift"
         )
-    return x
+    return x * size
 
 
 @torch.no_grad()

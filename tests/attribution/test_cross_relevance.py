@@ -1,5 +1,6 @@
 """Relevance over two sets of nodes against the paper's rules on explicit weights and their gradients."""
 
+import copy
 import sys
 
 import pytest
@@ -161,6 +162,55 @@ def test_a_decoder_of_transformers():
     assert torch.equal(found.targets.triu(1), torch.zeros(2, 4, 4))  # later tokens are not seen
 
 
+def test_layers_of_two_precisions_and_inference_mode():
+    model = two("encoder and decoder", "fused")
+    expected = cross_relevance(model, features(), CHOSEN)
+
+    class Mixed(nn.Module):
+        """An encoder in float32."""
+
+        def __init__(self):
+            super().__init__()
+            self.net = model
+            self.net.layers[:2].float()
+
+        def forward(self, x):
+            encoded = x.float()
+            for layer in self.net.layers[:2]:
+                encoded = encoded + layer(encoded, encoded)
+            net, encoded = self.net, encoded.double()
+            sets = {"s": encoded, "t": net.queries + 0.3 * x[:, :QUERIES]}
+            for layer, (here, there) in zip(net.layers[2:], net.plan[2:], strict=True):
+                sets[here] = sets[here] + layer(sets[here], sets[there])
+            return net.head(sets["t"][:, 0] + sets["s"].mean(1))
+
+    mixed = Mixed()
+    with torch.inference_mode():
+        found = cross_relevance(mixed, features(), CHOSEN)
+    assert found.from_sources.dtype == torch.float64
+    assert relative(found.from_sources, expected.from_sources) < 1e-5
+
+
+class Windowed(nn.Module):
+    """Cross-attention inside of each of three windows, of which an image has its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.head = Gathering("fused"), nn.Linear(C, CLASSES)
+
+    def forward(self, x):
+        windows = x.view(-1, 3, N, C).flatten(0, 1)
+        return self.head(self.layer(windows[:, :QUERIES], windows).view(len(x), -1, C)[:, 0])
+
+
+def test_windows_are_no_heads():
+    x = torch.randn(2, 3 * N, C, dtype=torch.float64)
+    with pytest.raises(
+        ValueError, match="layer has 3 windows of 7 nodes an image, and where they lie is not"
+    ):
+        cross_relevance(Windowed().double(), x, 1)
+
+
 class Sets(nn.Module):
     """Cross-attentions of the first target sizes in the whole input."""
 
@@ -175,7 +225,7 @@ class Sets(nn.Module):
 
 
 def test_sets_that_are_not_two_are_refused_by_name(monkeypatch):
-    with pytest.raises(ValueError, match=r"no cross-attention was read; use relevance\(model, inputs\)"):
+    with pytest.raises(ValueError, match=r"of different sizes was read; use relevance\(model, inputs\)"):
         cross_relevance(network("fused"), features(), 1)
     with pytest.raises(ValueError, match=r"layers\.0 joins 7 nodes to 3.*layers\.1 7 to 4, of 2; choose"):
         cross_relevance(Sets(3, 4).double(), features(), 1)
@@ -193,6 +243,20 @@ def test_sets_that_are_not_two_are_refused_by_name(monkeypatch):
 
     with pytest.raises(ValueError, match="joins two sets of 7 nodes each, which are not told apart"):
         cross_relevance(Same(), features(), 1)
+
+    class Third(nn.Module):
+        """Targets gather from sources, then from as many other nodes."""
+
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = (copy.deepcopy(same) for _ in range(2))
+
+        def forward(self, x):
+            targets = self.first(x[:, :4], x, x)[0]
+            return self.second(targets, x[:, 3:] + 1, x[:, 3:] + 1)[0][:, 0]
+
+    with pytest.raises(ValueError, match="second joins two sets of 4 nodes each"):
+        cross_relevance(Third(), features(), 1)
     monkeypatch.setattr(sys.modules[cross_relevance.__module__], "MOST_NUMBERS", 2 * 11**2 - 1)
     with pytest.raises(ValueError, match="among 11 nodes of 2 images takes 242 numbers"):
         cross_relevance(two("reader"), features(), 1)

@@ -141,6 +141,26 @@ def test_bands_share_products_and_eigenpairs(monkeypatch):
     assert asked == {"__call__": 25, "eigenpairs": 1}
 
 
+class Doubled(SpectralFunction):
+    """A response with a call of its own."""
+
+    def __init__(self):
+        super().__init__(lambda lam: torch.exp(-lam))
+
+    def filter_signal(self, shift, z):
+        return 2 * super().filter_signal(shift, z)
+
+
+def test_a_band_with_a_call_of_its_own_or_a_hook_is_called():
+    frame, shift, seen = WaveletFrame([Doubled(), Heat(1.0)]), SHIFTS["dense"](), []
+    found = frame(signal(), shift)
+    assert relative(found[:, :, 0], 2 * found[:, :, 1]) < 1e-12
+    plain = frames.meyer(2)
+    expected = plain(signal(), shift)
+    plain.bands[1].register_forward_hook(lambda *call: seen.append(call))
+    assert relative(plain(signal(), shift), expected) < 1e-12 and len(seen) == 1
+
+
 def test_the_response_of_a_frame_is_that_of_its_bands():
     frame = frames.meyer(4)
     found = frame.response(LAM)

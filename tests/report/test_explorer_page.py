@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -517,7 +518,7 @@ def test_queries_of_cross_attention_are_chosen_by_number_and_by_the_keyboard(det
     stage = pane(detection, "B").locator(".explorer-stage")
     for key, query in (("ArrowRight", 18), ("ArrowUp", 17), ("Home", 1), ("ArrowLeft", 1), ("End", 40)):
         stage.press(key)
-        assert said(detection, "B")["chosen"] == f"query {query}" and select.input_value() == str(query - 1)
+        assert said(detection, "B")["chosen"] == f"query {query}" and select.input_value() == str(query)
         assert_shows(detection, "B", view, query - 1)
     assert "Arrow keys change the query" in stage.get_attribute("aria-label")
     assert not pane(detection, "B").locator(".explorer-mark").is_visible()
@@ -540,6 +541,32 @@ def test_a_page_of_cross_attention_alone_opens_on_its_most_telling_query(browser
         assert said(page, "A")["chosen"] == f"query {query + 1}"
         assert page.get_by_role("button", name=f"Image {image + 1}").get_attribute("aria-pressed") == "true"
         assert_shows(page, "A", found[0], query, image)
+
+
+def test_a_query_is_the_same_where_fewer_are_kept(browser, tmp_path):
+    many, few = crossing(40, 48, 1), crossing(40, 48, 1)
+    found = views("many", many, (24, 32)) + views("few", few, (24, 32), budget=4_000)
+    kept = [int(name.removeprefix("query ")) for name in found[1].tokens]
+    assert 1 < len(kept) < 40 == len(found[0].tokens)
+    with opened(browser, write_page(tmp_path / "page.html", found, torch.rand(2, 3, 24, 32))) as page:
+        page.locator(".explorer-thumbs button").first.click()
+        choose(page, "A", "path", "many")
+        choose(page, "B", "path", "few")
+        for query in (1, 9, 23, 40):
+            pane(page, "A").locator(".explorer-tokens select").select_option(label=str(query))
+            nearest = min(kept, key=lambda one: abs(one - query))
+            assert said(page, "A")["chosen"] == f"query {query}"
+            assert said(page, "B")["chosen"] == f"query {nearest}"
+            assert_shows(page, "B", found[1], kept.index(nearest))
+        pane(page, "B").locator(".explorer-stage").press("ArrowLeft")
+        assert said(page, "A")["chosen"] == said(page, "B")["chosen"] == f"query {kept[-2]}"
+
+
+def test_a_padded_text_keeps_its_words(browser, tmp_path):
+    found = views("block", traced(Layout((7,)), images=2), (7,))
+    page = explorer(found, torch.arange(14).view(2, 7), [list("abcdefg"), list("stuv")])
+    drawn = [image["1"]["words"] for image in json.loads(str(page.data))["images"]]
+    assert drawn == [list("abcdefg"), [*"stuv", "", "", ""]]
 
 
 def test_words_lie_under_maps_of_as_many_positions_alone(browser, tmp_path):

@@ -9,7 +9,7 @@ from torch_geometric.data import Data
 
 from gsp_nonlocal.affinity import relu_dot_shift
 from gsp_nonlocal.shifts import LowRankShift, SparseShift
-from gsp_nonlocal.signals import denoise, div, grad
+from gsp_nonlocal.signals import denoise, div, grad, interpolate
 from tests.cases.shifts import SHIFTS
 from tests.cases.signals import NODES, features, relative, signal
 from tests.signals.made import GRAPHS, combinatorial, laplacian, matrix_of, ring, some_graph
@@ -170,3 +170,55 @@ ONE_WAY = Data(edge_index=torch.tensor([[0, 1], [1, 2]]), num_nodes=NODES)
 def test_bad_input_is_named(call, error, message):
     with pytest.raises(error, match=message):
         call(signal())
+
+
+def lattice(size: int, normalization=None) -> SparseShift:
+    nodes = torch.arange(size**2).view(size, size)
+    pairs = [(nodes[:, 1:], nodes[:, :-1]), (nodes[1:], nodes[:-1])]
+    edges = torch.cat([torch.stack([a.flatten(), b.flatten()]) for a, b in pairs], 1)
+    edges = torch.cat([edges, edges.flip(0)], 1)
+    weights = torch.ones(edges.shape[1], dtype=torch.float64)
+    return SparseShift.from_edge_index(edges, weights, size**2, normalization)
+
+
+@pytest.mark.parametrize("strength", [1e-9, 1.0, 1e5, 1e6, 1e9])
+def test_any_strength_on_edges_is_solved_to_rounding(strength):
+    shift = lattice(8)
+    z = torch.randn(1, 64, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    system = (1 + strength) * torch.eye(64, dtype=torch.float64) - strength * shift.to_dense()
+    expected = torch.linalg.solve(system, z)
+    assert relative(denoise(z, shift, "tikhonov", strength), expected) < 1e-13 * (1 + strength) + 1e-12
+    values = shift.values.clone().requires_grad_()
+    found = denoise(z, shift.mapped(lambda part: values), "tikhonov", strength)
+    (gradient,) = torch.autograd.grad(found.square().sum(), values)
+    dense = torch.zeros(64, 64, dtype=torch.float64)
+    dense[shift.pattern.target(), shift.pattern.columns] = shift.values
+    dense.requires_grad_()
+    solved = torch.linalg.solve((1 + strength) * torch.eye(64, dtype=torch.float64) - strength * dense, z)
+    (by_entry,) = torch.autograd.grad(solved.square().sum(), dense)
+    by_entry = (by_entry + by_entry.mT)[shift.pattern.target(), shift.pattern.columns] / 2
+    both = torch.zeros(64, 64, dtype=torch.float64)
+    both[shift.pattern.target(), shift.pattern.columns] = gradient
+    gradient = ((both + both.mT) / 2)[shift.pattern.target(), shift.pattern.columns]
+    assert relative(gradient, by_entry) < 1e-11 * (1 + strength) + 1e-10
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e155, 1e300])
+def test_signals_of_any_size_on_edges(size):
+    shift, z = lattice(4), torch.randn(1, 16, 2, dtype=torch.float64)
+    expected = denoise(z, shift)
+    assert relative(denoise(z * size, shift) / size, expected) < 1e-11
+    mask = torch.arange(16) % 3 == 0
+    filled = interpolate(z, mask, shift)
+    assert relative(interpolate(z * size, mask, shift) / size, filled) < 1e-9
+
+
+def test_a_loop_greater_than_the_degree():
+    edges = torch.tensor([[0, 1, 1, 2, 0], [1, 0, 2, 1, 0]])
+    weights = torch.tensor([0.4, 0.4, 0.3, 0.3, 2.0], dtype=torch.float64)
+    order = torch.argsort(edges[1] * 3 + edges[0])
+    rows = torch.tensor([0, 2, 4, 5])
+    shift = SparseShift(rows, edges[0][order], weights[order], is_symmetric=True)
+    z = torch.randn(1, 3, 2, dtype=torch.float64)
+    expected = torch.linalg.solve(2 * torch.eye(3, dtype=torch.float64) - shift.to_dense(), z)
+    assert relative(denoise(z, shift, strength=1.0), expected) < 1e-11

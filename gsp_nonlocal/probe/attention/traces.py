@@ -31,12 +31,12 @@ def trace_of(found: Attention, images: int, recent: Iterable[Tensor] = ()) -> Tr
     lead, (nodes, sources) = shape[:-2], shape[-2:]
     value = _flat(found.value, lead)
     graphs = _graphs(lead, images)
+    apart = lead[:-1].numel() * graphs // lead.numel() if len(lead) > 1 else 1
     if nodes != sources or found.two_sets:
-        return CrossTrace(_join(found, lead), value, graphs)
+        return CrossTrace(_join(found, lead), value, graphs, apart)
     shift = _shift(found, lead)
     windows = None if found.source is None else find_windows(found.source, images, recent)
     if windows is None or lead[0] != len(windows.places) * images:
-        apart = lead[:-1].numel() * graphs // lead.numel() if len(lead) > 1 else 1
         return Trace(shift, value, apply_shift, Layout((nodes,)), graphs, windows=apart)
     heads = lead.numel() // lead[0]
     whole = WindowShift(shift, windows.places, heads)

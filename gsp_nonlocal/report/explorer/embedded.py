@@ -100,7 +100,9 @@ def _pictures(
     if inputs is None:
         return {}
     if is_tokens(inputs):
-        shown = text_picture(words[image] if words else [str(token) for token in inputs[image].tolist()])
+        tokens = [str(token) for token in inputs[image].tolist()]
+        named = words[image] if words else tokens
+        shown = text_picture([*named, *[""] * len(tokens)][: len(tokens)])  # a padded text has fewer words
         return {str(count): shown._asdict() for count in frames}
     longest = min(LONGEST_INPUT, isqrt(3 * INPUT_BYTES // (4 * len(inputs) * len(frames))))
     return {str(count): input_picture(inputs[image], count, max(1, longest))._asdict() for count in frames}

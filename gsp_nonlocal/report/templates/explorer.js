@@ -9,8 +9,9 @@
   const QUIET = 250; // milliseconds without a change until it is read aloud
 
   // place: where was asked, as parts of the frames, the height and the width of a map, so that it means the same in
-  // blocks of other sizes. token: number of a node that is no position, or null. query: of cross-attention.
-  const state = { image: 0, place: MIDDLE, token: null, query: 0 };
+  // blocks of other sizes. token: number of a node that is no position, or null. query: of cross-attention,
+  // by its number from 1, so that it means the same where fewer of them are kept.
+  const state = { image: 0, place: MIDDLE, token: null, query: 1 };
   const find = (element, name) => element.querySelector(`.explorer-${name}`);
   const panes = [...root.querySelectorAll(".explorer-pane")].map(makePane);
   const atlases = new Map();
@@ -56,7 +57,7 @@
   }
 
   function openOn({ view, tile }) {
-    if (isJoin(view)) state.query = tile;
+    if (isJoin(view)) state.query = queryNumber(view, tile);
     else state.place = placeOf(view, positionOf(view, queryOf(view, tile)));
   }
 
@@ -180,8 +181,15 @@
     return keptPositions(view) === 0;
   }
 
+  // Of cross-attention the query that is asked, or the nearest that the page holds.
   function tokenOf(view) {
-    return isJoin(view) ? Math.min(state.query, view.tokens.length - 1) : state.token;
+    if (!isJoin(view)) return state.token;
+    const away = (token) => Math.abs(queryNumber(view, token) - state.query);
+    return view.tokens.map((_, token) => token).reduce((best, token) => (away(token) < away(best) ? token : best), 0);
+  }
+
+  function queryNumber(view, token) {
+    return Number(view.tokens[token].replace("query ", ""));
   }
 
   function hasToken(view) {
@@ -258,7 +266,7 @@
     const moved = { Home: 0, End: last, ...Object.fromEntries(steps) }[event.key];
     if (moved === undefined) return;
     event.preventDefault();
-    askQuery(Math.min(last, Math.max(0, moved)));
+    askQuery(queryNumber(view, Math.min(last, Math.max(0, moved))));
   }
 
   // The row and column, among all queries of the montage, of what is marked.
@@ -434,14 +442,14 @@
       group.replaceChildren(...(isJoin(view) ? [queryChoice(view)] : view.tokens.map(tokenButton)));
       group.hidden = !wanted;
     }
-    if (isJoin(view)) group.querySelector("select").value = tokenOf(view);
+    if (isJoin(view)) group.querySelector("select").value = queryNumber(view, tokenOf(view));
     else [...group.children].forEach((button, token) => button.setAttribute("aria-pressed", token === state.token));
   }
 
   function queryChoice(view) {
     const label = document.createElement("label");
     const choice = document.createElement("select");
-    choice.append(...view.tokens.map((name, query) => new Option(name.replace("query ", ""), query)));
+    choice.append(...view.tokens.map((_, token) => new Option(queryNumber(view, token))));
     choice.addEventListener("change", () => askQuery(Number(choice.value)));
     label.append("Query ", choice);
     return label;
