@@ -17,7 +17,7 @@ from experiments.benchmark.measure import median_ratio, summary, time_in_turns
 from experiments.benchmark.sections import Row, Section
 from filters import Heat, frames
 from gsp_nonlocal import graphs
-from gsp_nonlocal.shifts import SparseShift
+from gsp_nonlocal.shifts import ShiftOperator, SparseShift
 from gsp_nonlocal.signals import denoise, interpolate, kron_reduction
 
 NODES, NEIGHBOURS, CHANNELS = 10_000, 8, 4
@@ -160,7 +160,7 @@ def _run(call: Made) -> Callable[[], None]:
 
 def _array(found: Any) -> np.ndarray:
     """A tensor, matrix or array as an array; of a shift ``I − S``."""
-    if isinstance(found, SparseShift):
+    if isinstance(found, ShiftOperator):
         return np.eye(found.shape[-1]) - found.to_dense()[0].numpy()
     if isinstance(found, Tensor):
         return found[0].numpy()
