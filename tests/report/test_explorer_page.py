@@ -196,6 +196,11 @@ def central(page) -> Any:
     return page
 
 
+def test_a_page_without_cross_attention_says_nothing_of_it(central):
+    said_there = central.locator(".explorer-help").inner_text()
+    assert "query" not in said_there and "It opens on the position whose weights depart" in said_there
+
+
 def test_a_click_in_either_pane_shows_both_rows(central, shown):
     before = drawn(central, "A")
     click(central, "A", 1.5 / 6, 6.5 / 8)
@@ -522,6 +527,7 @@ def test_queries_of_cross_attention_are_chosen_by_number_and_by_the_keyboard(det
         assert_shows(detection, "B", view, query - 1)
     assert "Arrow keys change the query" in stage.get_attribute("aria-label")
     assert not pane(detection, "B").locator(".explorer-mark").is_visible()
+    assert "Of cross-attention a query is chosen" in detection.locator(".explorer-help").inner_text()
 
 
 def test_a_click_on_a_map_of_cross_attention_asks_the_other_pane(detection, detector):

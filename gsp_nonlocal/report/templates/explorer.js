@@ -50,6 +50,7 @@
     best.reverse().forEach(openOn);
     panes[1].element.hidden = data.views.length === 1;
     for (const both of root.querySelectorAll("[data-panes='2']")) both.hidden = data.views.length === 1;
+    for (const part of root.querySelectorAll("[data-joins]")) part.hidden = !data.views.some(isJoin);
     for (const key of KEYS) {
       const useless = new Set(data.views.map((view) => view[key])).size === 1 && !data.views[0][key];
       for (const pane of panes) pane.selects[key].parentElement.hidden = useless;
