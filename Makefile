@@ -159,7 +159,7 @@ $(ZOO)/.ready: $(READY)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --target $(ZOO) diffusers importlib_metadata zipp requests
 	@touch $@
 
-probe-zoo: $(ZOO)/.ready ## every attention of models of timm, transformers, torchvision and diffusers under the probe (half an hour)
+probe-zoo: $(ZOO)/.ready ## every attention of models of timm, transformers, torchvision and diffusers under the probe (a few minutes)
 	PYTHONPATH=$(ZOO) OMP_NUM_THREADS=1 $(RUN) -m experiments.probe_zoo
 
 clean:          ## remove runs and caches

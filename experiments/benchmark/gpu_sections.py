@@ -148,7 +148,7 @@ def gpu_sections(rounds: int) -> dict[str, Section]:
         "captured": Section(compare_captured(SHAPES, rounds), len(SHAPES), rounds),
         "NL": Section(compare_attention(NL_SHAPES, size, rounds), len(NL_SHAPES) * len(PRECISIONS), rounds),
         "orders": Section(compare_orders(65_536, 128, 2 * rounds), 4, 2 * rounds),
-        "families": Section(compare_families(65_536, 128, 2 * rounds), 9, 2 * rounds),
+        "families": Section(compare_families(65_536, 128, 2 * rounds), 12, 2 * rounds),
         "spectra": Section(spectra(range(12, 19), rounds), 7, rounds),
         "growth": Section(growth(range(12, 23, 2), rounds), 6, rounds),
     }

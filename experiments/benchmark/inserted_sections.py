@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import resnet50
 
-from experiments.benchmark.measure import Step, measured, median_ratio, summary, time_in_turns
+from experiments.benchmark.measure import Step, measured, median_ratio, operations, summary, time_in_turns
 from experiments.benchmark.sections import MIB, Row, Section, Shape, device
 from gsp_nonlocal import insert_blocks
 from gsp_nonlocal.blocks import SNL
@@ -47,21 +46,15 @@ def overhead(rounds: int) -> Iterable[Row]:
         steps = {"with": network_step(places), "without": network_step(())}
         times = time_in_turns(steps, rounds, warm_up=1)
         longer = median_ratio(times["with"], times["without"])
-        operations = _operations(steps["with"]) / _operations(steps["without"])
+        more = operations(steps["with"]) / operations(steps["without"])
         row: Row = {"inserted": name}
         for kind, values in times.items():
             row |= summary(kind, values)
-        row |= {"times longer": longer, "times the operations": operations}
-        row["over their share"] = longer / operations
+        row |= {"times longer": longer, "times the operations": more}
+        row["over their share"] = longer / more
         for kind, made in {"with": places, "without": ()}.items():
             row[f"{kind} MiB"] = measured(network_step, made, rounds=1).peak / MIB
         yield row
-
-
-def _operations(step: Step) -> int:
-    with FlopCounterMode(display=False) as counter:
-        step()
-    return counter.get_total_flops()
 
 
 def inserted_sections(rounds: int, quick: bool) -> dict[str, Section]:

@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeVar, cast
 import psutil
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 Step = Callable[[], None]
 T = TypeVar("T")
@@ -58,6 +59,38 @@ def time_in_turns(steps: Mapping[str, Step], rounds: int, warm_up: int = 2) -> d
 def median_ratio(numerator: list[float], denominator: list[float]) -> float:
     """Median over the rounds of the ratio within a round."""
     return statistics.median(n / d for n, d in zip(numerator, denominator, strict=True))
+
+
+def compare_with_first(
+    what: str, label: str, passes: Mapping[str, Mapping[str, Step]], rounds: int
+) -> Iterator[dict[str, float | str]]:
+    """A row a step: its time in each pass as a multiple of that of the first, in turns, and over that of the
+    operations.
+
+    Args:
+        what: name of the column of names.
+        label: what the first is called.
+        passes: name of a pass to the steps by name, the same names in each.
+        rounds: measured rounds.
+    """
+    times = {name: time_in_turns(steps, rounds) for name, steps in passes.items()}
+    counts = {name: {one: operations(step) for one, step in steps.items()} for name, steps in passes.items()}
+    first, *_ = names = list(next(iter(passes.values())))
+    for one in names:
+        row: dict[str, float | str] = {what: one}
+        for name, found in times.items():
+            longer = median_ratio(found[one], found[first])
+            more = counts[name][one] / counts[name][first]
+            row |= summary(name, found[one])
+            row |= {f"{name}, times {label}": longer, f"{name}, over its operations": longer / more}
+        yield row
+
+
+def operations(step: Step) -> int:
+    """Of the matrix products and convolutions of a step."""
+    with FlopCounterMode(display=False) as counter:
+        step()
+    return counter.get_total_flops()
 
 
 def summary(name: str, times: list[float], unit: str = "ms") -> dict[str, float | str]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from experiments.benchmark.measure import (
     Step,
+    compare_with_first,
     in_process,
     measured,
     median_ratio,
@@ -87,16 +88,12 @@ def compare_orders(nodes: int, inner_channels: int, rounds: int) -> Iterable[Row
     embeddings = torch.randn(1, 2 * inner_channels, nodes, device=device()).mT.requires_grad_()
     signal = torch.randn(1, inner_channels, nodes, device=device()).mT.requires_grad_()
     filters = {k: Chebyshev(inner_channels, 2 * inner_channels, order=k).to(device()) for k in ORDERS}
-    forward = time_in_turns({str(k): _without_grad(filters[k], signal, embeddings) for k in ORDERS}, rounds)
-    training = time_in_turns({str(k): _with_grad(filters[k], signal, embeddings) for k in ORDERS}, rounds)
-    for k in map(str, ORDERS):
-        yield {
-            "order": float(k),
-            **summary("forward", forward[k]),
-            "forward, times order 1": median_ratio(forward[k], forward["1"]),
-            **summary("training", training[k]),
-            "training, times order 1": median_ratio(training[k], training["1"]),
-        }
+    passes = {
+        "forward": {str(k): _without_grad(filters[k], signal, embeddings) for k in ORDERS},
+        "training": {str(k): _with_grad(filters[k], signal, embeddings) for k in ORDERS},
+    }
+    for row in compare_with_first("order", "order 1", passes, rounds):
+        yield {**row, "order": float(row["order"])}
 
 
 def _without_grad(filter: nn.Module, signal: Tensor, embeddings: Tensor) -> Step:

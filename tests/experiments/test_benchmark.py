@@ -26,7 +26,7 @@ from experiments.benchmark.gpu_sections import (
     rates,
     spectra,
 )
-from experiments.benchmark.measure import in_process, measured, summary
+from experiments.benchmark.measure import compare_with_first, in_process, measured, operations, summary
 from experiments.benchmark.output import Earlier, read_sections, write_results
 from experiments.benchmark.sections import KEEPS, Section, build, compare_allocators, growth
 from tests.cases.signals import relative
@@ -101,6 +101,16 @@ def test_times_are_of_warm_steps_and_growth_is_over_nodes():
     rows = list(growth(range(5, 7), rounds=2))
     assert [row["nodes"] for row in rows] == [32, 64]
     assert {"snl s", "snl quartiles", "snl MiB", "textbook s"} <= set(rows[0])
+
+
+def test_steps_are_compared_by_their_time_and_by_their_operations():
+    one, other = torch.randn(8, 16), torch.randn(16, 32)
+    steps = {"once": lambda: one @ other, "thrice": lambda: [one @ other for _ in range(3)]}
+    assert operations(steps["thrice"]) == 3 * operations(steps["once"]) == 3 * 2 * 8 * 16 * 32
+    first, second = compare_with_first("step", "once", {"forward": steps}, rounds=3)
+    assert (first["step"], second["step"]) == ("once", "thrice")
+    assert first["forward, times once"] == first["forward, over its operations"] == 1.0
+    assert second["forward, times once"] == pytest.approx(3 * second["forward, over its operations"])
 
 
 def test_medians_have_quartiles():
