@@ -16,9 +16,7 @@ RESIDUAL = 1e-12
 _MOST_STEPS = 20_000
 _LOOK = 8  # steps between two looks at the residual
 _DRIFT = 10.0  # of RESIDUAL, up to which the residual itself may be above that of the recurrence
-_ROUNDING = (
-    64 * torch.finfo(torch.float64).eps
-)  # residual of a solution that is right to rounding, over its size
+_ROUNDING = 2.0**-46  # 64 ε in float64: residual of a solution that is right to rounding, over its size
 _SINGULAR = 1e-6  # of b: a residual beyond is of a singular system
 
 Solve = Callable[[Tensor], Tensor]
