@@ -24,8 +24,9 @@ from experiments.benchmark.output import (
     read_sections,
     write_results,
 )
-from experiments.benchmark.sections import Section, main_sections
+from experiments.benchmark.sections import UNSET, Section, main_sections
 from experiments.benchmark.spectral_sections import spectral_sections
+from experiments.benchmark.split_sections import split_sections
 from experiments.benchmark.toolkit_sections import toolkit_sections
 from experiments.benchmark.watch import watch
 from experiments.command import command
@@ -33,7 +34,7 @@ from experiments.files import check_writable
 from experiments.machine import describe_machine
 from experiments.settings import check_whole
 
-ALLOCATOR_SETTINGS = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "LD_PRELOAD")
+ALLOCATOR_SETTINGS = (*UNSET, "LD_PRELOAD")
 
 
 @command
@@ -94,6 +95,7 @@ def _sections(rounds: int, quick: bool) -> dict[str, Section]:
         **block_sections(rounds, quick),
         **inserted_sections(rounds, quick),
         **spectral_sections(rounds, quick),
+        **split_sections(rounds, quick),
     }
 
 

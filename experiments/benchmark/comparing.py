@@ -12,7 +12,7 @@ MARGIN = 0.15
 
 NAMES = (
     *("map", "block", "filter", "case", "what", "order", "nodes", "pass"),
-    *("inserted", "graph", "model", "r", "k"),
+    *("inserted", "graph", "model", "allocator", "r", "k"),
 )
 """Columns that say which row it is."""
 SLOWER = (

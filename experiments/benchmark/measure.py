@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import multiprocessing.connection
 import os
 import resource
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
 import psutil
 import torch
@@ -128,25 +130,61 @@ def measured(
     return in_process(_peak_and_times, make_step, arguments, rounds, environment=environment)
 
 
+def measured_together(
+    make_step: Callable[..., Step],
+    arguments: Sequence[tuple[object, ...]],
+    rounds: int,
+    environment: Mapping[str, str | None] | None = None,
+) -> list[Measured]:
+    """:func:`measured` in processes that run at once, one for each tuple of ``arguments``, all ``rounds``."""
+    own = [(make_step, each, rounds, math.inf) for each in arguments]
+    return in_processes(_peak_and_times, own, environment)
+
+
 def in_process(
     function: Callable[..., T], *arguments: object, environment: Mapping[str, str | None] | None = None
 ) -> T:
     """``function(*arguments)`` in a fresh process; all of it picklable."""
+    (found,) = in_processes(function, [arguments], environment)
+    return found
+
+
+def in_processes(
+    function: Callable[..., T],
+    arguments: Sequence[tuple[object, ...]],
+    environment: Mapping[str, str | None] | None = None,
+) -> list[T]:
+    """``function(*each)`` for each of ``arguments``, at once, in fresh processes; all of it picklable."""
+    with _environment(environment or {}):
+        children = [_start(function, each) for each in arguments]
+    try:
+        return [_received(*child, each) for child, each in zip(children, arguments, strict=True)]
+    finally:
+        for child, _ in children:
+            child.join()
+
+
+def _start(
+    function: Callable[..., object], arguments: tuple[object, ...]
+) -> tuple[SpawnProcess, multiprocessing.connection.Connection]:
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=_send, args=(sender, function, arguments))
-    with _environment(environment or {}):
-        child.start()
+    child.start()
     sender.close()
+    return child, receiver
+
+
+def _received(
+    child: SpawnProcess, receiver: multiprocessing.connection.Connection, arguments: tuple[object, ...]
+) -> Any:
     try:
-        return cast(T, receiver.recv())
+        return receiver.recv()
     except EOFError:
         child.join()
         raise RuntimeError(
             f"the measuring process ended with code {child.exitcode} (out of memory?) for {arguments}"
         ) from None
-    finally:
-        child.join()
 
 
 @contextmanager
@@ -176,7 +214,9 @@ def _send(
     sender.send(function(*arguments))
 
 
-def _peak_and_times(make_step: Callable[..., Step], arguments: tuple[object, ...], rounds: int) -> Measured:
+def _peak_and_times(
+    make_step: Callable[..., Step], arguments: tuple[object, ...], rounds: int, patience: float = PATIENCE
+) -> Measured:
     step = make_step(*arguments)
     on_gpu = torch.cuda.is_available()
     if on_gpu:
@@ -184,7 +224,7 @@ def _peak_and_times(make_step: Callable[..., Step], arguments: tuple[object, ...
     before = torch.cuda.memory_allocated() if on_gpu else psutil.Process().memory_info().rss
     first = _timed(step)
     times: list[float] = []
-    while len(times) < rounds and first + sum(times) < PATIENCE:
+    while len(times) < rounds and first + sum(times) < patience:
         times.append(_timed(step))
     peak = torch.cuda.max_memory_allocated() if on_gpu else _peak_resident()
     return Measured(peak - before, times or [first])

@@ -47,6 +47,16 @@ LARGEST_DENSE = 2**13
 MIB = 2**20
 KEEPS = {"MALLOC_TRIM_THRESHOLD_": "17179869184", "MALLOC_MMAP_THRESHOLD_": "33554432"}
 """Settings by which the C library keeps freed memory; the same as ``ALLOCATOR`` in the Makefile."""
+ALLOCATORS: dict[str, Mapping[str, str | None]] = {
+    "default": {},
+    "huge pages": {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"},
+    "keeping": KEEPS,
+    "keeping all": {"MALLOC_TRIM_THRESHOLD_": "17179869184", "MALLOC_MMAP_MAX_": "0"},
+}
+"""Settings of the C library; what one does not name is not set."""
+UNSET: Mapping[str, str | None] = {name: None for settings in ALLOCATORS.values() for name in settings}
+ALLOCATED: Shape = (1, 32, 1024, 1024)
+"""A map of 128 MiB, more than the C library's own limit for what it keeps."""
 
 
 def device() -> str:
@@ -131,16 +141,17 @@ def growth(exponents: Iterable[int], rounds: int, order: int = 3) -> Iterable[Ro
 
 
 def compare_allocators(shapes: Iterable[Shape], rounds: int) -> Iterable[Row]:
-    """SNL's training step against the floor, in turns in a fresh process, by the C library's own settings and
-    by :data:`KEEPS`."""
+    """SNL's training step against the floor, in turns in a fresh process, and its peak memory in another, by
+    each of :data:`ALLOCATORS`."""
     for shape in shapes:
-        row: Row = {"map": "×".join(map(str, shape)), "nodes": float(shape[2] * shape[3])}
-        allocators: dict[str, Mapping[str, str | None]] = {"default": dict.fromkeys(KEEPS), "keeping": KEEPS}
-        for name, settings in allocators.items():
-            times = in_process(_snl_and_floor, shape, rounds, environment=settings)
-            row |= summary(f"{name} snl", times["snl"])
-            row[f"{name}, times the floor"] = median_ratio(times["snl"], times["floor"])
-        yield row
+        for name, settings in ALLOCATORS.items():
+            environment = {**UNSET, **settings}
+            times = in_process(_snl_and_floor, shape, rounds, environment=environment)
+            row: Row = {"map": "×".join(map(str, shape)), "nodes": float(shape[2] * shape[3])}
+            row |= {"allocator": name, **summary("snl", times["snl"]), **summary("floor", times["floor"])}
+            row["times the floor"] = median_ratio(times["snl"], times["floor"])
+            row["snl MiB"] = measured(build, "snl", shape, rounds=3, environment=environment).peak / MIB
+            yield row
 
 
 def _snl_and_floor(shape: Shape, rounds: int) -> dict[str, list[float]]:
@@ -150,10 +161,13 @@ def _snl_and_floor(shape: Shape, rounds: int) -> dict[str, list[float]]:
 def main_sections(rounds: int, quick: bool) -> dict[str, Section]:
     """Title to rows, not yet measured."""
     shapes = [shape for shape in BLOCK_SHAPES if not quick or (shape[0] > 2 and shape[1] < 1024)]
+    allocated = shapes if quick else [*shapes, ALLOCATED]
     exponents = range(12, 15) if quick else range(12, 23)
     return {
         "blocks": Section(compare_blocks(shapes, rounds), len(shapes), rounds),
-        "allocators": Section(compare_allocators(shapes, rounds), len(shapes), rounds),
+        "allocators": Section(
+            compare_allocators(allocated, rounds), len(allocated) * len(ALLOCATORS), rounds
+        ),
         "orders": Section(compare_orders(1024 if quick else 8192, 128, 2 * rounds), 4, 2 * rounds),
         "growth": Section(growth(exponents, rounds), len(exponents), rounds),
     }

@@ -28,7 +28,8 @@ from experiments.benchmark.gpu_sections import (
 )
 from experiments.benchmark.measure import compare_with_first, in_process, measured, operations, summary
 from experiments.benchmark.output import Earlier, read_sections, write_results
-from experiments.benchmark.sections import KEEPS, Section, build, compare_allocators, growth
+from experiments.benchmark.sections import ALLOCATORS, KEEPS, Section, build, compare_allocators, growth
+from experiments.benchmark.split_sections import divided
 from tests.cases.signals import relative
 
 
@@ -118,10 +119,20 @@ def test_medians_have_quartiles():
     assert summary("x", [2.0], "s") == {"x s": 2.0, "x quartiles": "2 to 2"}
 
 
-def test_both_allocators_are_measured():
-    (row,) = compare_allocators([(1, 8, 8, 8)], rounds=2)
-    assert row["default, times the floor"] > 0
-    assert row["keeping, times the floor"] > 0
+def test_every_allocator_is_measured(monkeypatch):
+    for name in ("huge pages", "keeping"):
+        monkeypatch.delitem(ALLOCATORS, name)
+    rows = list(compare_allocators([(1, 8, 8, 8)], rounds=2))
+    assert [row["allocator"] for row in rows] == list(ALLOCATORS)
+    assert all(row["times the floor"] > 0 and row["snl MiB"] > 0 for row in rows)
+
+
+def test_a_step_is_divided_over_processes(monkeypatch):
+    monkeypatch.setattr("experiments.benchmark.split_sections.TURNS", 1)
+    (row,) = divided([("NL", 1, (1, 8, 8, 8))], rounds=2)
+    assert row["nodes"] == 64
+    assert row["time ratio"] > 0
+    assert row["memory ratio"] > 0
 
 
 def test_what_became_slower_is_named():
