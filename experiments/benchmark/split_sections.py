@@ -23,7 +23,7 @@ Case = tuple[str, int, Shape]
 CASES: list[Case] = [
     ("SNL", 1, (1, 64, 512, 512)),
     ("SNL", 3, (1, 64, 512, 512)),
-    ("NL", 1, (1, 64, 64, 128)),
+    ("NL", 1, (1, 64, 128, 128)),
 ]
 PROCESSES = (1, 2)
 TURNS = 3

@@ -95,12 +95,19 @@ class Scenes(Dataset[tuple[Tensor, Tensor]]):
         """Paint a scene: ``image (3, H, H)`` and ``mask (H, H)``."""
         image = np.zeros((3, self._canvas, self._canvas), dtype=np.float32)
         mask = np.zeros((self._canvas, self._canvas), dtype=np.float32)
-        for sample, tint, (top, left) in zip(*layout, strict=True):
-            image[:, top : top + SIDE, left : left + SIDE] = self._tinted[sample, tint]
-        _paint_frame(image, *layout.corners[0])
-        top, left = layout.corners[1]
-        mask[top : top + SIDE, left : left + SIDE] = self._ink[layout.samples[1]]
+        for item in range(len(layout.tints)):
+            self.paint(layout, item, image, mask)
         return torch.from_numpy(image), torch.from_numpy(mask)
+
+    def paint(self, layout: Scene, item: int, image: NDArray[np.float32], mask: NDArray[np.float32]) -> None:
+        """Paint one item into ``image (3, H, H)`` and, of the match, ``mask (H, H)``."""
+        top, left = layout.corners[item]
+        place = np.s_[..., top : top + SIDE, left : left + SIDE]
+        image[place] = self._tinted[layout.samples[item], layout.tints[item]]
+        if item == 0:
+            _paint_frame(image, top, left)
+        if item == 1:
+            mask[place] = self._ink[layout.samples[item]]
 
 
 def _paint_frame(image: NDArray[np.float32], top: int, left: int) -> None:

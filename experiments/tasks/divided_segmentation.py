@@ -13,7 +13,7 @@ from torchmetrics.classification import BinaryJaccardIndex
 from experiments.settings import check_real, check_whole
 from experiments.tasks.binary_segmentation import BinarySegmentation
 from gsp_nonlocal import SNL
-from gsp_nonlocal.distributed import NodeParallel
+from gsp_nonlocal.distributed import NodeParallel, join_batch_norms
 
 Batch = tuple[Tensor, Tensor]
 
@@ -21,10 +21,11 @@ Batch = tuple[Tensor, Tensor]
 class DividedSegmentation(BinarySegmentation):
     """2-D convolutions on every frame or tile, one SNL across those of all processes, one 2-D convolution.
 
-    Masks ``(B, F, h, w)`` of 0 and 1, with the frames or tiles of this process. They meet in the block alone:
-    convolutions and group norms are of one. Trained with ``trainer.strategy=ddp`` on ``P`` devices, the loss
-    of every step is that of one process with all of them, however they are divided. Loss: cross-entropy,
-    what is sought weighted ``weight``-fold; Adam with a cosine schedule. A task writes :meth:`encode`.
+    Masks ``(B, F, h, w)`` of 0 and 1, with the frames or tiles of this process. They meet in the block and
+    in batch norms: convolutions and group norms are of one. Trained with ``trainer.strategy=ddp`` on ``P``
+    devices, the loss of every step is that of one process with all of them, however they are divided. Loss:
+    cross-entropy, what is sought weighted ``weight``-fold; Adam with a cosine schedule. A task writes
+    :meth:`encode`.
 
     Args:
         order: Order of the block's Chebyshev filter; of order 0 it sees no graph.
@@ -36,7 +37,8 @@ class DividedSegmentation(BinarySegmentation):
     """
 
     monitor = "val/iou"
-    weight = 10.0
+    weight = 2.0
+    backbone: nn.Module
 
     def __init__(self, order: int, channels: int, learning_rate: float) -> None:
         super().__init__()
@@ -64,8 +66,9 @@ class DividedSegmentation(BinarySegmentation):
             self.divide(init_device_mesh(self.trainer.strategy.root_device.type, (self.trainer.world_size,)))
 
     def divide(self, mesh: DeviceMesh) -> None:
-        """Give the nodes of the block to the processes of ``mesh``; once."""
+        """Give the nodes of the block to the processes of ``mesh``, and the batch norms' maps; once."""
         if not self.block.affinity.ranks.is_split:
+            join_batch_norms(self.backbone, mesh)
             parallelize_module(self.block, mesh, NodeParallel(sum_gradients=False))
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -92,11 +95,13 @@ class DividedSegmentation(BinarySegmentation):
         return loss
 
 
-def convolution(in_channels: int, channels: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    """A convolution, a group norm of one frame or tile, and a ReLU."""
+def convolution(
+    in_channels: int, channels: int, kernel: int = 3, stride: int = 1, norm: nn.Module | None = None
+) -> nn.Sequential:
+    """A convolution, a norm (by default a group norm of one frame or tile), and a ReLU."""
     padding = (kernel - stride + 1) // 2
     return nn.Sequential(
         nn.Conv2d(in_channels, channels, kernel, stride, padding, bias=False),
-        nn.GroupNorm(4, channels),
+        nn.GroupNorm(4, channels) if norm is None else norm,
         nn.ReLU(),
     )

@@ -28,8 +28,6 @@ class SlideSegmentation(DividedSegmentation):
         ValueError: If a number is out of range.
     """
 
-    weight = 2.0
-
     def __init__(
         self,
         order: int = 3,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar, cast
+
 from torch import nn
 from torch.nn.modules import activation
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -9,7 +11,7 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 
 from gsp_nonlocal.affinity import Affinity
 from gsp_nonlocal.blocks import NonlocalBlock
-from gsp_nonlocal.distributed.norms_over_ranks import RanksBatchNorm1d, RanksGroupNorm, RanksInstanceNorm1d
+from gsp_nonlocal.distributed.norms_over_ranks import RanksBatchNorm, RanksGroupNorm, RanksInstanceNorm1d
 from gsp_nonlocal.distributed.process_ranks import ProcessRanks
 from gsp_nonlocal.nodes import Bias, PointwiseProjection, Positions, PositionsAndChannels
 
@@ -19,6 +21,13 @@ _ALIKE: tuple[type[nn.Module], ...] = (
     *(nn.Identity, nn.Dropout, Bias, PointwiseProjection),
 )
 """Modules that act on every node alike."""
+_NORMS: dict[type[nn.Module], type[nn.Module]] = {
+    _BatchNorm: RanksBatchNorm,
+    nn.GroupNorm: RanksGroupNorm,
+    _InstanceNorm: RanksInstanceNorm1d,
+}
+"""Norms of PyTorch, and those over all nodes."""
+_Module = TypeVar("_Module", bound=nn.Module)
 
 
 def divide(block: NonlocalBlock, ranks: ProcessRanks, device_type: str) -> None:
@@ -38,9 +47,9 @@ def divide(block: NonlocalBlock, ranks: ProcessRanks, device_type: str) -> None:
     for affinity in affinities:
         affinity.ranks = ranks
     for unit in block.units:
-        unit.norm = _over(unit.norm, ranks, device_type)
-        unit.activation = _over(unit.activation, ranks, device_type)
-        unit.value = _over(unit.value, ranks, device_type)
+        unit.norm = over_ranks(unit.norm, ranks, device_type)
+        unit.activation = over_ranks(unit.activation, ranks, device_type)
+        unit.value = over_ranks(unit.value, ranks, device_type)
 
 
 def _require_divisible(affinity: Affinity) -> None:
@@ -73,17 +82,18 @@ def _require_alike(part: nn.Module) -> None:
             )
 
 
-def _over(part: nn.Module, ranks: ProcessRanks, device_type: str) -> nn.Module:
-    """``part`` with its norms over all nodes."""
+def over_ranks(
+    part: _Module, ranks: ProcessRanks, device_type: str, kinds: tuple[type[nn.Module], ...] = tuple(_NORMS)
+) -> _Module:
+    """``part`` with its norms of these ``kinds`` over all nodes."""
     for name, child in part.named_children():
-        part.add_module(name, _over(child, ranks, device_type))
-    if isinstance(part, _BatchNorm) and device_type != "cpu":
-        return nn.SyncBatchNorm.convert_sync_batchnorm(part, ranks.group)
-    kinds = {_BatchNorm: RanksBatchNorm1d, nn.GroupNorm: RanksGroupNorm, _InstanceNorm: RanksInstanceNorm1d}
-    for kind, other in kinds.items():
-        if isinstance(part, kind):
-            return _remade(part, other, ranks)
-    return part
+        part.add_module(name, over_ranks(child, ranks, device_type, kinds))
+    kind = next((kind for kind in kinds if isinstance(part, kind)), None)
+    if kind is None or hasattr(part, "ranks"):
+        return part
+    if kind is _BatchNorm and device_type != "cpu":
+        return cast(_Module, nn.SyncBatchNorm.convert_sync_batchnorm(part, ranks.group))
+    return cast(_Module, _remade(part, _NORMS[kind], ranks))
 
 
 def _remade(norm: nn.Module, kind: type[nn.Module], ranks: ProcessRanks) -> nn.Module:

@@ -11,18 +11,20 @@ from filters.operators.by_hand import HandDifferentiated
 from filters.operators.ranks import ALL_HERE, Ranks
 
 
-class RanksBatchNorm1d(nn.BatchNorm1d):
-    r"""``nn.BatchNorm1d`` of ``x (B, C, N)`` with the nodes of all ``ranks``: ``nn.SyncBatchNorm``, on any
+class RanksBatchNorm(nn.BatchNorm1d):
+    r"""``nn.BatchNorm1d``, ``2d`` and ``3d`` with the nodes of all ``ranks``: ``nn.SyncBatchNorm``, on any
     device.
 
-    Its state is that of ``nn.BatchNorm1d``. In training two sums of ``C`` numbers travel forward, one of
+    Its state is that of PyTorch's. In training two sums of ``C`` numbers travel forward, one of
     ``2 C`` backward.
     """
 
     ranks: Ranks = ALL_HERE
 
     def forward(self, input: Tensor) -> Tensor:
-        """``(B, C, N) -> (B, C, N)``."""
+        """``(B, C, *spatial)``, the same shape."""
+        if input.dim() > 3:
+            return self(input.flatten(2)).view_as(input)
         tracked = self.running_mean is not None and self.running_var is not None
         if not self.ranks.is_split or (tracked and not self.training):
             return super().forward(input)

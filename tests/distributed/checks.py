@@ -19,7 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 from filters import Cayley
 from gsp_nonlocal import CC, NL, NS, SNL, NonlocalBlock, insert_blocks
 from gsp_nonlocal.affinity import EmbeddedGaussian, ReLUDot
-from gsp_nonlocal.distributed import NodeParallel
+from gsp_nonlocal.distributed import NodeParallel, join_batch_norms
 from gsp_nonlocal.distributed.scale import PaperBlock
 from gsp_nonlocal.shifts.structure import rows
 from gsp_nonlocal.spectral import dirichlet_energy, signal_density, spectrum, total_variation
@@ -239,6 +239,39 @@ def data_and_nodes(mesh: DeviceMesh) -> list[str]:
     return wrong if "sum_gradients=False" in message else [*wrong, f"summed twice: {message}"]
 
 
+def batch_norms_of_a_backbone(mesh: DeviceMesh) -> list[str]:
+    """Of frames, unevenly many a process: values, gradients, running statistics, and evaluation after it."""
+    torch.manual_seed(0)
+    whole = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.BatchNorm2d(4, affine=False))
+    whole, place = whole.double(), mesh.get_local_rank()
+    divided = join_batch_norms(copy.deepcopy(whole), mesh)
+    frames, cotangent = torch.randn(9, 3, 6, 5).double(), torch.randn(9, 4, 4, 3).double()
+    cuts = [[3, 1, 4, 1][: mesh.size()], place]
+    wrong = []
+    for training in (True, False):
+        part, of_part = (x.split(cuts[0])[cuts[1]] for x in (frames, cotangent))
+        expected = _passed(whole.train(training), frames, cotangent)
+        found = _passed(divided.train(training), part, of_part)
+        for one in found[2:]:
+            dist.all_reduce(one)
+        own = [x.split(cuts[0])[cuts[1]] for x in expected[:2]] + expected[2:]
+        wrong += [f"{training}" for a, b in zip(found, own, strict=True) if not torch.allclose(a, b)]
+    for name, value in whole.state_dict().items():
+        wrong += [name] * (not torch.allclose(divided.state_dict()[name], value))
+    square = DeviceMesh("cpu", [[0, 1], [2, 3]])
+    message = _raised(lambda: join_batch_norms(nn.BatchNorm2d(4), square), TypeError)
+    return wrong if "one dimension" in message else [*wrong, message]
+
+
+def _passed(network: nn.Module, x: Tensor, cotangent: Tensor) -> list[Tensor]:
+    """Values, gradient of the input, gradients of the weights."""
+    network.zero_grad()
+    x = x.clone().requires_grad_()
+    y = network(x)
+    y.backward(cotangent)
+    return [y.detach(), x.grad, *(p.grad.clone() for p in network.parameters())]
+
+
 def a_process_ends(mesh: DeviceMesh) -> list[str]:
     """Without a word, before its step; the others are told."""
     block = _divided(mesh, partial(SNL, 8))
@@ -257,5 +290,6 @@ CHECKS: list[Check] = [
     copies,
     autocast,
     data_and_nodes,
+    batch_norms_of_a_backbone,
 ]
 """Of all processes; :func:`compiled` is of two, which suffice, and :func:`a_process_ends` comes last."""

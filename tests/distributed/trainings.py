@@ -57,9 +57,9 @@ def _compare(mesh: DeviceMesh, make: Callable[[], DividedSegmentation], samples:
 
 
 def long_video(mesh: DeviceMesh) -> list[str]:
-    """Eight frames, which three processes share unevenly; a 2-D backbone on each, SNL across all."""
+    """Eight frames, which three processes share unevenly; batch norms and SNL across all."""
     return _compare(
-        mesh, lambda: VideoSegmentation(channels=4), lambda part: Videos(Scenes("train", 2), 8, part)
+        mesh, lambda: VideoSegmentation(channels=4), lambda part: Videos(Scenes("train", 2), 8, 12, part)
     )
 
 
