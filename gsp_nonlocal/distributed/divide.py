@@ -9,6 +9,7 @@ from torch.nn.modules import activation
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
+from filters.operators.ranks import ALL_HERE
 from gsp_nonlocal.affinity import Affinity
 from gsp_nonlocal.blocks import NonlocalBlock
 from gsp_nonlocal.distributed.norms_over_ranks import RanksBatchNorm, RanksGroupNorm, RanksInstanceNorm1d
@@ -89,7 +90,7 @@ def over_ranks(
     for name, child in part.named_children():
         part.add_module(name, over_ranks(child, ranks, device_type, kinds))
     kind = next((kind for kind in kinds if isinstance(part, kind)), None)
-    if kind is None or hasattr(part, "ranks"):
+    if kind is None or getattr(part, "ranks", ALL_HERE).is_split:
         return part
     if kind is _BatchNorm and device_type != "cpu":
         return cast(_Module, nn.SyncBatchNorm.convert_sync_batchnorm(part, ranks.group))

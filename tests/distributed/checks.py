@@ -157,7 +157,8 @@ def refusals(mesh: DeviceMesh) -> list[str]:
 
 
 def copies(mesh: DeviceMesh) -> list[str]:
-    """A deep copy is divided and sums its gradients; what is saved whole is read as a whole block."""
+    """A deep copy is divided and sums its gradients; what is saved whole is read as a whole block, which can
+    be divided again."""
     block = _divided(mesh, partial(SNL, 8))
     x = _part(torch.randn(2, 8, 24, dtype=torch.float64, generator=torch.Generator().manual_seed(1)), mesh)
     file = io.BytesIO()
@@ -172,7 +173,11 @@ def copies(mesh: DeviceMesh) -> list[str]:
     alone = run(loaded, x, torch.ones_like(x))
     expected = run(plain, x, torch.ones_like(x))
     close = all(torch.allclose(alone[k], v) for k, v in expected.items())
-    return ["copy"] * (not same) + ["saved"] * (not close)
+    file.seek(0)
+    divided = parallelize_module(torch.load(file, weights_only=False), mesh, NodeParallel())
+    anew = run(divided, x, torch.ones_like(x))
+    alike = all(torch.allclose(anew[k], v) for k, v in found.items())
+    return ["copy"] * (not same) + ["saved"] * (not close) + ["divided again"] * (not alike)
 
 
 def autocast(mesh: DeviceMesh) -> list[str]:
