@@ -34,6 +34,9 @@ def join_batch_norms(network: _Module, mesh: DeviceMesh) -> _Module:
     Raises:
         TypeError: for a mesh of several dimensions.
 
+    References:
+        Ioffe, Szegedy (2015), with the moments of all processes.
+
     Example:
         A group of one process, which has all maps:
 
