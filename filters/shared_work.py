@@ -84,22 +84,34 @@ def greatest_gain(shift: ShiftOperator, steps: int = 20) -> float:
 
 
 def _require_finite(shift: ShiftOperator) -> None:
-    """Raise a ``ValueError`` that says where NaN or infinite entries are, before any work on them."""
+    """Raise a ``ValueError`` that says where NaN or infinite entries are, before any work on them; on every
+    process that holds nodes, or the others would wait for this one."""
     if torch.compiler.is_compiling():
         return
+    found: list[str] = []
 
     def checked(part: Tensor) -> Tensor:
-        if part.detach().sum().isfinite():  # one pass, where nothing is wrong
-            return part
-        wrong = ~part.isfinite()
-        if wrong.any():
-            place = wrong.nonzero()[0].tolist()
-            raise ValueError(
-                f"{int(wrong.sum())} of {part.numel()} entries of {type(shift).__name__} are NaN or "
-                f"infinite, the first is {float(part[tuple(place)])} at {place} of a "
-                f"{tuple(part.shape)} tensor (batch first); look for the first layer whose output "
-                "fails torch.isfinite(output).all()"
-            )
+        found.extend(_not_finite(part, type(shift).__name__))
         return part
 
     shift.mapped(checked)
+    if shift.ranks.is_split and shift.ranks.greatest(torch.tensor([len(found)], device=shift.device)) > 0:
+        found.append(f"entries of {type(shift).__name__} on another process are NaN or infinite")
+    if found:
+        raise ValueError(
+            f"{found[0]}; look for the first layer whose output fails torch.isfinite(output).all()"
+        )
+
+
+def _not_finite(part: Tensor, kind: str) -> list[str]:
+    """What is wrong with the entries of ``part``, if anything is."""
+    if part.detach().sum().isfinite():  # one pass, where nothing is wrong
+        return []
+    wrong = ~part.isfinite()
+    if not wrong.any():
+        return []
+    place = wrong.nonzero()[0].tolist()
+    return [
+        f"{int(wrong.sum())} of {part.numel()} entries of {kind} are NaN or infinite, the first is "
+        f"{float(part[tuple(place)])} at {place} of a {tuple(part.shape)} tensor (batch first)"
+    ]

@@ -8,7 +8,7 @@ from torch import nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from gsp_nonlocal.distributed.divide import over_ranks
+from gsp_nonlocal.distributed.divide import BATCH_NORMS, over_ranks
 from gsp_nonlocal.distributed.process_ranks import ProcessRanks
 
 _Module = TypeVar("_Module", bound=nn.Module)
@@ -25,14 +25,16 @@ def join_batch_norms(network: _Module, mesh: DeviceMesh) -> _Module:
     ``DistributedDataParallel`` (or FSDP) over these processes adds up.
 
     Args:
-        network: maps ``(B, C, *spatial)`` at its batch norms, of at least one position on each process.
+        network: maps ``(B, C, *spatial)`` or features ``(B, C)`` at its batch norms, at least one position on
+            each process.
         mesh: of one dimension.
 
     Returns:
         The network; another module if it is a batch norm itself.
 
     Raises:
-        TypeError: for a mesh of several dimensions.
+        TypeError: for a mesh of several dimensions; before anything is changed, for a subclass of a batch
+            norm. At the call, a ``NotImplementedError`` for a second derivative on a CPU.
 
     References:
         Ioffe, Szegedy (2015), with the moments of all processes.
@@ -53,4 +55,10 @@ def join_batch_norms(network: _Module, mesh: DeviceMesh) -> _Module:
     """
     if mesh.ndim != 1:
         raise TypeError(f'name one dimension of the mesh, such as mesh["nodes"], got {mesh}')
-    return over_ranks(network, ProcessRanks(mesh.get_group()), mesh.device_type, (_BatchNorm,))
+    for name, module in network.named_modules():
+        if isinstance(module, _BatchNorm) and type(module) not in BATCH_NORMS:
+            raise TypeError(
+                f"{name or 'the network'} is a {type(module).__name__}, a batch norm with code of its own, "
+                "which would be lost; use nn.BatchNorm1d, 2d or 3d itself, and a module for the rest"
+            )
+    return over_ranks(network, ProcessRanks(mesh.get_group()), mesh.device_type, BATCH_NORMS)

@@ -16,18 +16,24 @@ from gsp_nonlocal.distributed.norms_over_ranks import RanksBatchNorm, RanksGroup
 from gsp_nonlocal.distributed.process_ranks import ProcessRanks
 from gsp_nonlocal.nodes import Bias, PointwiseProjection, Positions, PositionsAndChannels
 
+Norms = dict[type[nn.Module], type[nn.Module]]
 _OVER_A_DIMENSION = ("Softmax", "Softmax2d", "Softmin", "LogSoftmax", "GLU", "MultiheadAttention")
 _ALIKE: tuple[type[nn.Module], ...] = (
     *(getattr(activation, name) for name in activation.__all__ if name not in _OVER_A_DIMENSION),
     *(nn.Identity, nn.Dropout, Bias, PointwiseProjection),
 )
 """Modules that act on every node alike."""
-_NORMS: dict[type[nn.Module], type[nn.Module]] = {
-    _BatchNorm: RanksBatchNorm,
-    nn.GroupNorm: RanksGroupNorm,
-    _InstanceNorm: RanksInstanceNorm1d,
+BATCH_NORMS: Norms = dict.fromkeys(
+    (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, RanksBatchNorm), RanksBatchNorm
+)
+_NORMS: Norms = {
+    **BATCH_NORMS,
+    **dict.fromkeys((nn.GroupNorm, RanksGroupNorm), RanksGroupNorm),
+    **dict.fromkeys((nn.InstanceNorm1d, RanksInstanceNorm1d), RanksInstanceNorm1d),
 }
-"""Norms of PyTorch, and those over all nodes."""
+"""Norms of PyTorch, and those over all nodes; a subclass has code of its own, which would be lost."""
+_NO_NORMS: Norms = {}
+"""In values, (B, N, C), a norm of (B, C, N) would take nodes for channels."""
 _Module = TypeVar("_Module", bound=nn.Module)
 
 
@@ -42,15 +48,16 @@ def divide(block: NonlocalBlock, ranks: ProcessRanks, device_type: str) -> None:
         _require_divisible(affinity)
     if type(block.vertices) not in (Positions, PositionsAndChannels):
         raise ValueError(f"NodeParallel does not know the vertices {block.vertices!r}; use Positions()")
-    others = [part for unit in block.units for part in (unit.value, unit.norm, unit.activation)]
-    for part in others:
-        _require_alike(part)
+    for unit in block.units:
+        _require_alike(unit.norm)
+        _require_alike(unit.activation)
+        _require_alike(unit.value, _NO_NORMS)
+        _require_no_norms(unit.filter)
     for affinity in affinities:
         affinity.ranks = ranks
     for unit in block.units:
         unit.norm = over_ranks(unit.norm, ranks, device_type)
         unit.activation = over_ranks(unit.activation, ranks, device_type)
-        unit.value = over_ranks(unit.value, ranks, device_type)
 
 
 def _require_divisible(affinity: Affinity) -> None:
@@ -67,38 +74,49 @@ def _require_divisible(affinity: Affinity) -> None:
         )
 
 
-def _require_alike(part: nn.Module) -> None:
-    """Raise unless a norm, an activation or a projection acts on every node alike, or is a norm that is
-    known."""
+def _require_alike(part: nn.Module, norms: Norms = _NORMS) -> None:
+    """Raise unless a norm, an activation or a projection acts on every node alike, or is one of ``norms``."""
     for module in part.modules():
         if any(True for _ in module.children()) and type(module) is nn.Sequential:
             continue
         pointwise = isinstance(module, nn.Conv1d) and module.kernel_size == module.stride == (1,)
         running = isinstance(module, _InstanceNorm) and module.track_running_stats
-        known = isinstance(module, _BatchNorm | nn.GroupNorm | _InstanceNorm) and not running
+        known = type(module) in norms and not running
         if not (pointwise or known or isinstance(module, _ALIKE) or getattr(module, "is_pointwise", False)):
             raise ValueError(
                 f"NodeParallel does not know whether {module} acts on every node alike; give one that does "
-                "the attribute is_pointwise = True, or use a batch, group or instance norm of PyTorch"
+                "the attribute is_pointwise = True, or use a batch, group or instance norm of PyTorch itself "
+                "(no subclass) as the norm of the block"
             )
 
 
-def over_ranks(
-    part: _Module, ranks: ProcessRanks, device_type: str, kinds: tuple[type[nn.Module], ...] = tuple(_NORMS)
-) -> _Module:
-    """``part`` with its norms of these ``kinds`` over all nodes."""
-    for name, child in part.named_children():
-        part.add_module(name, over_ranks(child, ranks, device_type, kinds))
-    kind = next((kind for kind in kinds if isinstance(part, kind)), None)
-    if kind is None or getattr(part, "ranks", ALL_HERE).is_split:
-        return part
-    if kind is _BatchNorm and device_type != "cpu":
-        return cast(_Module, nn.SyncBatchNorm.convert_sync_batchnorm(part, ranks.group))
-    return cast(_Module, _remade(part, _NORMS[kind], ranks))
+def _require_no_norms(part: nn.Module) -> None:
+    """Raise for a filter that normalises: over which of its numbers, only its own code says."""
+    for module in part.modules():
+        if isinstance(module, _BatchNorm | _InstanceNorm | nn.GroupNorm):
+            raise ValueError(
+                f"NodeParallel does not know over which nodes {module} in {type(part).__name__} acts; use "
+                "the norm of the block"
+            )
 
 
-def _remade(norm: nn.Module, kind: type[nn.Module], ranks: ProcessRanks) -> nn.Module:
+def over_ranks(part: _Module, ranks: ProcessRanks, device_type: str, norms: Norms = _NORMS) -> _Module:
+    """``part`` with its modules of the types ``norms`` over all nodes; one with several names stays one."""
+    made: dict[nn.Module, nn.Module] = {}
+    for module in list(part.modules()):
+        if type(module) in norms and not getattr(module, "ranks", ALL_HERE).is_split:
+            made[module] = _remade(module, norms[type(module)], ranks, device_type)
+    for module in list(part.modules()):
+        for name, child in module._modules.items():  # named_children() leaves second names out
+            if child in made:
+                module._modules[name] = made[child]
+    return cast(_Module, made.get(part, part))
+
+
+def _remade(norm: nn.Module, kind: type[nn.Module], ranks: ProcessRanks, device_type: str) -> nn.Module:
     """The same parameters and buffers in a module of another class."""
+    if kind is RanksBatchNorm and device_type != "cpu":
+        return nn.SyncBatchNorm.convert_sync_batchnorm(norm, ranks.group)
     other = kind.__new__(kind)
     other.__dict__.update(norm.__dict__)
     other.ranks = ranks  # type: ignore[assignment]

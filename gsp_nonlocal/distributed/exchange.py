@@ -1,8 +1,9 @@
-"""Do all processes bring parts of one map? Asked at each call, in sixteen numbers, and answered by name."""
+"""Do all processes bring parts of one map? Asked at each call, in twenty numbers, and answered by name."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import torch
 import torch.distributed as dist
@@ -24,10 +25,15 @@ class Brought(NamedTuple):
     learns: int
     training: int
     is_map: int
+    given_gradients: int = 0
+    pattern: int = 0
 
     @classmethod
     def of(cls, module: nn.Module, x: Any) -> Brought:
-        """Of the ``x`` that a block is called with."""
+        """Of the ``x`` that a block is called with.
+
+        ``pattern`` is a checksum of which weights learn and which modules train: each that does sends sums.
+        """
         is_map = isinstance(x, Tensor) and x.dim() >= 3
         if not is_map:
             return cls(0, 0, -1, 0, 0, 0, int(module.training), 0)
@@ -38,7 +44,8 @@ class Brought(NamedTuple):
         autocast = torch.is_autocast_enabled(x.device.type)
         nodes = int(x.shape[2:].numel() > 0)
         samples, channels = x.shape[:2]
-        return cls(samples, channels, dtype, int(autocast), nodes, int(learns), int(module.training), 1)
+        numbers = samples, channels, dtype, int(autocast), nodes, int(learns), int(module.training), 1
+        return cls(*numbers, int(torch.is_grad_enabled() and x.requires_grad), _pattern(module))
 
     def __str__(self) -> str:
         if not self.is_map:
@@ -47,7 +54,14 @@ class Brought(NamedTuple):
         words.append(str(_DTYPES[self.dtype]) if self.dtype >= 0 else "another data type")
         words += ["autocast"] * self.autocast + ["no positions"] * (not self.has_nodes)
         words.append("with gradients" if self.learns else "without gradients")
-        return ", ".join([*words, "in training" if self.training else "in evaluation"])
+        words.append("that asks for its gradient" if self.given_gradients else "that asks for none")
+        words.append("in training" if self.training else "in evaluation")
+        return ", ".join([*words, f"pattern {self.pattern} of frozen weights and modules in evaluation"])
+
+
+def _pattern(module: nn.Module) -> int:
+    learns = (p.requires_grad and torch.is_grad_enabled() for p in module.parameters())
+    return crc32(bytes([*learns, *(part.training for part in module.modules())]))
 
 
 def require_parts_of_one_map(ranks: ProcessRanks, module: nn.Module, x: Any) -> None:

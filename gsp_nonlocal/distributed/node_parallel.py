@@ -110,7 +110,9 @@ def _sum_gradients(module: nn.Module, ranks: ProcessRanks, wanted: bool) -> None
     """Sum what arrives at each parameter; a copy of a module has new ones, which are met at its first
     call."""
     for parameter in module.parameters() if wanted else ():
-        if isinstance(parameter, DTensor) or getattr(parameter, "summed_over", None) is ranks:
+        if isinstance(parameter, DTensor) or not parameter.is_leaf:  # what is derived leads to what is summed
+            continue
+        if getattr(parameter, "summed_over", None) is ranks:
             continue
         frozen = not parameter.requires_grad
         parameter.requires_grad_()

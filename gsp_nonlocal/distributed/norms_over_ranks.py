@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from filters.operators.by_hand import HandDifferentiated
+from filters.operators.once import differentiable_once
 from filters.operators.ranks import ALL_HERE, Ranks
+from filters.precision import widened, without_autocast
 
 
 class RanksBatchNorm(nn.BatchNorm1d):
@@ -23,28 +25,35 @@ class RanksBatchNorm(nn.BatchNorm1d):
 
     def forward(self, input: Tensor) -> Tensor:
         """``(B, C, *spatial)``, the same shape."""
-        if input.dim() > 3:
-            return self(input.flatten(2)).view_as(input)
         tracked = self.running_mean is not None and self.running_var is not None
         if not self.ranks.is_split or (tracked and not self.training):
             return super().forward(input)
-        mean, var, count = _moments(input.detach(), self.ranks)
-        if self.training and tracked:
+        x = input.flatten(2) if input.dim() > 2 else input.unsqueeze(2)
+        with without_autocast(x):
+            return self._over_ranks(widened(x)).to(input.dtype).view_as(input)
+
+    def _over_ranks(self, x: Tensor) -> Tensor:
+        mean, var, count = _moments(x.detach(), self.ranks)
+        if self.training and self.running_mean is not None:
             self._track(mean, var * (count / (count - 1)))
         weight, bias = (
-            given if given is not None else input.new_full((input.shape[1],), default)
+            x.new_full((x.shape[1],), default) if given is None else given.to(x.dtype)
             for given, default in ((self.weight, 1.0), (self.bias, 0.0))
         )
-        return _BatchNorm.apply(input, weight, bias, mean, (var + self.eps).rsqrt(), count, self.ranks)
+        return _BatchNorm.apply(x, weight, bias, mean, (var + self.eps).rsqrt(), count, self.ranks)
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Any: a norm of this kind stands for those of each dimension."""
 
     @torch.no_grad()
     def _track(self, mean: Tensor, var: Tensor) -> None:
         assert self.running_mean is not None and self.running_var is not None
         assert self.num_batches_tracked is not None
         self.num_batches_tracked.add_(1)
-        share = 1 / self.num_batches_tracked if self.momentum is None else self.momentum
-        self.running_mean.lerp_(mean, share)
-        self.running_var.lerp_(var, share)
+        share = self.num_batches_tracked.to(mean.dtype).reciprocal()
+        share = share if self.momentum is None else torch.full_like(share, self.momentum)
+        for running, now in ((self.running_mean, mean), (self.running_var, var)):
+            running.copy_(running.to(now.dtype).lerp(now, share))
 
 
 @torch.no_grad()
@@ -53,7 +62,7 @@ def _moments(x: Tensor, ranks: Ranks) -> tuple[Tensor, Tensor, Tensor]:
 
     From the means and variances of the parts (Chan, Golub, LeVeque 1983): nothing cancels.
     """
-    own, inner = x.mean(dim=(0, 2)), x.var(dim=(0, 2), correction=0)
+    inner, own = torch.var_mean(x, dim=(0, 2), correction=0)
     size = x.shape[0] * x.shape[2]
     total = ranks.sum(torch.cat([size * own, own.new_full((1,), size)]))
     mean, count = total[:-1] / total[-1], total[-1]
@@ -77,17 +86,22 @@ class _BatchNorm(HandDifferentiated):
         ctx.save_for_backward(x, weight, mean, scale, count)
 
     @staticmethod
+    @differentiable_once("use a group norm in the divided block, such as partial(nn.GroupNorm, 1)")
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of ``x``, of ``w`` and of ``b``, the latter two of the nodes here."""
+        """Gradients of ``x``, of ``w`` and of ``b``, the latter two of the nodes here.
+
+        ``m`` is taken from ``x`` first: of ``Σ ȳ x − m Σ ȳ`` a large mean leaves rounding.
+        """
         x, weight, mean, scale, count = ctx.saved_tensors
-        to_bias = grad.sum(dim=(0, 2))
-        to_weight = scale * (_inner(grad, x) - mean * to_bias)
+        to_bias, centred = grad.sum(dim=(0, 2)), x - mean[:, None]
+        to_weight = scale * _inner(grad, centred)
         sums = ctx.ranks.sum(torch.cat([to_bias, to_weight])) / count
         mean_grad, mean_inner = sums.chunk(2)
         slope, tilt = weight * scale, scale * mean_inner
-        # x̄ = slope (ȳ − mean_grad − (x − m) tilt)
-        to_x = torch.addcmul((slope * (mean * tilt - mean_grad))[:, None], grad, slope[:, None])
-        return to_x.addcmul_(x, (-slope * tilt)[:, None]), to_weight, to_bias, None, None, None, None
+        # x̄ = slope (ȳ − mean_grad − (x − m) tilt), in the memory of x − m
+        to_x = centred.mul_((-slope * tilt)[:, None]).addcmul_(grad, slope[:, None])
+        to_x = to_x.sub_((slope * mean_grad)[:, None])
+        return to_x, to_weight, to_bias, None, None, None, None
 
 
 def _inner(one: Tensor, other: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from filters.operators.by_hand import HandDifferentiated
 from filters.operators.ranks import ALL_HERE, Ranks
+from filters.precision import widened
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -103,16 +104,19 @@ class ProcessRanks(Ranks):
         return self.reduced(part, dist.ReduceOp.MAX)
 
     def count(self, x: Tensor) -> Tensor:
-        return self.reduced(x.new_full((1,), x.shape[1]), dist.ReduceOp.SUM)[0]
+        return self.reduced(widened(x.new_empty(0)).new_full((1,), x.shape[1]), dist.ReduceOp.SUM)[0]
 
     def mean(self, x: Tensor) -> Tensor:
-        total = torch.cat([x.sum(dim=1, keepdim=True), torch.full_like(x[:, :1, :1], x.shape[1])], dim=-1)
-        total = self.sum(total)
-        return total[..., :-1] / total[..., -1:]
+        wide = widened(x)  # half precision ends at 65,504, numbers of nodes do not
+        total = self.sum(
+            torch.cat([wide.sum(1, keepdim=True), wide.new_full(x[:, :1, :1].shape, x.shape[1])], -1)
+        )
+        return (total[..., :-1] / total[..., -1:]).to(x.dtype)
 
     def softmax(self, x: Tensor) -> Tensor:
-        weights = (x - self.greatest(x.amax(dim=1, keepdim=True))).exp()
-        return weights / self.sum(weights.sum(dim=1, keepdim=True))
+        wide = widened(x)
+        weights = (wide - self.greatest(wide.amax(dim=1, keepdim=True))).exp()
+        return (weights / self.sum(weights.sum(dim=1, keepdim=True))).to(x.dtype)
 
     @_together
     def gathered(self, part: Tensor) -> list[Tensor]:

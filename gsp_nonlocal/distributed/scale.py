@@ -65,7 +65,7 @@ class PaperBlock:
         c, r, b = self.channels, self.inner, self.batch
         gram = [b * (2 * r) ** 2] if self.order > 1 else []
         norm = [c + 1, c]
-        forward = [16, 2 * b, b * 2 * r, b * 2 * r * r, *gram, *norm]
+        forward = [20, 2 * b, b * 2 * r, b * 2 * r * r, *gram, *norm]
         weights = [2 * r * c, r * c, (self.order + 1) * r * c, c, c, 1]
         return [*forward, 2 * c, b * 2 * r * r, *gram, b * 2 * r, *weights]
 

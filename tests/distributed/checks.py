@@ -16,10 +16,10 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor.parallel import parallelize_module
 from torch.nn.parallel import DistributedDataParallel
 
-from filters import Cayley
+from filters import Cayley, Heat
 from gsp_nonlocal import CC, NL, NS, SNL, NonlocalBlock, insert_blocks
 from gsp_nonlocal.affinity import EmbeddedGaussian, ReLUDot
-from gsp_nonlocal.distributed import NodeParallel, join_batch_norms
+from gsp_nonlocal.distributed import NodeParallel, ProcessRanks
 from gsp_nonlocal.distributed.scale import PaperBlock
 from gsp_nonlocal.shifts.structure import rows
 from gsp_nonlocal.spectral import dirichlet_energy, signal_density, spectrum, total_variation
@@ -31,7 +31,7 @@ from tests.distributed.cases import WHOLE, run
 Check = Callable[[DeviceMesh], list[str]]
 
 
-def _divided(mesh: DeviceMesh, make: Callable[[], nn.Module], **style: bool) -> NonlocalBlock:
+def divided(mesh: DeviceMesh, make: Callable[[], nn.Module], **style: bool) -> NonlocalBlock:
     torch.manual_seed(0)
     return parallelize_module(open_gates(make()).double(), mesh, NodeParallel(**style))
 
@@ -40,7 +40,7 @@ def _part(x: Tensor, mesh: DeviceMesh) -> Tensor:
     return x.split(WHOLE[mesh.size()], -1)[mesh.get_local_rank()]
 
 
-def _raised(call: Callable[[], Any], kind: type[Exception]) -> str:
+def raised(call: Callable[[], Any], kind: type[Exception]) -> str:
     try:
         call()
     except kind as error:
@@ -50,7 +50,7 @@ def _raised(call: Callable[[], Any], kind: type[Exception]) -> str:
 
 def maps_that_do_not_fit(mesh: DeviceMesh) -> list[str]:
     """Each process is told what each brings."""
-    block, place = _divided(mesh, partial(SNL, 8)), mesh.get_local_rank()
+    block, place = divided(mesh, partial(SNL, 8)), mesh.get_local_rank()
     odd = {
         "9 channels": torch.zeros(2, 9, 4, dtype=torch.float64),
         "torch.float32": torch.zeros(2, 8, 4),
@@ -60,9 +60,9 @@ def maps_that_do_not_fit(mesh: DeviceMesh) -> list[str]:
     }
     plain = torch.zeros(2, 8, 4, dtype=torch.float64)
     told = {
-        words: _raised(lambda x=x: block(x if place == 1 else plain), ValueError) for words, x in odd.items()
+        words: raised(lambda x=x: block(x if place == 1 else plain), ValueError) for words, x in odd.items()
     }
-    told["in evaluation"] = _raised(lambda: block.train(place != 1)(plain), ValueError)
+    told["in evaluation"] = raised(lambda: block.train(place != 1)(plain), ValueError)
     wrong = [words for words, message in told.items() if f"rank 1: {words}" not in message]
     return [words for words in wrong if not ("rank 1" in told[words] and words in told[words])]
 
@@ -82,7 +82,7 @@ def numbers_sent(mesh: DeviceMesh) -> list[str]:
 
 def _sent(mesh: DeviceMesh, make: Callable[[], nn.Module], nodes: int) -> list[int]:
     """The size of each all-reduce of a training step."""
-    block, sizes, reduce = _divided(mesh, make), [], dist.all_reduce
+    block, sizes, reduce = divided(mesh, make), [], dist.all_reduce
 
     def counted(tensor: Tensor, *args: Any, **kwargs: Any) -> Any:
         sizes.append(tensor.numel())
@@ -101,7 +101,7 @@ def spectra(mesh: DeviceMesh) -> list[str]:
     for name, choices in {"symmetric": {}, "directed": {"symmetrization": "none"}}.items():
         make = partial(NonlocalBlock, 8, affinity=partial(ReLUDot, form="low_rank", **choices))
         torch.manual_seed(0)
-        one, many = open_gates(make()).double(), _divided(mesh, make)
+        one, many = open_gates(make()).double(), divided(mesh, make)
         pair = [(one, x), (many, _part(x, mesh))]
         with torch.no_grad():
             whole, part = ([block.shift(z), z.mT] for block, z in pair)
@@ -149,17 +149,17 @@ def refusals(mesh: DeviceMesh) -> list[str]:
     x = torch.zeros(1, 8, 4, dtype=torch.float64)
     wrong = []
     for words, (make, kind) in told.items():
-        message = _raised(lambda make=make: _divided(mesh, make)(x), kind)
+        message = raised(lambda make=make: divided(mesh, make)(x), kind)
         if words not in message:
             wrong.append(f"{words}: {message}")
-    again = _raised(lambda: _divided(mesh, lambda: _divided(mesh, partial(SNL, 8))), ValueError)
+    again = raised(lambda: divided(mesh, lambda: divided(mesh, partial(SNL, 8))), ValueError)
     return wrong if "divided already" in again else [*wrong, f"twice: {again}"]
 
 
 def copies(mesh: DeviceMesh) -> list[str]:
     """A deep copy is divided and sums its gradients; what is saved whole is read as a whole block, which can
     be divided again."""
-    block = _divided(mesh, partial(SNL, 8))
+    block = divided(mesh, partial(SNL, 8))
     x = _part(torch.randn(2, 8, 24, dtype=torch.float64, generator=torch.Generator().manual_seed(1)), mesh)
     file = io.BytesIO()
     torch.save(block, file)
@@ -174,8 +174,8 @@ def copies(mesh: DeviceMesh) -> list[str]:
     expected = run(plain, x, torch.ones_like(x))
     close = all(torch.allclose(alone[k], v) for k, v in expected.items())
     file.seek(0)
-    divided = parallelize_module(torch.load(file, weights_only=False), mesh, NodeParallel())
-    anew = run(divided, x, torch.ones_like(x))
+    many = parallelize_module(torch.load(file, weights_only=False), mesh, NodeParallel())
+    anew = run(many, x, torch.ones_like(x))
     alike = all(torch.allclose(anew[k], v) for k, v in found.items())
     return ["copy"] * (not same) + ["saved"] * (not close) + ["divided again"] * (not alike)
 
@@ -196,7 +196,7 @@ def autocast(mesh: DeviceMesh) -> list[str]:
 
 def compiled(mesh: DeviceMesh) -> list[str]:
     """One graph without breaks, with its gradients."""
-    block = _divided(mesh, partial(SNL, 8, order=2))
+    block = divided(mesh, partial(SNL, 8, order=2))
     x = _part(torch.randn(2, 8, 24, dtype=torch.float64, generator=torch.Generator().manual_seed(1)), mesh)
     expected = run(copy.deepcopy(block), x, torch.ones_like(x))
     block.zero_grad()
@@ -240,51 +240,68 @@ def data_and_nodes(mesh: DeviceMesh) -> list[str]:
     dist.all_reduce(found)
     wrong = [] if torch.allclose(found / 4, torch.tensor(expected, dtype=torch.float64)) else ["losses"]
     twice = parallelize_module(network(), pairs["nodes"], {"1.nonlocal_block": NodeParallel()})
-    message = _raised(lambda: DistributedDataParallel(twice)(own), ValueError)
+    message = raised(lambda: DistributedDataParallel(twice)(own), ValueError)
     return wrong if "sum_gradients=False" in message else [*wrong, f"summed twice: {message}"]
-
-
-def batch_norms_of_a_backbone(mesh: DeviceMesh) -> list[str]:
-    """Of frames, unevenly many a process: values, gradients, running statistics, and evaluation after it."""
-    torch.manual_seed(0)
-    whole = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.BatchNorm2d(4, affine=False))
-    whole, place = whole.double(), mesh.get_local_rank()
-    divided = join_batch_norms(copy.deepcopy(whole), mesh)
-    frames, cotangent = torch.randn(9, 3, 6, 5).double(), torch.randn(9, 4, 4, 3).double()
-    cuts = [[3, 1, 4, 1][: mesh.size()], place]
-    wrong = []
-    for training in (True, False):
-        part, of_part = (x.split(cuts[0])[cuts[1]] for x in (frames, cotangent))
-        expected = _passed(whole.train(training), frames, cotangent)
-        found = _passed(divided.train(training), part, of_part)
-        for one in found[2:]:
-            dist.all_reduce(one)
-        own = [x.split(cuts[0])[cuts[1]] for x in expected[:2]] + expected[2:]
-        wrong += [f"{training}" for a, b in zip(found, own, strict=True) if not torch.allclose(a, b)]
-    for name, value in whole.state_dict().items():
-        wrong += [name] * (not torch.allclose(divided.state_dict()[name], value))
-    square = DeviceMesh("cpu", [[0, 1], [2, 3]])
-    message = _raised(lambda: join_batch_norms(nn.BatchNorm2d(4), square), TypeError)
-    return wrong if "one dimension" in message else [*wrong, message]
-
-
-def _passed(network: nn.Module, x: Tensor, cotangent: Tensor) -> list[Tensor]:
-    """Values, gradient of the input, gradients of the weights."""
-    network.zero_grad()
-    x = x.clone().requires_grad_()
-    y = network(x)
-    y.backward(cotangent)
-    return [y.detach(), x.grad, *(p.grad.clone() for p in network.parameters())]
 
 
 def a_process_ends(mesh: DeviceMesh) -> list[str]:
     """Without a word, before its step; the others are told."""
-    block = _divided(mesh, partial(SNL, 8))
+    block = divided(mesh, partial(SNL, 8))
     if mesh.get_local_rank() == mesh.size() - 1:
         return []
     x = torch.zeros(2, 8, 4, dtype=torch.float64)
-    message = _raised(lambda: block(x), ConnectionError)
+    message = raised(lambda: block(x), ConnectionError)
     return [] if "look for its own error" in message else [message]
+
+
+def derived_weights(mesh: DeviceMesh) -> list[str]:
+    """Weights that are computed of the block's own have their gradients summed once."""
+    block = divided(mesh, partial(SNL, 8))
+    x = _part(torch.randn(2, 8, 24, dtype=torch.float64, generator=torch.Generator().manual_seed(1)), mesh)
+    expected = run(block, x, torch.ones_like(x))
+    block.zero_grad()
+    derived = {name: 1.0 * weight for name, weight in block.named_parameters()}
+    torch.func.functional_call(block, derived, (x,)).sum().backward()
+    grads = {f"of {name}": p.grad for name, p in block.named_parameters() if p.grad is not None}
+    return [name for name, grad in grads.items() if not torch.allclose(grad, expected[name])]
+
+
+def parts_that_learn_otherwise(mesh: DeviceMesh) -> list[str]:
+    """Another frozen weight, another module in evaluation, an input that asks for its gradient."""
+    first, x, wrong = mesh.get_local_rank() == 0, torch.zeros(2, 8, 4, dtype=torch.float64), []
+    frozen = divided(mesh, partial(SNL, 8))
+    frozen.stages[0].norm.weight.requires_grad_(first)
+    frozen.stages[0].norm.bias.requires_grad_(not first)
+    still = divided(mesh, partial(SNL, 8))
+    still.stages[0].norm.train(first)
+    asks = divided(mesh, partial(SNL, 8))
+    for name, call in {
+        "frozen": lambda: frozen(x),
+        "evaluation": lambda: still(x),
+        "input": lambda: asks(x.clone().requires_grad_(first)),
+    }.items():
+        wrong += [name] * ("do not fit together" not in raised(call, ValueError))
+    return wrong
+
+
+def one_bad_part(mesh: DeviceMesh) -> list[str]:
+    """NaN on one process is said on all, and the next step goes on."""
+    first = mesh.get_local_rank() == 0
+    affinity = partial(ReLUDot, form="low_rank", normalization="mean")
+    block = divided(mesh, partial(NonlocalBlock, 8, 8, affinity=affinity, filter=lambda *_: Heat()))
+    x = torch.rand(2, 8, 4, dtype=torch.float64)
+    message = raised(lambda: block(torch.full_like(x, torch.nan) if first else x), ValueError)
+    wrong = [] if "NaN" in message else [f"{first}: {message}"]
+    return wrong + ["the next step"] * (not block(x).isfinite().all())
+
+
+def means_in_half_precision(mesh: DeviceMesh) -> list[str]:
+    """Sums beyond 65,504, the greatest number of float16."""
+    ranks = ProcessRanks(mesh.get_group())
+    x = torch.full((1, 70_000, 1), 20.0, dtype=torch.float16)
+    mean, weights = ranks.mean(x), ranks.softmax(x)
+    right = mean.dtype == torch.float16 and mean.item() == 20.0 and weights.isfinite().all()
+    return [] if right and int(ranks.count(x)) == 70_000 * mesh.size() else [f"{mean}"]
 
 
 CHECKS: list[Check] = [
@@ -295,6 +312,9 @@ CHECKS: list[Check] = [
     copies,
     autocast,
     data_and_nodes,
-    batch_norms_of_a_backbone,
+    derived_weights,
+    parts_that_learn_otherwise,
+    one_bad_part,
+    means_in_half_precision,
 ]
 """Of all processes; :func:`compiled` is of two, which suffice, and :func:`a_process_ends` comes last."""

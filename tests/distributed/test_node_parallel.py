@@ -18,9 +18,11 @@ from torch.distributed.tensor.parallel import parallelize_module
 from gsp_nonlocal.distributed import NodeParallel
 from tests.distributed.cases import MAKE, a_map, build, cut, run, twin, worst
 from tests.distributed.checks import CHECKS, a_process_ends, compiled
+from tests.distributed.norm_checks import NORM_CHECKS
 from tests.distributed.trainings import TRAININGS
 
 WORLD = 4
+ALL = (*CHECKS, *NORM_CHECKS)
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5}
 WIDE = [name for name in MAKE if not name.startswith("affinity") and not name.endswith(("-1", "-5"))]
 """Cases of every number of processes; other orders of a family and other affinities are run by two."""
@@ -51,7 +53,7 @@ def worker(rank: int, folder: str) -> None:
     dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=WORLD, timeout=patience)
     pairs = DeviceMesh("cpu", [[0, 1], [2, 3]], mesh_dim_names=("pair", "nodes"))
     meshes = {2: pairs["nodes"], 3: DeviceMesh("cpu", [0, 1, 2]), 4: DeviceMesh("cpu", [0, 1, 2, 3])}
-    found: dict[str, list[Any]] = {check.__name__: check(meshes[4]) for check in CHECKS}
+    found: dict[str, list[Any]] = {check.__name__: check(meshes[4]) for check in ALL}
     if rank < 2:
         found[compiled.__name__] = compiled(meshes[2])
     for size, mesh in meshes.items():
@@ -92,7 +94,7 @@ def test_a_divided_training_has_the_losses_of_one_process(name, size, results):
     assert not any(found), found
 
 
-@pytest.mark.parametrize("name", [check.__name__ for check in (*CHECKS, compiled, a_process_ends)])
+@pytest.mark.parametrize("name", [check.__name__ for check in (*ALL, compiled, a_process_ends)])
 def test_what_else_holds(name, results):
     """Maps that do not fit are named, what travels does not grow, spectra, refusals, copies, DDP, …"""
     found = [result[name] for result in results if name in result]
