@@ -1,9 +1,7 @@
 """What a network costs: parameters, counted operations, time and peak memory of a training step."""
 
-import os
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from experiments.benchmark.measure import Step, measured, time_in_turns
+from experiments.benchmark.measure import GIVES_BACK, Step, measured, time_in_turns
 from experiments.comparison import BLOCK_BATCH, Data, Task, block_task
 
 Batch = tuple[Tensor, Tensor]
@@ -109,24 +107,7 @@ def task_step(task: Task, batch: Batch) -> Step:
 
 def step_peak(recipe: Recipe) -> float:
     """Peak bytes that a training step adds to a fresh process."""
-    with _large_blocks_given_back():
-        return measured(recipe.step, rounds=1).peak
-
-
-@contextmanager
-def _large_blocks_given_back() -> Iterator[None]:
-    """Let the C library of new processes return freed blocks of 64 KiB and more.
-
-    It keeps them in its heap else, and one network's peak varies by half, at random, with the holes there.
-    """
-    name = "MALLOC_MMAP_THRESHOLD_"
-    before = os.environ.get(name)
-    os.environ[name] = "65536"
-    try:
-        yield
-    finally:
-        os.environ.pop(name)
-        os.environ.update({} if before is None else {name: before})
+    return measured(recipe.step, rounds=1, environment=GIVES_BACK).peak
 
 
 def example_batch(data: Data) -> Batch:

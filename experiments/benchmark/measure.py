@@ -24,6 +24,9 @@ Step = Callable[[], None]
 T = TypeVar("T")
 PATIENCE = 30.0
 """Seconds of steps after which none begins."""
+GIVES_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
+"""Settings by which the C library gives freed memory back at once: a peak is that of what is in use. By its
+own, it depends on the holes in a heap: one network's peak varies by half, at random."""
 
 
 def training_step(module: nn.Module, x: Tensor) -> Step:

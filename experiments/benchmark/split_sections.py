@@ -13,7 +13,14 @@ from torch import nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor.parallel import parallelize_module
 
-from experiments.benchmark.measure import Measured, Step, measured_together, summary, training_step
+from experiments.benchmark.measure import (
+    GIVES_BACK,
+    Measured,
+    Step,
+    measured_together,
+    summary,
+    training_step,
+)
 from experiments.benchmark.sections import MIB, Row, Section, Shape
 from gsp_nonlocal import NL, SNL
 from gsp_nonlocal.distributed import NodeParallel
@@ -28,8 +35,6 @@ CASES: list[Case] = [
 PROCESSES = (1, 2)
 TURNS = 3
 """Times that one and two processes are started, one after the other."""
-GIVES_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
-"""Settings by which the C library gives freed memory back at once: a peak is that of what is in use."""
 
 
 def divided(cases: Iterable[Case], rounds: int) -> Iterable[Row]:
